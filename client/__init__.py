@@ -1,0 +1,1 @@
+"""Asking a served model: classification and parity. Never imports torch."""

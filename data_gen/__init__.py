@@ -1,0 +1,1 @@
+"""Simulated events of a liquid-argon TPC, written as event files."""

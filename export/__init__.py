@@ -1,0 +1,1 @@
+"""From a checkpoint to checked, versioned models in a Triton repository."""

@@ -1,0 +1,1 @@
+"""The domain's nouns: detector, event file, patch, ADC scale, tensor contract, provenance, errors."""

@@ -1,0 +1,79 @@
+"""From stored pixels to network units: calibration, lifetime correction, clipping, scale.
+
+This is larreco's DataProviderAlg: the mean over 6 ticks of ADC x lifetime correction, times
+the plane's calibration, clipped to [AdcMin, AdcMax] and mapped so that 0 stays 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.detector import ELECTRON_LIFETIME_US, PIXEL_TICKS, TICK_US, TRIGGER_TICK
+from lartpc.errors import UserError
+
+CALIBRATION = {"U": 1.2e-3 / 0.9033e-3, "V": 1.2e-3 / 1.0287e-3, "W": 1.2e-3 / 0.8800e-3}
+"""1.2e-3 / CalAmpConstants of each plane (calorimetry_dune10kt.fcl): 1.3285, 1.1665, 1.3636."""
+
+
+@dataclass(frozen=True)
+class AdcScale:
+    """The ADC window of one era of the experiment's configuration.
+
+    Attributes:
+        era: the name recorded in data, checkpoints and models.
+        adc_min: lower clip, in calibrated ADC.
+        adc_max: upper clip, in calibrated ADC.
+        gain: network units per calibrated ADC.
+    """
+
+    era: str
+    adc_min: float
+    adc_max: float
+    gain: float
+
+
+ADC_SCALES = {
+    scale.era: scale
+    for scale in (
+        AdcScale("2021", -10.0, 30.0, 0.5),  # dunesw since 2021-02: [-10, 30] -> [-5, 15]
+        AdcScale("2020", -50.0, 150.0, 0.1),  # the paper's era: [-50, 150] -> [-5, 15]
+    )
+}
+DEFAULT_ERA = "2021"
+
+
+def adc_scale(era: str) -> AdcScale:
+    """The ADC scale of an era.
+
+    Raises:
+        UserError: there is no such era.
+    """
+    try:
+        return ADC_SCALES[era]
+    except KeyError:
+        raise UserError(f"no ADC scale is called {era!r}; there are {', '.join(ADC_SCALES)}") from None
+
+
+def network_units(
+    pixels: NDArray[np.floating],
+    plane: str,
+    scale: AdcScale,
+    lifetime_us: float = ELECTRON_LIFETIME_US,
+) -> NDArray[np.float32]:
+    """Apply calibration, lifetime correction and scale to stored pixels.
+
+    Args:
+        pixels: (..., drift pixel) mean deconvolved ADC over 6 ticks; exactly 0 outside regions of interest.
+        plane: U, V or W, for the calibration.
+        scale: the ADC window of an era.
+        lifetime_us: electron lifetime used for the correction, in us. The correction is taken at
+            the pixel's centre; over 6 ticks it varies by less than 1e-4.
+
+    Returns:
+        The same shape in float32, within [-5, 15]; 0 stays 0.
+    """
+    centre = (np.arange(pixels.shape[-1]) + 0.5) * PIXEL_TICKS - TRIGGER_TICK
+    factor = (CALIBRATION[plane] * np.exp(centre * TICK_US / lifetime_us)).astype(np.float32)
+    calibrated = pixels.astype(np.float32) * factor
+    return np.clip(calibrated, scale.adc_min, scale.adc_max) * np.float32(scale.gain)

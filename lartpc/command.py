@@ -1,0 +1,56 @@
+"""How a typed function becomes a command: its docstring is the help, its errors one line."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from lartpc.errors import UserError
+
+
+def run(function: Callable[..., int | None], args: list[str] | None = None, *, prog: str) -> int:
+    """Parse ``args`` (default: the command line) against ``function`` and call it.
+
+    Parameters without a default become positional arguments, the others ``--options``.
+
+    Returns:
+        The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted.
+    """
+    import jsonargparse
+
+    logging.basicConfig(level=os.environ.get("LOGLEVEL", "WARNING"), format="%(name)s: %(message)s")
+    try:
+        return (
+            jsonargparse.auto_cli(
+                function, args=args, prog=prog, allow_abbrev=False, exit_on_error=False, parser_mode="yaml"
+            )
+            or 0
+        )
+    except jsonargparse.ArgumentError as error:
+        return report(f"{_first_reason(str(error))} (see {prog} --help)", UserError.exit_code)
+    except UserError as error:
+        return report(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return report("interrupted", 130)
+
+
+def report(message: str, exit_code: int) -> int:
+    """Write one line ``error: message`` to standard error and return the exit code."""
+    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    return exit_code
+
+
+def _first_reason(text: str) -> str:
+    """The parser's message without its listing of every nested type it tried."""
+    return " ".join(text.split(". Given value type")[0].split())
+
+
+def say(message: Any, **options: Any) -> None:
+    """Print a line of a command's result to standard output, with rich markup."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(message, **options)

@@ -1,0 +1,208 @@
+"""The event file: HDF5 with plane images, hits, truth and provenance, readable with plain h5py.
+
+Layout (E events, H hits, P particles; table names as in the community's NuML files)::
+
+    /                     attributes: schema, schema_version, provenance (JSON), digest
+    /event_table/         event_id (E, 3) run, subrun, event;  split (E,);  hits (E,);  particles (E,)
+    /hit_table/           event_id (H, 3) and a column for each field of lartpc.event.HIT_DTYPE
+    /particle_table/      event_id (P, 3) and a column for each field of PARTICLE_DTYPE
+    /plane_images/{U,V,W} (E, drift volume, wire, drift pixel) float16
+
+Rows of hit_table and particle_table lie in the order of the events.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.errors import UserError
+from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
+from lartpc.files import whole_file
+from lartpc.provenance import Provenance
+
+SCHEMA = "lartpc-events"
+SCHEMA_VERSION = 1
+
+SPLITS = ("train", "validation", "test")
+_SPLIT_CYCLE = (0, 0, 0, 1, 0, 2, 0, 0, 2, 0)
+_TABLES = {"hit_table": HIT_DTYPE, "particle_table": PARTICLE_DTYPE}
+_COUNTS = {"hit_table": "event_table/hits", "particle_table": "event_table/particles"}
+_ROWS_PER_CHUNK = 16384
+
+
+def split_of(event_number: int) -> int:
+    """Split of an event by its number alone: 70 % train, 10 % validation, 20 % test."""
+    return _SPLIT_CYCLE[event_number % len(_SPLIT_CYCLE)]
+
+
+class EventWriter:
+    """Writes an event file that appears whole, under its name, when the ``with`` block ends well."""
+
+    def __init__(self, path: Path, provenance: Provenance) -> None:
+        self._path = path
+        self._provenance = provenance
+        self._digest = hashlib.sha256()
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            part = stack.enter_context(whole_file(self._path))
+            self._file = stack.enter_context(h5py.File(part, "w"))
+            self._cleanup = stack.pop_all()
+        self._column("event_table/event_id", np.zeros((0, 3), "i4"))
+        self._column("event_table/split", np.zeros(0, "u1"))
+        for table, dtype in _TABLES.items():
+            self._column(_COUNTS[table], np.zeros(0, "i4"))
+            self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
+            for field in dtype.names or ():
+                self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
+        return self
+
+    def append(self, event: Event) -> None:
+        """Add an event; the planes and their shapes must be those of the first event."""
+        for name, image in sorted(event.images.items()):
+            self._append(f"plane_images/{name}", image[None].astype("f2"), chunks=(1, 1, *image.shape[1:]))
+        self._append("event_table/event_id", np.array([event.event_id], "i4"))
+        self._append("event_table/split", np.array([split_of(event.event_id[2])], "u1"))
+        for table, rows in (("hit_table", event.hits), ("particle_table", event.particles)):
+            self._append(_COUNTS[table], np.array([len(rows)], "i4"))
+            self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
+            for field in _TABLES[table].names or ():
+                self._append(f"{table}/{field}", rows[field])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if error is None:
+            data = {**self._provenance.data, "digest": self._digest.hexdigest()}
+            self._file.attrs.update(
+                schema=SCHEMA,
+                schema_version=SCHEMA_VERSION,
+                digest=data["digest"],
+                provenance=self._provenance.with_stage(data=data).to_json(),
+            )
+        return self._cleanup.__exit__(kind, error, trace)
+
+    def _column(self, name: str, rows: NDArray, chunks: tuple[int, ...] | None = None) -> h5py.Dataset:
+        return self._file.create_dataset(
+            name,
+            shape=(0, *rows.shape[1:]),
+            maxshape=(None, *rows.shape[1:]),
+            dtype=rows.dtype,
+            chunks=chunks or (_ROWS_PER_CHUNK, *rows.shape[1:]),
+            compression="gzip",
+            compression_opts=4,
+            shuffle=True,
+            fletcher32=True,
+        )
+
+    def _append(self, name: str, rows: NDArray, chunks: tuple[int, ...] | None = None) -> None:
+        column = self._file[name] if name in self._file else self._column(name, rows, chunks)
+        count = len(column)
+        column.resize(count + len(rows), axis=0)
+        column[count:] = rows
+        self._digest.update(np.ascontiguousarray(rows).tobytes())
+
+
+class EventFile:
+    """Reads an event file; usable as a context manager.
+
+    Attributes:
+        path: the file.
+        provenance: where its events come from.
+        event_ids: (E, 3) run, subrun, event number.
+        splits: (E,) index into :data:`SPLITS`.
+        planes: names of the planes that have images.
+
+    Raises:
+        UserError: the file is missing, damaged, of another kind or schema version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"no event file {path}; make one with: python -m data_gen.generate --out {path}")
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise UserError(f"{path} is not a readable HDF5 file ({error}); generate it anew") from error
+        try:
+            self._read_header()
+        except UserError:
+            self._file.close()
+            raise
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            self._file.close()
+            raise UserError(f"{path} is damaged: {error}; generate it anew") from error
+
+    def _read_header(self) -> None:
+        attributes = self._file.attrs
+        if attributes.get("schema") != SCHEMA:
+            raise UserError(f"{self.path} is no event file: its schema is not {SCHEMA!r}")
+        version = int(attributes["schema_version"])
+        if version != SCHEMA_VERSION:
+            raise UserError(
+                f"{self.path} has schema version {version}, not {SCHEMA_VERSION}; generate it anew"
+            )
+        self.provenance = Provenance.from_json(attributes["provenance"])
+        self.event_ids: NDArray[np.int32] = self._file["event_table/event_id"][:]
+        self.splits: NDArray[np.uint8] = self._file["event_table/split"][:]
+        self.planes = tuple(sorted(self._file["plane_images"]))
+        self._first = {
+            table: np.concatenate([[0], np.cumsum(self._file[_COUNTS[table]])]) for table in _TABLES
+        }
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def in_split(self, split: str) -> NDArray[np.int64]:
+        """Indices of the events of a split."""
+        return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def image(self, index: int, plane: str) -> NDArray[np.float16]:
+        """(drift volume, wire, drift pixel) stored pixels of one event and plane."""
+        return self._read(f"plane_images/{plane}", index, index + 1)[0]
+
+    def hits(self, index: int) -> NDArray[np.void]:
+        """(H,) hits of one event, of :data:`lartpc.event.HIT_DTYPE`."""
+        return self._rows("hit_table", index)
+
+    def particles(self, index: int) -> NDArray[np.void]:
+        """(P,) particles of one event, of :data:`lartpc.event.PARTICLE_DTYPE`."""
+        return self._rows("particle_table", index)
+
+    def event(self, index: int) -> Event:
+        """One whole event."""
+        run, subrun, number = (int(part) for part in self.event_ids[index])
+        images = {plane: self.image(index, plane) for plane in self.planes}
+        return Event((run, subrun, number), images, self.hits(index), self.particles(index))
+
+    def events(self) -> Iterator[Event]:
+        """All events in order."""
+        return (self.event(index) for index in range(len(self)))
+
+    def _rows(self, table: str, index: int) -> NDArray[np.void]:
+        first, last = self._first[table][index], self._first[table][index + 1]
+        rows = np.zeros(last - first, _TABLES[table])
+        for field in _TABLES[table].names or ():
+            rows[field] = self._read(f"{table}/{field}", first, last)
+        return rows
+
+    def _read(self, name: str, first: int, last: int) -> NDArray:
+        try:
+            return self._file[name][first:last]
+        except (KeyError, OSError) as error:
+            raise UserError(f"{self.path} is damaged at {name}: {error}; generate it anew") from error

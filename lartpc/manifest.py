@@ -1,0 +1,100 @@
+"""The manifest beside a served version's weights: provenance, tolerances, gate, SHA-256 of each file."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lartpc.errors import CheckError, UserError
+from lartpc.files import sha256, write_text
+from lartpc.provenance import Provenance
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+GOLDEN_FILE = "golden.h5"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest difference of a probability that parity allows for one output.
+
+    Attributes:
+        max: largest absolute difference over all patches and values.
+        mean: mean absolute difference over all patches and values.
+    """
+
+    max: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of one version of one served model.
+
+    Attributes:
+        model: name of the model, for example ``emtrkmichel_fp32``.
+        version: its version in the repository.
+        precision: of the arithmetic inside the graph.
+        files: file name -> SHA-256, for every other file of the version's folder.
+        tolerances: output name -> tolerance against the reference outputs.
+        gate: measured differences and decision flips against the FP32 checkpoint.
+        metrics: physics metrics of this precision on held-out events.
+        provenance: where data, checkpoint and export come from.
+    """
+
+    model: str
+    version: int
+    precision: str
+    files: dict[str, str]
+    tolerances: dict[str, Tolerance]
+    gate: dict[str, Any]
+    metrics: dict[str, float]
+    provenance: Provenance
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, the name by which a version is known everywhere."""
+        return self.files[MODEL_FILE]
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json`` into the version's folder."""
+        write_text(folder / MANIFEST_FILE, json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read ``manifest.json`` of a version's folder.
+
+        Raises:
+            UserError: it is missing or not a manifest.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            raw = json.loads(path.read_text())
+            raw["tolerances"] = {name: Tolerance(**value) for name, value in raw["tolerances"].items()}
+            raw["provenance"] = Provenance(**raw["provenance"])
+            manifest = cls(**raw)
+        except FileNotFoundError:
+            raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} is not a manifest ({error}); export the version anew") from error
+        for name in (*manifest.files, manifest.model):
+            if Path(name).name != name:
+                raise UserError(f"{path} names {name!r}, which is not a plain file name")
+        return manifest
+
+    def check_files(self, folder: Path) -> None:
+        """Compare the files of the version's folder with their recorded hashes.
+
+        Raises:
+            CheckError: a file is missing, altered or not recorded.
+        """
+        present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+        for name in sorted(present | set(self.files)):
+            if name not in self.files:
+                raise CheckError(f"{folder / name} is not in the manifest; remove it")
+            if name not in present:
+                raise CheckError(f"{folder / name} is missing; export the version anew")
+            if sha256(folder / name) != self.files[name]:
+                raise CheckError(
+                    f"{folder / name} differs from its recorded SHA-256; export the version anew"
+                )

@@ -1,0 +1,68 @@
+"""Where an artefact comes from: one record from the event file to the client's answer."""
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("emtrkmichel", "numpy", "h5py", "numba", "torch", "pytorch-lightning", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every stage adds to the record of the stage before.
+
+    Attributes:
+        data: event file: generator, seed, events, configuration, digest of the content.
+        training: network, ADC era, seed, configuration, metrics.
+        export: precision, opset, parity with the checkpoint.
+        git_commit: of the code that wrote the last stage, ``-dirty`` where it had changes.
+        packages: versions of the packages that matter to the result.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    export: dict[str, Any] = field(default_factory=dict)
+    git_commit: str = "unknown"
+    packages: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The record as JSON with sorted keys: equal records give equal text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Provenance":
+        """Read what :meth:`to_json` wrote; raises ValueError or TypeError where it did not."""
+        return cls(**json.loads(text))
+
+    def with_stage(self, **stages: dict[str, Any]) -> "Provenance":
+        """This record with stages added, stamped with the present code and packages."""
+        return replace(self, **stages, git_commit=git_commit(), packages=package_versions())
+
+
+def git_commit() -> str:
+    """Commit of the working tree that this package lies in, or ``unknown`` outside git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run(
+            [*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages among :data:`PACKAGES`."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

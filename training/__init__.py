@@ -1,0 +1,1 @@
+"""Dataset, networks, Lightning module and evaluation of the hit classifier."""

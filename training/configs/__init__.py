@@ -1,0 +1,1 @@
+"""Recipes: one YAML file a recipe, read by `python -m training.fit --config FILE`."""
