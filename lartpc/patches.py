@@ -9,7 +9,7 @@ from lartpc.detector import PIXEL_TICKS
 HALF = PATCH_SIZE // 2
 
 
-def pad_plane(image: NDArray[np.floating]) -> NDArray[np.floating]:
+def pad_plane(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Surround a plane image (wire, pixel) with the zero level, so that a patch at its edge is whole."""
     return np.pad(image, HALF)
 
@@ -20,8 +20,8 @@ def drift_pixel(tick: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def cut_patches(
-    padded: NDArray[np.floating], wire: NDArray[np.integer], pixel: NDArray[np.integer]
-) -> NDArray[np.floating]:
+    padded: NDArray[np.float32], wire: NDArray[np.integer], pixel: NDArray[np.integer]
+) -> NDArray[np.float32]:
     """Cut the patches around hits: wires w-24 .. w+23 and drift pixels d-24 .. d+23.
 
     Args:
@@ -30,7 +30,7 @@ def cut_patches(
         pixel: (N,) drift pixel of each hit, in the unpadded image.
 
     Returns:
-        (N, 48, 48) in the type of ``padded``.
+        (N, 48, 48).
 
     Raises:
         IndexError: a hit lies outside the plane.

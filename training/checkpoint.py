@@ -1,0 +1,101 @@
+"""Reading a checkpoint: network, ADC era and provenance, without running code from the file."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lartpc.adc_scale import AdcScale, adc_scale
+from lartpc.contract import OUTPUT_NAMES
+from lartpc.errors import UserError
+from lartpc.files import sha256
+from lartpc.provenance import Provenance
+from training.dataset import PatchDataset
+from training.module import HitClassifier
+from training.networks import ServedNetwork
+
+RUNS = Path("runs")
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network, ready to answer.
+
+    Attributes:
+        path: the checkpoint file.
+        network: in evaluation mode, FP32, with probabilities as outputs.
+        scale: ADC window that the network was trained with.
+        provenance: of data and training; ``training`` holds the SHA-256 of the checkpoint too.
+    """
+
+    path: Path
+    network: ServedNetwork
+    scale: AdcScale
+    provenance: Provenance
+
+    @property
+    def gate_path(self) -> Path:
+        """The event file that travels beside the checkpoint."""
+        return self.path.parent / "gate.h5"
+
+    @torch.no_grad()
+    def answer(self, dataset: PatchDataset) -> dict[str, NDArray[np.float32]]:
+        """Probabilities of every hit of a data set: output name -> (N, 3) or (N, 1)."""
+        parts = [
+            self.network(torch.from_numpy(dataset.patches(slice(first, first + BATCH))))
+            for first in range(0, len(dataset), BATCH)
+        ]
+        return {
+            name: torch.cat(values).numpy()
+            for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
+        }
+
+
+def latest_checkpoint() -> Path:
+    """The best checkpoint of the run that was written last.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = sorted(RUNS.glob("*/best.ckpt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError(f"no checkpoint in {RUNS}/; train one with: python -m training.fit")
+    return found[-1]
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of :class:`training.module.HitClassifier`.
+
+    Raises:
+        UserError: the file is missing, is no checkpoint of this project, holds code, or holds
+            weights of another architecture than it says.
+    """
+    if not path.is_file():
+        raise UserError(f"no checkpoint {path}; train one with: python -m training.fit")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a readable checkpoint ({reason}); train anew") from error
+    try:
+        provenance = Provenance.from_json(content["provenance"])
+        scale = adc_scale(content["era"])
+        settings = {key: value for key, value in content["hyper_parameters"].items() if key[0] != "_"}
+        module = HitClassifier(**settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is not a checkpoint of training.fit ({error!r}); train anew") from error
+    try:
+        module.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} holds the weights of another architecture than its network "
+            f"{settings.get('network')!r} ({' '.join(str(error).split())[:160]}); give its own checkpoint"
+        ) from error
+    training = {**provenance.training, "checkpoint_sha256": sha256(path)}
+    return Checkpoint(
+        path, ServedNetwork(module.network).eval(), scale, provenance.with_stage(training=training)
+    )

@@ -1,0 +1,50 @@
+"""``gate.h5``: the small event file that travels with a checkpoint.
+
+It holds a few training events, to calibrate quantisation, and a few held-out events, by which an
+export elsewhere is judged without the data set.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lartpc.contract import Label
+from lartpc.errors import UserError
+from lartpc.event_file import EventFile, EventWriter
+from training.data_module import PatchData
+
+CALIBRATION_EVENTS = 4
+HELD_OUT_EVENTS = 12
+GOLDEN_OF_EACH_CLASS = 64
+"""Hits of each class, and of Michel electrons, that the held-out events must offer."""
+
+
+def write_gate_file(data: PatchData, path: Path) -> None:
+    """Copy the first training events and the first held-out events of the data set.
+
+    Held-out events are taken until there are 12 and each class has its 64 golden hits.
+
+    Raises:
+        UserError: the data set's held-out events do not hold 64 hits of each class.
+    """
+    with EventFile(data.path) as events:
+        counts = np.zeros(len(Label) + 1, int)
+        held_out: list[int] = []
+        for index in events.in_split("test"):
+            if len(held_out) >= HELD_OUT_EVENTS and counts.min() >= GOLDEN_OF_EACH_CLASS:
+                break
+            hits = events.hits(index)
+            counts[:-1] += np.bincount(hits["label"], minlength=len(Label))
+            counts[-1] += np.count_nonzero(hits["michel"])
+            held_out.append(index)
+        if counts.min() < GOLDEN_OF_EACH_CLASS:
+            names = [label.name.lower() for label in Label] + ["michel"]
+            found = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
+            raise UserError(
+                f"{data.path} has only {found} hits in its {len(held_out)} held-out events; the export "
+                f"needs {GOLDEN_OF_EACH_CLASS} of each: generate more events"
+            )
+        chosen = [*events.in_split("train")[:CALIBRATION_EVENTS], *held_out]
+        with EventWriter(path, events.provenance) as gate:
+            for index in sorted(chosen):
+                gate.append(events.event(index))

@@ -1,0 +1,108 @@
+"""The two heads: each owns its layer, its loss, its score and its validation metrics."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
+
+from lartpc.contract import CLASS_LABELS, MICHEL_LABELS, Label
+
+
+def track_against_shower(probabilities: Tensor) -> Tensor:
+    """(N, 3) softmax -> (N,) probability of track given that the hit is track or shower."""
+    track, shower = probabilities[:, Label.TRACK], probabilities[:, Label.SHOWER]
+    return track / (track + shower).clamp_min(1e-9)
+
+
+class Head(nn.Module, ABC):
+    """A linear layer with its loss and metrics.
+
+    Args:
+        features: width of the trunk's output.
+        outputs: number of values.
+        metrics: updated by :meth:`validate`.
+    """
+
+    def __init__(self, features: int, outputs: int, metrics: dict[str, Metric]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(features, outputs)
+        self.metrics = MetricCollection(dict(metrics))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, features) -> (B, outputs) logits."""
+        return self.layer(features)
+
+    @abstractmethod
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, outputs) logits -> (B, outputs) probabilities."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, label: Tensor, michel: Tensor) -> Tensor:
+        """Loss of a batch: (B, outputs) logits, (B,) label, (B,) Michel flag."""
+
+    @abstractmethod
+    def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
+        """Add a batch to the metrics."""
+
+
+class ClassHead(Head):
+    """Softmax over track, shower and none.
+
+    Args:
+        features: width of the trunk's output.
+        weight: factor on the cross-entropy.
+    """
+
+    def __init__(self, features: int, weight: float) -> None:
+        super().__init__(features, len(CLASS_LABELS), {"track_shower_auc": BinaryAUROC()})
+        self.weight = weight
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, 3) logits -> (B, 3) probabilities that sum to 1."""
+        return torch.softmax(logits, dim=1)
+
+    def loss(self, logits: Tensor, label: Tensor, michel: Tensor) -> Tensor:
+        """Weighted cross-entropy."""
+        return self.weight * functional.cross_entropy(logits, label)
+
+    def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
+        """Add a batch to the metrics; only track and shower hits enter."""
+        chosen = label != Label.NONE
+        score = track_against_shower(self.probabilities(logits[chosen]))
+        self.metrics.update(score, (label[chosen] == Label.TRACK).int())
+
+
+class MichelHead(Head):
+    """Sigmoid for Michel electron.
+
+    Args:
+        features: width of the trunk's output.
+        loss: ``bce`` (binary cross-entropy) or ``mse`` (of the probability, the published recipe).
+        positive_weight: factor on the Michel hits of the binary cross-entropy.
+    """
+
+    def __init__(self, features: int, loss: Literal["bce", "mse"], positive_weight: float) -> None:
+        metrics = {"michel_auc": BinaryAUROC(), "michel_average_precision": BinaryAveragePrecision()}
+        super().__init__(features, len(MICHEL_LABELS), metrics)
+        self.loss_kind = loss
+        self.positive_weight = positive_weight
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(B, 1) logits -> (B, 1) probabilities."""
+        return torch.sigmoid(logits)
+
+    def loss(self, logits: Tensor, label: Tensor, michel: Tensor) -> Tensor:
+        """Binary cross-entropy or squared error of the Michel flag."""
+        target = michel.to(logits.dtype)
+        if self.loss_kind == "mse":
+            return functional.mse_loss(torch.sigmoid(logits[:, 0]), target)
+        weight = logits.new_tensor(self.positive_weight)
+        return functional.binary_cross_entropy_with_logits(logits[:, 0], target, pos_weight=weight)
+
+    def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
+        """Add a batch to the metrics."""
+        self.metrics.update(self.probabilities(logits)[:, 0], michel.int())

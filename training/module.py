@@ -1,0 +1,140 @@
+"""The Lightning module: losses, optimisation, validation score, and what travels in a checkpoint."""
+
+from typing import Any, Literal
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from lartpc.errors import CheckError, UserError
+from lartpc.provenance import Provenance
+from training.data_module import PatchData
+from training.dataset import Batch
+from training.networks import NetworkName, build_network
+
+
+class HitClassifier(lightning.LightningModule):
+    """Trains a network with two heads.
+
+    Args:
+        network: ``paper`` is the published network.
+        dropout: after the convolution and the first fully connected layer.
+        last_dropout: after the second one.
+        class_weight: factor on the cross-entropy of track, shower and none.
+        michel_loss: ``bce``, or ``mse`` of the probability.
+        michel_positive_weight: factor on Michel hits in ``bce``.
+        optimizer: ``adamw`` with a one-cycle schedule, or ``sgd`` (Nesterov momentum 0.9, the rate
+            falling as 1 / (1 + 1e-5 step): the published recipe).
+        learning_rate: peak rate of adamw, initial rate of sgd.
+        weight_decay: of adamw.
+    """
+
+    def __init__(
+        self,
+        network: NetworkName = "paper",
+        dropout: float = 0.2,
+        last_dropout: float = 0.0,
+        class_weight: float = 1.0,
+        michel_loss: Literal["bce", "mse"] = "bce",
+        michel_positive_weight: float = 1.0,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.network = build_network(
+            network,
+            dropout=dropout,
+            last_dropout=last_dropout,
+            class_weight=class_weight,
+            michel_loss=michel_loss,
+            michel_positive_weight=michel_positive_weight,
+        )
+        self.era = ""
+        self.provenance = Provenance()
+
+    def setup(self, stage: str) -> None:
+        """Take over from the data what must travel with the weights."""
+        data = self.trainer.datamodule
+        if not isinstance(data, PatchData):
+            raise UserError("training needs training.data_module.PatchData as its data")
+        if self.era and self.era != data.scale.era:
+            raise UserError(
+                f"the checkpoint was trained in ADC era {self.era}, the data are in {data.scale.era}: "
+                f"give --data.era {self.era}"
+            )
+        self.era = data.scale.era
+        settings = {**self.hparams, "batch_size": data.batch_size, "flip_drift": data.flip_drift}
+        training = {
+            "era": self.era,
+            "seed": data.seed,
+            "max_epochs": self.trainer.max_epochs,
+            "patches_per_epoch": data.patches_per_epoch,
+            "settings": {key: value for key, value in settings.items() if not key.startswith("_")},
+        }
+        self.provenance = data.provenance.with_stage(training=training)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Sum of the heads' losses.
+
+        Raises:
+            CheckError: the loss is not finite; the best and last checkpoints stay as they are.
+        """
+        patches, label, michel = batch
+        logits = self.network(patches)
+        loss = torch.stack(
+            [
+                head.loss(value.float(), label, michel)
+                for head, value in zip(self.network.heads, logits, strict=True)
+            ]
+        ).sum()
+        if not torch.isfinite(loss):
+            raise CheckError(
+                f"the loss is {loss.item()} at epoch {self.current_epoch}, batch {index}; lower "
+                "--model.learning_rate and resume from the last checkpoint"
+            )
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Add a batch to each head's metrics."""
+        patches, label, michel = batch
+        for head, logits in zip(self.network.heads, self.network(patches), strict=True):
+            head.validate(logits.float(), label, michel)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log each metric and their score: the mean of the two areas under the ROC curve."""
+        values: dict[str, Any] = {}
+        for head in self.network.heads:
+            values |= head.metrics.compute()
+            head.metrics.reset()
+        values["val_score"] = (values["track_shower_auc"] + values["michel_auc"]) / 2
+        self.log_dict(values, prog_bar=True)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimiser and its schedule, stepped with each batch."""
+        rate = self.hparams["learning_rate"]
+        scheduler: LRScheduler
+        if self.hparams["optimizer"] == "sgd":
+            sgd = torch.optim.SGD(self.parameters(), rate, momentum=0.9, nesterov=True)
+            scheduler = LambdaLR(sgd, lambda step: 1 / (1 + 1e-5 * step))
+        else:
+            decay = self.hparams["weight_decay"]
+            adamw = torch.optim.AdamW(self.parameters(), rate, weight_decay=decay, fused=True)
+            steps = int(self.trainer.estimated_stepping_batches)
+            scheduler = OneCycleLR(adamw, rate, total_steps=steps + 1)
+        return {
+            "optimizer": scheduler.optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the ADC era and the provenance, as plain text."""
+        checkpoint["era"] = self.era
+        checkpoint["provenance"] = self.provenance.to_json()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the ADC era, so that data of another one are refused."""
+        self.era = checkpoint.get("era", "")

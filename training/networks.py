@@ -1,0 +1,113 @@
+"""The networks: a trunk from patch to features. The heads are added by the classifier."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from lartpc.contract import PATCH_SIZE
+from training.heads import ClassHead, Head, MichelHead
+
+NetworkName = Literal["paper"]
+
+PAPER_PARAMETERS = 11_900_420
+"""Trainable parameters of the published network (paper, section 2.2)."""
+
+
+class PaperTrunk(nn.Sequential):
+    """Conv 48 @ 5x5 valid, FC 128, FC 32, each with ReLU and dropout (paper, figure 2).
+
+    Args:
+        dropout: probability after the convolution and after the first fully connected layer.
+        last_dropout: probability after the second one, which the published training script has
+            and the paper's figure has not (LArSoft's train_cnn.py).
+    """
+
+    features = 32
+
+    def __init__(self, dropout: float, last_dropout: float) -> None:
+        side = PATCH_SIZE - 5 + 1
+        super().__init__(
+            nn.Conv2d(1, 48, kernel_size=5),  # (B, 48, 44, 44)
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Flatten(),  # (B, 92928)
+            nn.Linear(48 * side * side, 128),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(128, self.features),
+            nn.ReLU(),
+            nn.Dropout(last_dropout),
+        )
+
+
+class HitNetwork(nn.Module):
+    """A trunk and the two heads.
+
+    Args:
+        trunk: maps (B, 1, 48, 48) to (B, trunk.features).
+        classes: head of track, shower and none.
+        michel: head of Michel electron.
+    """
+
+    def __init__(self, trunk: PaperTrunk, classes: ClassHead, michel: MichelHead) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.classes = classes
+        self.michel = michel
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads in the order of the contract's outputs."""
+        return self.classes, self.michel
+
+    def forward(self, main_input: Tensor) -> list[Tensor]:
+        """(B, 48, 48, 1) patches in network units -> logits of each head."""
+        image = main_input.reshape(-1, 1, PATCH_SIZE, PATCH_SIZE)  # one channel: NHWC is NCHW
+        features = self.trunk(image)  # (B, 32)
+        return [head(features) for head in self.heads]
+
+
+class ServedNetwork(nn.Module):
+    """The network as it is served: probabilities instead of logits."""
+
+    def __init__(self, network: HitNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, main_input: Tensor) -> tuple[Tensor, ...]:
+        """(B, 48, 48, 1) -> (B, 3) softmax and (B, 1) sigmoid, in the contract's order."""
+        logits = self.network(main_input)
+        return tuple(
+            head.probabilities(value) for head, value in zip(self.network.heads, logits, strict=True)
+        )
+
+
+def build_network(
+    name: NetworkName,
+    *,
+    dropout: float = 0.2,
+    last_dropout: float = 0.0,
+    class_weight: float = 1.0,
+    michel_loss: Literal["bce", "mse"] = "bce",
+    michel_positive_weight: float = 1.0,
+) -> HitNetwork:
+    """Make a network with fresh weights.
+
+    Args:
+        name: ``paper`` is the published network; its 11,900,420 parameters are asserted.
+        dropout: see :class:`PaperTrunk`.
+        last_dropout: see :class:`PaperTrunk`.
+        class_weight: factor on the cross-entropy of the class head.
+        michel_loss: ``bce`` or ``mse``.
+        michel_positive_weight: factor on Michel hits in ``bce``.
+    """
+    trunk = PaperTrunk(dropout, last_dropout)
+    network = HitNetwork(
+        trunk,
+        ClassHead(trunk.features, class_weight),
+        MichelHead(trunk.features, michel_loss, michel_positive_weight),
+    )
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if name == "paper" and parameters != PAPER_PARAMETERS:
+        raise AssertionError(f"the paper's network has {PAPER_PARAMETERS} parameters, not {parameters}")
+    return network
