@@ -12,7 +12,8 @@ from lartpc.errors import UserError
 def run(function: Callable[..., int | None], args: list[str] | None = None, *, prog: str) -> int:
     """Parse ``args`` (default: the command line) against ``function`` and call it.
 
-    Parameters without a default become positional arguments, the others ``--options``.
+    Parameters without a default become positional arguments, the others ``--options`` with dashes
+    for underscores; one that is False by default becomes a switch.
 
     Returns:
         The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted.
@@ -23,7 +24,13 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
     try:
         return (
             jsonargparse.auto_cli(
-                function, args=args, prog=prog, allow_abbrev=False, exit_on_error=False, parser_mode="yaml"
+                function,
+                args=args,
+                prog=prog,
+                allow_abbrev=False,
+                exit_on_error=False,
+                parser_mode="yaml",
+                parser_class=_command_parser(),
             )
             or 0
         )
@@ -36,6 +43,20 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
         return 1
     except KeyboardInterrupt:
         return report("interrupted", 130)
+
+
+def _command_parser() -> type:
+    from jsonargparse import ActionYesNo, ArgumentParser
+
+    class CommandParser(ArgumentParser):
+        def add_argument(self, *names: Any, **options: Any) -> Any:
+            if options.get("type") is bool and options.get("default") is False:
+                del options["type"]
+                options["action"] = ActionYesNo(no_prefix=None)
+            dashed = (name.replace("_", "-") if name.startswith("--") else name for name in names)
+            return super().add_argument(*dashed, **options)
+
+    return CommandParser
 
 
 def report(message: str, exit_code: int) -> int:

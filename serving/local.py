@@ -1,0 +1,92 @@
+"""``python -m serving.local``: the embedded Triton on a model repository, until Ctrl-C."""
+
+import itertools
+import signal
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lartpc.command import run, say
+from serving.ports import DEFAULT_PORTS, choose_ports
+
+if TYPE_CHECKING:
+    from serving.triton import TritonServer
+
+FOLLOW_SECONDS = 2
+"""Between two looks at the repository's config.pbtxt files."""
+
+CANARY_ROUNDS = 5
+"""Looks at the repository between two canary inferences."""
+
+
+def local(
+    repository: Path = Path("model_repository"),
+    http_port: int | None = None,
+    grpc_port: int | None = None,
+    metrics_port: int | None = None,
+    log: Path | None = None,
+) -> None:
+    """Serve a model repository on this machine with a real Triton (CPU, loopback only).
+
+    Runs until Ctrl-C. A version promoted or withdrawn in a model's config.pbtxt is followed
+    within seconds; a model that stops answering is loaded anew.
+
+    Args:
+        repository: folder of models, as export.triton writes it.
+        http_port: for HTTP; default 8000, or a free one where that is taken.
+        grpc_port: for gRPC; default 8001, or a free one.
+        metrics_port: for Prometheus; default 8002, or a free one.
+        log: file for the server's log; default a temporary one.
+    """
+    from rich.console import Console
+
+    from serving.triton import TritonServer
+
+    ports = choose_ports(http_port, grpc_port, metrics_port)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        with Console(stderr=True).status(f"Starting Triton on {repository} ..."):
+            server = stack.enter_context(TritonServer(repository, ports, log))
+        _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
+        with suppress(KeyboardInterrupt):
+            _watch(server)
+        say("Stopping.")
+
+
+def _say_what_is_served(server: "TritonServer", asked: tuple[int | None, ...]) -> None:
+    for name, port, given in zip(("http", "grpc", "metrics"), astuple(server.ports), asked, strict=True):
+        default = getattr(DEFAULT_PORTS, name)
+        if given is None and port != default:
+            say(f"Port {default} is taken: {name} is on {port}.")
+    for name, versions in server.versions().items():
+        say(f"Serving {name}, version {', '.join(map(str, versions))}")
+    for name, reason in server.left_out.items():
+        say(f"Left out {name}: {reason}")
+    say(f"Ready: HTTP http://{server.http}  gRPC {server.grpc}  metrics {server.metrics}")
+    say(f"Next: python -m client.parity --url localhost:{server.ports.grpc}  (Ctrl-C here stops the server)")
+
+
+def _watch(server: "TritonServer") -> None:
+    for look in itertools.count(1):
+        time.sleep(FOLLOW_SECONDS)
+        server.check_alive()
+        for name in server.follow_repository():
+            say(f"Now serving {name}, version {', '.join(map(str, server.versions()[name]))}")
+        if look % CANARY_ROUNDS == 0:
+            for name in server.heal():
+                say(f"Loaded {name} anew")
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``python -m serving.local``."""
+    return run(local, args, prog="python -m serving.local")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
