@@ -1,0 +1,141 @@
+"""A connection to a Triton server over gRPC or HTTP, with errors that say what to do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.errors import CheckError, UserError
+
+DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
+PROTOCOL_NAMES = {"grpc": "gRPC", "http": "HTTP"}
+CONNECT_SECONDS = 10.0
+
+
+class Connection:
+    """One server, asked over one protocol.
+
+    Args:
+        url: HOST:PORT; default the protocol's usual port on this machine.
+        protocol: grpc or http.
+        timeout_s: longest wait for one answer, in s.
+
+    Raises:
+        UserError: the protocol or the URL is not one, or no server answers there.
+    """
+
+    def __init__(self, url: str | None = None, protocol: str = "grpc", timeout_s: float = 60.0) -> None:
+        if protocol not in DEFAULT_URLS:
+            raise UserError(f"no protocol is called {protocol!r}; there are {', '.join(DEFAULT_URLS)}")
+        self.url = url or DEFAULT_URLS[protocol]
+        self.protocol = protocol
+        if not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", self.url):
+            raise UserError(f"{self.url!r} is not a server's address; write HOST:PORT, as in localhost:8001")
+        self._timeout_s = timeout_s
+        self._open()
+
+    def _open(self) -> None:
+        if self.protocol == "grpc":
+            import tritonclient.grpc as triton
+
+            self._client = triton.InferenceServerClient(self.url)
+            self._wait: dict[str, float] = {"client_timeout": self._timeout_s}
+            self._json: dict[str, bool] = {"as_json": True}
+        else:
+            import tritonclient.http as triton
+
+            self._client = triton.InferenceServerClient(
+                self.url, connection_timeout=CONNECT_SECONDS, network_timeout=self._timeout_s
+            )
+            self._wait = {}
+            self._json = {}
+        self._triton = triton
+        self._check_live()
+
+    def _check_live(self) -> None:
+        wait = {"client_timeout": CONNECT_SECONDS} if self._wait else {}
+        try:
+            live = self._client.is_server_live(**wait)
+        except Exception as error:  # either library raises whatever its transport raises
+            raise UserError(
+                f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "
+                "start one with: python -m serving.local"
+            ) from error
+        if not live:
+            raise CheckError(f"the server at {self.url} says that it is not live; look at its log")
+
+    def __str__(self) -> str:
+        return f"{self.url} ({PROTOCOL_NAMES[self.protocol]})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def served(self) -> dict[str, list[int]]:
+        """Versions of each served model, in ascending order."""
+        with self._errors("the server"):
+            index = self._client.get_model_repository_index(**self._json)
+        models: dict[str, list[int]] = {}
+        for entry in index.get("models", []) if isinstance(index, dict) else index:
+            if entry.get("state") == "READY":
+                models.setdefault(entry["name"], []).append(int(entry["version"]))
+        return {name: sorted(versions) for name, versions in sorted(models.items())}
+
+    def metadata(self, model: str, version: int) -> dict[str, Any]:
+        """Names, types and shapes of the tensors of a version."""
+        with self._errors(model):
+            return self._client.get_model_metadata(model, str(version), **self._json)
+
+    def parameters(self, model: str, version: int) -> dict[str, str]:
+        """The ``parameters`` of the model's configuration."""
+        with self._errors(model):
+            config = self._client.get_model_config(model, str(version), **self._json)
+        raw = config.get("config", config).get("parameters", {})
+        return {key: value.get("string_value", "") for key, value in raw.items()}
+
+    def infer(
+        self, model: str, version: int, inputs: dict[str, NDArray[np.float32]], outputs: tuple[str, ...]
+    ) -> tuple[int, dict[str, NDArray[np.float32]]]:
+        """Send float32 tensors; return the version that answered and the outputs asked for.
+
+        Raises:
+            CheckError: the server refuses the request, does not answer in time, or leaves out an output.
+        """
+        tensors = []
+        for name, values in inputs.items():
+            tensor = self._triton.InferInput(name, list(values.shape), "FP32")
+            tensor.set_data_from_numpy(values)
+            tensors.append(tensor)
+        wanted = [self._triton.InferRequestedOutput(name) for name in outputs]
+        with self._errors(model):
+            result = self._client.infer(model, tensors, str(version), wanted, **self._wait)
+        response = result.get_response()
+        answered = response["model_version"] if isinstance(response, dict) else response.model_version
+        arrays = {name: result.as_numpy(name) for name in outputs}
+        missing = [name for name, array in arrays.items() if array is None]
+        if missing:
+            raise CheckError(f"{model} at {self} left out its output {missing[0]}")
+        return int(answered), arrays
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        from tritonclient.utils import InferenceServerException
+
+        try:
+            yield
+        except InferenceServerException as error:
+            if error.status() == "StatusCode.DEADLINE_EXCEEDED":
+                raise self._too_slow(what) from error
+            raise CheckError(f"{what} at {self}: {error.message()}") from error
+        except TimeoutError as error:
+            raise self._too_slow(what) from error
+        except OSError as error:
+            raise CheckError(f"{what} at {self}: the connection broke ({error})") from error
+
+    def _too_slow(self, what: str) -> CheckError:
+        return CheckError(f"{what} at {self} gave no answer within {self._timeout_s:g} s")

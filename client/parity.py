@@ -1,0 +1,161 @@
+"""``python -m client.parity``: do the served answers equal the reference ones?"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lartpc.command import run, say
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.errors import CheckError, UserError
+
+if TYPE_CHECKING:
+    from client.comparison import Comparison
+    from client.connection import Connection
+
+PROTOCOLS = {"grpc": ("grpc",), "http": ("http",), "both": ("grpc", "http")}
+TABLE_WIDTH = 160
+
+
+def parity(
+    url: str | None = None,
+    protocol: str = "grpc",
+    model: str | None = None,
+    repository: Path = Path("model_repository"),
+    local: bool = False,
+) -> None:
+    """Compare every served version's answers to its golden patches with the reference outputs.
+
+    Prints the differences per output, the decisions that flipped and a verdict against the
+    tolerances of the version's manifest. Exit code 0: all within; 1: found wanting.
+
+    Args:
+        url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
+        protocol: grpc, http or both.
+        model: compare this model only.
+        repository: folder of the models, for golden patches and manifests.
+        local: start the embedded server on the repository for this comparison.
+    """
+    from rich.console import Console
+
+    from client.comparison import compare
+    from client.triton import TritonClassifier
+
+    _check_request(url, protocol, local)
+    comparisons = []
+    with (
+        Console(stderr=True).status("Asking the server ...") as status,
+        _connections(url, PROTOCOLS[protocol], repository if local else None) as connections,
+    ):
+        for connection in connections:
+            for name, versions in _chosen(connection, model).items():
+                for version in versions:
+                    status.update(f"{name} version {version} over {connection} ...")
+                    comparisons.append(compare(TritonClassifier(connection, name, version), repository))
+    comparisons.sort(key=lambda row: (row.model, row.version))
+    Console(width=max(Console().width, TABLE_WIDTH)).print(_table(comparisons))
+    if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
+        raise CheckError("; ".join(faults))
+    say("Next: python -m client.classify data/events.h5" + (" --local" if local else ""))
+
+
+def _check_request(url: str | None, protocol: str, local: bool) -> None:
+    if protocol not in PROTOCOLS:
+        raise UserError(f"--protocol {protocol} is none of {', '.join(PROTOCOLS)}")
+    if url and local:
+        raise UserError("--url names a running server and --local starts one; give one of them")
+    if url and protocol == "both":
+        raise UserError("--url names the port of one protocol; give --protocol grpc or http with it")
+
+
+@contextmanager
+def _connections(
+    url: str | None, protocols: tuple[str, ...], local: Path | None
+) -> Iterator[list["Connection"]]:
+    """One connection a protocol, to the given server or to one started on a repository."""
+    from client.connection import Connection
+
+    if local is None:
+        with ExitStack() as stack:
+            yield [stack.enter_context(Connection(url, protocol)) for protocol in protocols]
+        return
+    from serving.triton import TritonServer
+
+    with TritonServer(local) as server, ExitStack() as stack:
+        for name, reason in server.left_out.items():
+            say(f"Left out {name}: {reason}")
+        yield [stack.enter_context(Connection(getattr(server, protocol), protocol)) for protocol in protocols]
+
+
+def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:
+    served = connection.served()
+    if not served:
+        raise UserError(f"{connection} serves no model; load one, or start: python -m serving.local")
+    if model is None:
+        return served
+    if model not in served:
+        raise UserError(f"{connection} serves no model {model!r}; it serves {', '.join(served)}")
+    return {model: served[model]}
+
+
+def _name(row: "Comparison") -> str:
+    return f"{row.model} version {row.version} over {row.protocol}"
+
+
+def _table(comparisons: list["Comparison"]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    decisions = " / ".join(comparisons[0].flips)
+    patches = " or ".join(sorted({str(row.patches) for row in comparisons}))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        title="Served answers against the reference outputs",
+        caption=f"|dp|: difference of a probability. flips: of {patches} golden patches, by {decisions}",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("model", "version", "via"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (
+        "size\nMB",
+        "class |dp|\nmax",
+        "class |dp|\nmean",
+        "Michel |dp|\nmax",
+        "Michel |dp|\nmean",
+        "flips",
+        "shower\nAUC",
+        "Michel\nAUC",
+        "patches/s",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in comparisons:
+        class_, michel = row.differences[CLASS_OUTPUT], row.differences[MICHEL_OUTPUT]
+        table.add_row(
+            row.model,
+            str(row.version),
+            row.protocol,
+            f"{row.megabytes:.1f}",
+            *(f"{value:.1e}" for value in (class_.max, class_.mean, michel.max, michel.mean)),
+            " ".join(map(str, row.flips.values())),
+            *(_metric(row, name) for name in ("track_shower_auc", "michel_auc")),
+            f"{row.patches_per_s:.0f}",
+            "[red]FAIL[/red]" if row.faults else "[green]pass[/green]",
+        )
+    return table
+
+
+def _metric(row: "Comparison", name: str) -> str:
+    return f"{row.metrics[name]:.4f}" if name in row.metrics else "-"
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``python -m client.parity``."""
+    return run(parity, args, prog="python -m client.parity")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

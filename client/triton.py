@@ -1,0 +1,126 @@
+"""The hit classifier behind a Triton server."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.connection import Connection
+from lartpc.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_LABELS, OUTPUT_NAMES
+from lartpc.errors import CheckError, UserError
+
+BATCH_SIZE = 256
+"""Patches in one request: LArSoft's own default."""
+
+
+class TritonClassifier:
+    """One version of one served model that keeps the tensor contract.
+
+    Args:
+        connection: to the server.
+        model: name of the model.
+        version: the version to ask; default the highest that is served.
+
+    Attributes:
+        version: the version that answers every request.
+
+    Raises:
+        UserError: the server does not serve that model or version.
+        CheckError: the model is not the contract's: other names, shapes, types or order.
+    """
+
+    def __init__(self, connection: Connection, model: str, version: int | None = None) -> None:
+        served = connection.served()
+        if model not in served:
+            raise UserError(
+                f"{connection} serves no model {model!r}; it serves {', '.join(served) or 'none at all'}"
+            )
+        if version is not None and version not in served[model]:
+            raise UserError(f"{connection} serves {model} in version {served[model]}, not {version}")
+        self.connection = connection
+        self.model = model
+        self.version = served[model][-1] if version is None else version
+        self._check_contract()
+
+    def _check_contract(self) -> None:
+        metadata = self.connection.metadata(self.model, self.version)
+        expected = {
+            "inputs": [(INPUT_NAME, "FP32", (-1, *INPUT_SHAPE))],
+            "outputs": [(name, "FP32", (-1, len(labels))) for name, labels in OUTPUT_LABELS.items()],
+        }
+        for kind, tensors in expected.items():
+            found = [
+                (tensor["name"], tensor["datatype"], tuple(int(size) for size in tensor["shape"]))
+                for tensor in metadata.get(kind, [])
+            ]
+            if found != tensors:
+                raise CheckError(
+                    f"{self.model} at {self.connection} is not the hit classifier: "
+                    f"its {kind} are {found}, not {tensors}"
+                )
+
+    def parameter(self, name: str) -> str:
+        """What the served configuration says of this version, for example its ``data_era``.
+
+        Raises:
+            CheckError: it says nothing of the kind.
+        """
+        key = f"v{self.version}.{name}"
+        try:
+            return self.connection.parameters(self.model, self.version)[key]
+        except KeyError:
+            raise CheckError(
+                f"{self.model} at {self.connection} has no parameter {key!r} in its configuration; "
+                "export the model anew"
+            ) from None
+
+    def classify(
+        self, patches: NDArray[np.floating], batch_size: int = BATCH_SIZE
+    ) -> dict[str, NDArray[np.float32]]:
+        """Classify patches, in requests of at most ``batch_size``.
+
+        Args:
+            patches: (N, 48, 48, 1) in network units, within [-5, 15].
+            batch_size: patches in one request.
+
+        Returns:
+            Output name -> (N, 3) softmax over track, shower, none, or (N, 1) Michel score.
+
+        Raises:
+            UserError: the patches have another shape, or one holds NaN or infinity.
+            CheckError: the server fails, or another version answers, or the answer is not finite.
+        """
+        patches = self._checked(patches)
+        answers = [self._ask(patches[k : k + batch_size]) for k in range(0, len(patches), batch_size)]
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            if answers
+            else np.zeros((0, len(OUTPUT_LABELS[name])), np.float32)
+            for name in OUTPUT_NAMES
+        }
+
+    def _checked(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
+        if patches.ndim != 4 or patches.shape[1:] != INPUT_SHAPE:
+            raise UserError(f"patches have shape {patches.shape}; the model takes (N, 48, 48, 1)")
+        finite = np.isfinite(patches).all(axis=(1, 2, 3))
+        if not finite.all():
+            raise UserError(
+                f"patch {np.argmin(finite)} holds NaN or infinity, as do {np.count_nonzero(~finite)} of "
+                f"{len(finite)} patches; look at the plane image that it was cut from"
+            )
+        return np.ascontiguousarray(patches, np.float32)
+
+    def _ask(self, patches: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        answered, outputs = self.connection.infer(
+            self.model, self.version, {INPUT_NAME: patches}, OUTPUT_NAMES
+        )
+        if answered != self.version:
+            raise CheckError(
+                f"{self.model} at {self.connection}: version {answered} answered, not version {self.version}"
+            )
+        for name, output in outputs.items():
+            shape = (len(patches), len(OUTPUT_LABELS[name]))
+            if output.shape != shape or not np.isfinite(output).all():
+                raise CheckError(
+                    f"{self.model} at {self.connection}: {name} has shape {output.shape} for {shape}, "
+                    "or values that are not finite"
+                )
+        return outputs
