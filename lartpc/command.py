@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -66,12 +67,18 @@ def report(message: str, exit_code: int) -> int:
 
 
 def _first_reason(text: str) -> str:
-    """The parser's message without its listing of every nested type it tried."""
-    return " ".join(text.split(". Given value type")[0].split())
+    """The parser's message in one short line, without its listing of every type that it tried."""
+    option = re.search(r'Parser key "([^"]+)"', text)
+    value = re.search(r"(?:Given|Got) value: (\S+)", text)
+    wanted = re.search(r"Expected (?:an? )?(?:typing\.)?(.+?)(?:\.? (?:Given|Got) value|\n|$)", text)
+    if not (option and value and wanted):
+        return " ".join(text.split())
+    return f"--{option[1]} {value[1].rstrip('.')}: expected {wanted[1].strip()}"
 
 
-def say(message: Any, **options: Any) -> None:
+def say(message: Any) -> None:
     """Print a line of a command's result to standard output, with rich markup."""
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(message, **options)
+    width = None if sys.stdout.isatty() else 160
+    Console(highlight=False, soft_wrap=True, width=width).print(message)

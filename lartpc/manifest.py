@@ -77,7 +77,9 @@ class Manifest:
             raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{path} is not a manifest ({error}); export the version anew") from error
-        for name in (*manifest.files, manifest.model):
+        if (manifest.model, str(manifest.version)) != (folder.parent.name, folder.name):
+            raise UserError(f"{path} is of {manifest.model} version {manifest.version}; export it anew")
+        for name in manifest.files:
             if Path(name).name != name:
                 raise UserError(f"{path} names {name!r}, which is not a plain file name")
         return manifest

@@ -51,6 +51,8 @@ class PatchData(lightning.LightningDataModule):
         Raises:
             UserError: the file cannot be read, or a class is missing in a split.
         """
+        if hasattr(self, "training"):
+            return
         with EventFile(self.path) as events:
             self.provenance = events.provenance
             self.training = PatchDataset(events, events.in_split("train"), self.scale)

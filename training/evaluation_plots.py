@@ -83,7 +83,8 @@ def _confusion(axes: Axes, counts: NDArray) -> None:
 def _scores(axes: Axes, score: NDArray, truths: dict[str, NDArray], cuts: tuple[float, ...]) -> None:
     bins = np.linspace(0, 1, 51)
     for name, chosen in truths.items():
-        axes.hist(score[chosen], bins.tolist(), histtype="step", lw=1.6, color=COLOURS[name], label=name, density=True)
+        density, _ = np.histogram(score[chosen], bins, density=True)
+        axes.stairs(density, bins, lw=1.6, color=COLOURS[name], label=name)
     for cut in cuts:
         axes.axvline(cut, color="0.6", ls=":")
     axes.set(ylabel="density, dotted: cuts in use", yscale="log")

@@ -45,6 +45,7 @@ def write_gate_file(data: PatchData, path: Path) -> None:
                 f"needs {GOLDEN_OF_EACH_CLASS} of each: generate more events"
             )
         chosen = [*events.in_split("train")[:CALIBRATION_EVENTS], *held_out]
-        with EventWriter(path, events.provenance) as gate:
+        data_of_gate = {**events.provenance.data, "source_digest": events.provenance.data["digest"]}
+        with EventWriter(path, events.provenance.with_stage(data=data_of_gate)) as gate:
             for index in sorted(chosen):
                 gate.append(events.event(index))

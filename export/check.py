@@ -1,0 +1,60 @@
+"""``python -m export.check``: lint a repository and replay its golden patches, without a server."""
+
+from pathlib import Path
+
+from lartpc.command import run, say
+
+PROG = "python -m export.check"
+
+
+def check(repository: Path) -> None:
+    """Check every version of every model in a repository, without a server.
+
+    Looks at names, configuration, labels, manifest and SHA-256 of each file, then runs the golden patches
+    through ONNX Runtime and compares with the reference outputs at the manifest's tolerances.
+
+    Args:
+        repository: folder that Triton serves.
+    """
+    from rich.table import Table
+
+    from export.lint import lint_model, lint_version
+    from export.repository import Repository
+    from lartpc.contract import OUTPUT_NAMES
+    from lartpc.errors import CheckError, UserError
+
+    folder = Repository(repository)
+    models = folder.models()
+    if not models:
+        raise UserError(f"{repository} holds no model; export one with: python -m export.triton")
+    table = Table("model", "version", "max |dp| class", "max |dp| michel", "flips", "verdict")
+    failures = []
+    for model in models:
+        try:
+            failures += lint_model(folder, model)
+            manifests = folder.manifests(model)
+        except UserError as error:
+            failures.append(str(error))
+            continue
+        for manifest in manifests:
+            try:
+                parity = lint_version(folder, manifest)
+            except UserError as error:
+                failures.append(str(error))
+                table.add_row(model, str(manifest.version), "", "", "", "[red]failed")
+                continue
+            figures = [f"{parity.max_dp[name]:.1e}" for name in OUTPUT_NAMES]
+            table.add_row(model, str(manifest.version), *figures, str(parity.flips["class"]), "[green]passed")
+    say(table)
+    if failures:
+        raise CheckError(f"{len(failures)} of {repository}'s checks failed: {'; '.join(failures)}")
+    say(f"next: python -m serving.local --repository {repository}")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(check, args, prog=PROG)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,97 @@
+"""config.pbtxt, written from Triton's own protobuf and read back."""
+
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from lartpc.contract import (
+    INPUT_NAME,
+    INPUT_SHAPE,
+    LABEL_FILES,
+    MAX_BATCH_SIZE,
+    OUTPUT_LABELS,
+)
+from lartpc.errors import UserError
+from lartpc.files import write_text
+from lartpc.manifest import Manifest
+
+CONFIG_FILE = "config.pbtxt"
+
+PREFERRED_BATCH_SIZES = (512, 1024, 2048)
+"""Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""
+
+QUEUE_DELAY_US = 2000
+"""How long a request may wait for others: a sixth of the paper's 12 ms round trip (section 3.3)."""
+
+WARM_UP_BATCHES = (1, 256)
+"""One row, and the batch of LArSoft's default configuration."""
+
+
+def model_config(model: str, versions: list[Manifest], visible: int) -> triton.ModelConfig:
+    """The configuration of a model.
+
+    Args:
+        model: its name.
+        versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.data_era``, ...
+        visible: the one version that a server loads. Replacing the file is what makes it visible.
+    """
+    config = triton.ModelConfig(name=model, backend="onnxruntime", max_batch_size=MAX_BATCH_SIZE)
+    config.version_policy.specific.versions.append(visible)
+    config.input.add(
+        name=INPUT_NAME,
+        data_type=triton.TYPE_FP32,
+        format=triton.ModelInput.FORMAT_NHWC,
+        dims=INPUT_SHAPE,
+    )
+    for name, labels in OUTPUT_LABELS.items():
+        config.output.add(
+            name=name,
+            data_type=triton.TYPE_FP32,
+            dims=[len(labels)],
+            label_filename=LABEL_FILES[name],
+        )
+    config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_AUTO, count=1)
+    config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
+    config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
+    for rows in WARM_UP_BATCHES:
+        warm_up = config.model_warmup.add(name=f"{rows} rows", batch_size=rows)
+        tensor = warm_up.inputs[INPUT_NAME]
+        tensor.data_type = triton.TYPE_FP32
+        tensor.dims.extend(INPUT_SHAPE)
+        tensor.zero_data = True
+    for manifest in versions:
+        for key, value in _version_parameters(manifest).items():
+            config.parameters[f"v{manifest.version}.{key}"].string_value = value
+    return config
+
+
+def write_config(folder: Path, config: triton.ModelConfig) -> None:
+    """Replace a model's config.pbtxt atomically."""
+    write_text(folder / CONFIG_FILE, text_format.MessageToString(config))
+
+
+def read_config(folder: Path) -> triton.ModelConfig:
+    """Read a model's config.pbtxt.
+
+    Raises:
+        UserError: it is missing or Triton's protobuf does not parse it.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        return text_format.Parse(path.read_text(), triton.ModelConfig())
+    except FileNotFoundError:
+        raise UserError(f"{folder} has no {CONFIG_FILE}; export the model anew") from None
+    except (text_format.ParseError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path} is not a Triton configuration ({error}); export the model anew") from error
+
+
+def _version_parameters(manifest: Manifest) -> dict[str, str]:
+    training = manifest.provenance.training
+    return {
+        "digest": manifest.digest,
+        "data_era": str(training["era"]),
+        "checkpoint_sha256": str(training["checkpoint_sha256"]),
+        "data_digest": str(manifest.provenance.data.get("digest", "")),
+        "git_commit": manifest.provenance.git_commit,
+    }

@@ -1,0 +1,133 @@
+"""The gate: a rewritten graph must answer like the checkpoint on held-out events, or it is not written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, Label
+from lartpc.errors import CheckError, UserError
+from lartpc.event_file import EventFile
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import Tolerance
+from lartpc.parity import Outputs, Parity, compare
+from training.checkpoint import Checkpoint
+from training.dataset import PatchDataset
+from training.gate_file import GOLDEN_OF_EACH_CLASS
+
+CALIBRATION_PATCHES = 1024
+GOLDEN_PATCHES = 512
+MIN_CLASS_AGREEMENT = 0.99
+ROWS_PER_RUN = 512
+
+
+@dataclass(frozen=True)
+class GateSample:
+    """What an export is calibrated with and judged by.
+
+    Attributes:
+        calibration: (1024, 48, 48, 1) patches of training events.
+        held_out: every hit of the held-out events.
+        reference: the checkpoint's answers to the held-out hits.
+    """
+
+    calibration: NDArray[np.float32]
+    held_out: PatchDataset
+    reference: Outputs
+
+    def golden(self) -> GoldenPatches:
+        """512 held-out patches with their reference outputs, at least 64 of each class and of Michel."""
+        random = np.random.default_rng(512)
+        groups = [self.held_out.michel == 1, *(self.held_out.label == label for label in Label)]
+        chosen: set[int] = set()
+        for group in groups:
+            members = np.flatnonzero(group)
+            chosen.update(random.choice(members, GOLDEN_OF_EACH_CLASS, replace=False).tolist())
+        others = np.setdiff1d(np.arange(len(self.held_out)), list(chosen))
+        fill = random.choice(others, GOLDEN_PATCHES - len(chosen), replace=False)
+        indices = np.sort([*chosen, *fill])
+        return GoldenPatches(
+            patches=self.held_out.patches(indices),
+            outputs={name: values[indices] for name, values in self.reference.items()},
+            label=self.held_out.label[indices].astype(np.uint8),
+            michel=self.held_out.michel[indices],
+        )
+
+
+def read_gate_sample(checkpoint: Checkpoint) -> GateSample:
+    """Read the gate file beside a checkpoint and let the checkpoint answer its held-out hits.
+
+    Raises:
+        UserError: the file is missing, damaged or too small, or comes from other data.
+    """
+    with EventFile(checkpoint.gate_path) as events:
+        if events.provenance.data.get("source_digest") != checkpoint.provenance.data.get("digest"):
+            raise UserError(
+                f"{checkpoint.gate_path} was not cut from the data of {checkpoint.path}; "
+                "put the checkpoint's own gate.h5 beside it"
+            )
+        training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
+        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
+    random = np.random.default_rng(1024)
+    count = min(CALIBRATION_PATCHES, len(training))
+    indices = np.sort(random.choice(len(training), count, replace=False))
+    return GateSample(training.patches(indices), held_out, checkpoint.answer(held_out))
+
+
+class Replay:
+    """Runs a graph in process, in slices that bound memory.
+
+    Args:
+        weights: serialised ONNX graph, or the path of one.
+        threads: processor threads; all where 0.
+
+    Raises:
+        UserError: ONNX Runtime does not load the graph.
+    """
+
+    def __init__(self, weights: bytes | str, threads: int = 0) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(weights, options, ["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no narrower base
+            raise UserError(f"ONNX Runtime does not load the graph: {error}") from error
+
+    def answer(self, batches: Iterator[NDArray[np.float32]]) -> Outputs:
+        """Answers to batches of (B, 48, 48, 1) patches, joined."""
+        parts = [self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch}) for batch in batches]
+        return {
+            name: np.concatenate(values)
+            for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
+        }
+
+
+def slices(patches: NDArray[np.float32] | PatchDataset) -> Iterator[NDArray[np.float32]]:
+    """Patches, or the patches of a data set, 512 at a time."""
+    cut = patches.patches if isinstance(patches, PatchDataset) else patches.__getitem__
+    for first in range(0, len(patches), ROWS_PER_RUN):
+        yield cut(slice(first, first + ROWS_PER_RUN))
+
+
+def judge(name: str, parity: Parity, tolerances: dict[str, Tolerance]) -> None:
+    """Refuse answers that lie too far from the reference.
+
+    Raises:
+        CheckError: a difference is beyond its tolerance, or fewer than 99 % of the hits keep their class.
+    """
+    failures = parity.beyond(tolerances)
+    if parity.class_agreement < MIN_CLASS_AGREEMENT:
+        failures.append(
+            f"{parity.class_agreement:.2%} of the hits keep their class, wanted {MIN_CLASS_AGREEMENT:.0%}"
+        )
+    if failures:
+        raise CheckError(f"{name} does not answer like its reference: {'; '.join(failures)}")
+
+
+def measure(weights: bytes, sample: GateSample) -> tuple[Parity, Outputs]:
+    """Differences of a graph from the checkpoint on the held-out hits, and its answers."""
+    answers = Replay(weights).answer(slices(sample.held_out))
+    return compare(answers, sample.reference), answers

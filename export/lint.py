@@ -1,0 +1,65 @@
+"""What must hold for a model and for a version in a repository."""
+
+from pathlib import Path
+
+import onnx
+
+from export.config import model_config, read_config
+from export.gate import Replay, judge, slices
+from export.repository import Repository
+from lartpc.contract import INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
+from lartpc.errors import CheckError
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.parity import Parity, compare
+
+
+def lint_model(repository: Repository, model: str) -> list[str]:
+    """What is wrong with a model's configuration and labels, in words; empty where nothing is."""
+    folder = repository.root / model
+    found = []
+    config = read_config(folder)
+    versions = repository.manifests(model)
+    numbers = [manifest.version for manifest in versions]
+    visible = list(config.version_policy.specific.versions)
+    if len(visible) != 1 or visible[0] not in numbers:
+        found.append(f"{folder}: config.pbtxt shows versions {visible}, there are {numbers}")
+    elif config != model_config(model, versions, visible[0]):
+        found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
+    for output, labels in OUTPUT_LABELS.items():
+        path = folder / LABEL_FILES[output]
+        if not path.is_file() or tuple(path.read_text().split()) != labels:
+            found.append(f"{path} does not list {', '.join(labels)}")
+    return found
+
+
+def lint_version(repository: Repository, manifest: Manifest) -> Parity:
+    """Check the files of a version and replay its golden patches.
+
+    Raises:
+        CheckError: a file is altered, the graph breaks the contract, or its answers are beyond tolerance.
+        UserError: a file cannot be read.
+    """
+    folder = repository.root / manifest.model / str(manifest.version)
+    manifest.check_files(folder)
+    _check_contract(folder / MODEL_FILE)
+    golden = GoldenPatches.read(folder / GOLDEN_FILE)
+    answers = Replay(str(folder / MODEL_FILE)).answer(slices(golden.patches))
+    parity = compare(answers, golden.outputs)
+    judge(f"{manifest.model} version {manifest.version}", parity, manifest.tolerances)
+    return parity
+
+
+def _check_contract(path: Path) -> None:
+    graph = onnx.load(path).graph
+    names = [value.name for value in graph.output]
+    if [value.name for value in graph.input] != [INPUT_NAME] or names != list(OUTPUT_LABELS):
+        raise CheckError(f"{path} has not the contract's tensors but {names}")
+    for value, shape in (
+        (graph.input[0], INPUT_SHAPE),
+        *((output, (len(OUTPUT_LABELS[output.name]),)) for output in graph.output),
+    ):
+        tensor = value.type.tensor_type
+        dims = tuple(dim.dim_value for dim in tensor.shape.dim)[1:]
+        if tensor.elem_type != onnx.TensorProto.FLOAT or dims != shape:
+            raise CheckError(f"{path}: {value.name} is not FP32 of shape {shape}")

@@ -1,0 +1,68 @@
+"""A checkpoint as an FP32 ONNX graph."""
+
+import contextlib
+import io
+import logging
+import warnings
+
+import onnx
+import torch
+
+from lartpc.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
+from training.checkpoint import Checkpoint
+
+OPSET = 18
+
+
+def fp32_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
+    """Export the network with the contract's tensor names, a free batch size and FP32 throughout.
+
+    The metadata hold the checkpoint's provenance and the ADC era. Equal checkpoints give equal bytes.
+    """
+    batch = torch.export.Dim("batch")
+    program = _quietly_export(checkpoint, batch)
+    model = program.model_proto
+    _strip_notes(model)
+    onnx.checker.check_model(model, full_check=True)
+    return with_metadata(model, checkpoint, "fp32")
+
+
+def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str) -> onnx.ModelProto:
+    """Set the graph's metadata; returns the same graph."""
+    onnx.helper.set_model_props(
+        model,
+        {
+            "precision": precision,
+            "data_era": checkpoint.scale.era,
+            "checkpoint_sha256": checkpoint.provenance.training["checkpoint_sha256"],
+            "data_digest": str(checkpoint.provenance.data.get("digest", "")),
+        },
+    )
+    return model
+
+
+def _strip_notes(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes, which hold stack traces with paths of the exporting machine."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _quietly_export(checkpoint: Checkpoint, batch: torch.export.Dim) -> torch.onnx.ONNXProgram:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            checkpoint.network,
+            (torch.zeros(2, *INPUT_SHAPE),),
+            input_names=[INPUT_NAME],
+            output_names=list(OUTPUT_NAMES),
+            dynamic_shapes={INPUT_NAME: {0: batch}},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    return program

@@ -1,0 +1,54 @@
+"""Precision is a rewrite of the FP32 graph: the one place that knows how."""
+
+import warnings
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from export.quantization import canonical_int8, cpu_int8
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.manifest import Tolerance
+
+TOLERANCES = {
+    "fp32": Tolerance(max=1e-5, mean=1e-6),
+    "fp16": Tolerance(max=2e-3, mean=1e-3),
+    "int8": Tolerance(max=0.25, mean=5e-3),
+}
+"""Allowed difference of a probability from the FP32 checkpoint, for both outputs.
+
+FP32 differs by the order of sums alone. FP16 has 11 bits: 2e-3 is four steps at 1. INT8's largest
+difference falls on a hit at the boundary and says little; its mean and the decisions are the gate.
+"""
+
+
+def tolerances(precision: str) -> dict[str, Tolerance]:
+    """Tolerance of each output for a precision."""
+    return dict.fromkeys((CLASS_OUTPUT, MICHEL_OUTPUT), TOLERANCES[precision])
+
+
+def rewrite(fp32: onnx.ModelProto, precision: str, calibration: NDArray[np.float32]) -> onnx.ModelProto:
+    """The graph of a precision, with FP32 inputs and outputs.
+
+    Args:
+        fp32: the exported graph; stays as it is.
+        precision: fp32, fp16 or int8.
+        calibration: (N, 48, 48, 1) patches of training events, for int8.
+    """
+    if precision == "fp16":
+        return _fp16(fp32)
+    if precision == "int8":
+        return cpu_int8(canonical_int8(fp32, calibration))
+    return fp32
+
+
+def _fp16(fp32: onnx.ModelProto) -> onnx.ModelProto:
+    from onnxconverter_common import float16
+
+    model = onnx.ModelProto()
+    model.CopyFrom(fp32)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the float32 number .* will be truncated")
+        model = float16.convert_float_to_float16(model, keep_io_types=True)
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -1,0 +1,108 @@
+"""The versioned Triton repository: which versions there are, and how one more appears, whole."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.config import CONFIG_FILE, model_config, read_config, write_config
+from lartpc.contract import LABEL_FILES, OUTPUT_LABELS
+from lartpc.errors import UserError
+from lartpc.files import sha256, whole_folder, write_text
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
+from lartpc.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an export adds to the repository, before it has its files' hashes.
+
+    Attributes are those of :class:`lartpc.manifest.Manifest`; ``weights`` is the serialised graph.
+    """
+
+    model: str
+    precision: str
+    weights: bytes
+    golden: GoldenPatches
+    tolerances: dict[str, Tolerance]
+    gate: dict
+    metrics: dict[str, float]
+    provenance: Provenance
+
+
+class Repository:
+    """A folder of models as Triton reads it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"{root} is not a folder; name a model repository")
+
+    def models(self) -> list[str]:
+        """Names of the models that have a configuration."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{CONFIG_FILE}"))
+
+    def manifests(self, model: str) -> list[Manifest]:
+        """Manifests of a model's versions, in order."""
+        folders = sorted((self.root / model).glob("[0-9]*"), key=lambda folder: int(folder.name))
+        return [Manifest.read(folder) for folder in folders]
+
+    def version_of_weights(self, model: str, weights: bytes) -> int | None:
+        """The version of a model that has exactly these weights, if any."""
+        digest = hashlib.sha256(weights).hexdigest()
+        found = [manifest.version for manifest in self.manifests(model) if manifest.digest == digest]
+        return max(found, default=None)
+
+    def version_for(self, checkpoint_sha256: str, model: str, family: Iterable[str]) -> int:
+        """Version number of a new export: one checkpoint has one number across its precisions.
+
+        Args:
+            checkpoint_sha256: of the checkpoint.
+            model: that the export adds to.
+            family: all models of the network, one a precision.
+        """
+        everything = [manifest for name in family for manifest in self.manifests(name)]
+        taken = [manifest.version for manifest in everything if manifest.model == model]
+        of_checkpoint = [
+            manifest.version
+            for manifest in everything
+            if manifest.provenance.training["checkpoint_sha256"] == checkpoint_sha256
+        ]
+        shared = max(of_checkpoint, default=None)
+        if shared is not None and shared not in taken:
+            return shared
+        return 1 + max((manifest.version for manifest in everything), default=0)
+
+    def add(self, new: Version, number: int) -> Manifest:
+        """Write a version whole, then make it the visible one by replacing config.pbtxt."""
+        folder = self.root / new.model / str(number)
+        for output, labels in OUTPUT_LABELS.items():
+            write_text(folder.parent / LABEL_FILES[output], "".join(f"{label}\n" for label in labels))
+        with whole_folder(folder) as part:
+            (part / MODEL_FILE).write_bytes(new.weights)
+            new.golden.write(part / GOLDEN_FILE)
+            manifest = Manifest(
+                model=new.model,
+                version=number,
+                precision=new.precision,
+                files={name: sha256(part / name) for name in (MODEL_FILE, GOLDEN_FILE)},
+                tolerances=new.tolerances,
+                gate=new.gate,
+                metrics=new.metrics,
+                provenance=new.provenance,
+            )
+            manifest.write(part)
+        self.show(new.model, number)
+        return manifest
+
+    def show(self, model: str, number: int) -> None:
+        """Make a version the visible one."""
+        write_config(self.root / model, model_config(model, self.manifests(model), number))
+
+    def ensure_known(self, model: str, number: int) -> None:
+        """Finish an export that was killed between its files and its configuration."""
+        folder = self.root / model
+        known = (folder / CONFIG_FILE).exists() and f"v{number}.digest" in read_config(folder).parameters
+        if not known:
+            self.show(model, number)

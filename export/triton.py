@@ -1,0 +1,87 @@
+"""``python -m export.triton``: a checkpoint becomes a checked version in a Triton repository."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+from lartpc.command import run, say
+from lartpc.contract import PRECISIONS, model_name
+
+PROG = "python -m export.triton"
+
+
+def export(
+    precision: Literal["fp32", "fp16", "int8", "all"] = "all",
+    checkpoint: Path | None = None,
+    repository: Path = Path("model_repository"),
+) -> None:
+    """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
+
+    A version is written whole and only when its answers agree with the checkpoint's; config.pbtxt then
+    makes it the visible one. An export that the repository has already writes nothing.
+
+    Args:
+        precision: arithmetic inside the graph (inputs and outputs stay FP32), or all of them.
+        checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
+        repository: folder that Triton serves.
+    """
+    from export.gate import judge, measure, read_gate_sample
+    from export.onnx_graph import fp32_graph, with_metadata
+    from export.precision import rewrite, tolerances
+    from export.repository import Repository, Version
+    from training.checkpoint import latest_checkpoint, load_checkpoint
+    from training.metrics import physics_metrics
+
+    trained = load_checkpoint(checkpoint or latest_checkpoint())
+    target = Repository(repository)
+    say(f"reading {trained.path} and {trained.gate_path.name}")
+    sample = read_gate_sample(trained)
+    golden = sample.golden()
+    fp32 = fp32_graph(trained)
+    for kind in PRECISIONS if precision == "all" else (precision,):
+        start = perf_counter()
+        model = model_name(kind)
+        graph = with_metadata(rewrite(fp32, kind, sample.calibration), trained, kind)
+        weights = graph.SerializeToString(deterministic=True)
+        present = target.version_of_weights(model, weights)
+        if present is not None:
+            target.ensure_known(model, present)
+            say(f"{model}: version {present} holds exactly these weights; nothing written")
+            continue
+        parity, answers = measure(weights, sample)
+        judge(model, parity, tolerances(kind))
+        metrics = physics_metrics(answers, sample.held_out.label, sample.held_out.michel)
+        number = target.version_for(
+            trained.provenance.training["checkpoint_sha256"], model, map(model_name, PRECISIONS)
+        )
+        target.add(
+            Version(
+                model=model,
+                precision=kind,
+                weights=weights,
+                golden=golden,
+                tolerances=tolerances(kind),
+                gate=parity.as_record(),
+                metrics=metrics,
+                provenance=trained.provenance.with_stage(
+                    export={"precision": kind, "opset": graph.opset_import[0].version}
+                ),
+            ),
+            number,
+        )
+        say(
+            f"{model}: wrote version {number}, {len(weights) / 1e6:.1f} MB, {perf_counter() - start:.0f} s\n"
+            f"  {parity.hits:,} held-out hits: max |dp| {max(parity.max_dp.values()):.1e}, "
+            f"mean {max(parity.mean_dp.values()):.1e}, same class {parity.class_agreement:.2%}\n"
+            f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
+        )
+    say(f"next: python -m export.check {repository}")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(export, args, prog=PROG)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
