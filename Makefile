@@ -1,0 +1,60 @@
+# make help lists the targets.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+GENERATOR := $(wildcard lartpc/*.py data_gen/*.py)
+TRAINING := $(wildcard lartpc/*.py training/*.py)
+QUICK := training/configs/quick.yaml
+
+.PHONY: help install run test lint bench lock clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## both environments: .venv and the embedded server's .server
+	@$(RUN) serving.environment
+
+.venv/installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+data/quick.h5: $(GENERATOR) | .venv/installed
+	$(RUN) data_gen.generate --events 60 --seed 1 --out $@
+
+runs/quick/best.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
+	rm -rf runs/quick
+	$(RUN) training.fit --config $(QUICK)
+
+runs/quick/metrics.json: runs/quick/best.ckpt
+	$(RUN) training.evaluate --checkpoint $< --data data/quick.h5
+
+run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serve and check, in minutes
+	$(RUN) export.triton --precision all --checkpoint runs/quick/best.ckpt
+	$(RUN) export.check model_repository
+	$(RUN) client.parity --local --protocol both
+	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
+
+test: install  ## the whole test suite, with a real Triton
+	$(BIN)/pytest
+
+lint: .venv/installed  ## ruff, mypy and the layers between the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install runs/quick/best.ckpt  ## figures as ratios, printed and kept in benchmarks/results
+	$(RUN) benchmarks.generator
+	$(RUN) benchmarks.training
+	$(RUN) benchmarks.export
+	$(RUN) benchmarks.serving
+
+lock: .venv/installed  ## write down the installed versions as the ones to install
+	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock
+
+clean:  ## everything that was generated, environments excepted
+	rm -rf data runs benchmarks/results
+	find model_repository -name config.pbtxt -delete
+	find model_repository -mindepth 2 -maxdepth 2 -type d -exec rm -rf {} +
