@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
-from lartpc.files import whole_file
+from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
 
 SCHEMA = "lartpc-events"
@@ -54,7 +54,8 @@ class EventWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             part = stack.enter_context(whole_file(self._path))
-            self._file = stack.enter_context(h5py.File(part, "w"))
+            self._disk = stack.enter_context(DeferredWrites(part))
+            self._file = stack.enter_context(h5py.File(self._disk, "w"))
             self._cleanup = stack.pop_all()
         self._column("event_table/event_id", np.zeros((0, 3), "i4"))
         self._column("event_table/split", np.zeros(0, "u1"))
@@ -76,11 +77,14 @@ class EventWriter:
             self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
             for field in _TABLES[table].names or ():
                 self._append(f"{table}/{field}", rows[field])
+        self._disk.check()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        if error is None:
+        if error is not None:
+            return self._cleanup.__exit__(kind, error, trace)
+        with self._cleanup:
             data = {**self._provenance.data, "digest": self._digest.hexdigest()}
             self._file.attrs.update(
                 schema=SCHEMA,
@@ -88,7 +92,9 @@ class EventWriter:
                 digest=data["digest"],
                 provenance=self._provenance.with_stage(data=data).to_json(),
             )
-        return self._cleanup.__exit__(kind, error, trace)
+            self._file.close()
+            self._disk.check()
+        return None
 
     def _column(self, name: str, rows: NDArray, chunks: tuple[int, ...] | None = None) -> h5py.Dataset:
         return self._file.create_dataset(

@@ -1,11 +1,13 @@
 """Files and folders that appear whole or not at all."""
 
 import hashlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lartpc.errors import UserError
 
@@ -46,6 +48,42 @@ def whole_folder(path: Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+class DeferredWrites(io.FileIO):
+    """A file for h5py to write through: a failed write is remembered, not raised inside HDF5.
+
+    HDF5 cannot abandon a file that it cannot flush. After a failure it writes into nothing, and the
+    owner learns of the failure from :meth:`check`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``, or remember why not."""
+        view = memoryview(data).cast("B")
+        written = 0
+        while written < len(view) and self._failure is None:
+            try:
+                written += super().write(view[written:])
+            except OSError as error:
+                self._failure = error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size, or remember why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the OSError of the first write that failed, if any."""
+        if self._failure is not None:
+            raise self._failure
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.errors import UserError
-from lartpc.files import whole_file
+from lartpc.files import DeferredWrites, whole_file
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class GoldenPatches:
     def write(self, path: Path) -> None:
         """Write the patches as HDF5, one dataset a tensor, named as in the contract."""
         tensors = {INPUT_NAME: self.patches, **self.outputs, "label": self.label, "michel": self.michel}
-        with whole_file(path) as part, h5py.File(part, "w") as file:
-            for name, tensor in tensors.items():
-                file.create_dataset(name, data=tensor, compression="gzip", shuffle=True, fletcher32=True)
+        with whole_file(path) as part, DeferredWrites(part) as disk:
+            with h5py.File(disk, "w") as file:
+                for name, tensor in tensors.items():
+                    file.create_dataset(name, data=tensor, compression="gzip", shuffle=True, fletcher32=True)
+            disk.check()
 
     @classmethod
     def read(cls, path: Path) -> "GoldenPatches":

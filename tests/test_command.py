@@ -1,0 +1,105 @@
+"""Commands: exit codes, one-line errors, files whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lartpc.command import run
+from lartpc.errors import CheckError, UserError
+from lartpc.files import whole_file, whole_folder
+
+COMMANDS = [
+    "data_gen.generate",
+    "training.evaluate",
+    "export.triton",
+    "export.check",
+    "serving.environment",
+    "serving.local",
+    "client.parity",
+    "client.classify",
+]
+
+
+def count(number: int = 1, file: Path | None = None) -> None:
+    """Count.
+
+    Args:
+        number: how far.
+        file: where to.
+    """
+    if number == 2:
+        raise UserError("two\nis wrong")
+    if number == 3:
+        raise CheckError("three is wanting")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ([], 0, ""),
+        (["--number", "2"], 2, "error: two is wrong\n"),
+        (["--number", "3"], 1, "error: three is wanting\n"),
+        (["--number", "x"], 2, "error: --number x: expected <class 'int'>"),
+        (["--numbre", "1"], 2, "error: unrecognized arguments: --numbre"),
+        (["--num", "1"], 2, "error: unrecognized arguments: --num"),
+    ],
+)
+def test_exit_codes(args: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(count, args, prog="count") == code
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.count("\n") == (1 if code else 0)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_without_heavy_imports(command: str) -> None:
+    code = (
+        f"import sys, {command} as command\n"
+        "try: command.main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code in (0, None)\n"
+        "assert not {'torch', 'numba', 'onnxruntime', 'matplotlib'} & set(sys.modules), 'heavy import'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: python -m " + command in done.stdout
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    with pytest.raises(RuntimeError), whole_folder(target) as part:
+        (part / "a").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(target) as part:
+        (part / "a").write_text("whole")
+        assert not target.exists()
+    assert (target / "a").read_text() == "whole"
+    with pytest.raises(UserError, match="exists already"), whole_folder(target):
+        pass
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """A file-size limit makes the kernel refuse the write, as a full disk does."""
+    code = (
+        "import resource, sys; from pathlib import Path; from lartpc.files import whole_file\n"
+        "from lartpc.errors import UserError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        f"    with whole_file(Path({str(tmp_path / 'x')!r})) as part: part.write_bytes(bytes(2000))\n"
+        "except UserError as error: sys.exit(str(error))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "cannot write" in done.stderr and "too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_file_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    target.write_text("old")
+    with whole_file(target) as part:
+        part.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
