@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from client.triton import TritonClassifier
 from lartpc.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, OUTPUT_NAMES, TRACK_CUTS, Label
-from lartpc.errors import CheckError
+from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def compare(classifier: TritonClassifier, repository: Path) -> Comparison:
     folder = repository / classifier.model / str(classifier.version)
     manifest = Manifest.read(folder)
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
+    if not (folder / MODEL_FILE).is_file():
+        raise UserError(f"{folder} has no {MODEL_FILE}; export the version anew")
     if sha256(folder / GOLDEN_FILE) != manifest.files.get(GOLDEN_FILE):
         raise CheckError(f"{folder / GOLDEN_FILE} is not the file of its manifest; export the version anew")
     outputs = classifier.classify(golden.patches)
@@ -114,11 +116,12 @@ def _faults(
     classifier: TritonClassifier, manifest: Manifest, differences: dict[str, Difference]
 ) -> Iterator[str]:
     for name, difference in differences.items():
-        tolerance = manifest.tolerances[name]
+        tolerance = manifest.tolerances.get(name, Tolerance(0.0, 0.0))
         for kind in ("max", "mean"):
             found, allowed = getattr(difference, kind), getattr(tolerance, kind)
             if not found <= allowed:
                 yield f"{kind} |dp| of {name} is {found:.2g}, more than {allowed:.2g}"
     served = classifier.parameter("digest")
-    if served != manifest.digest:
-        yield f"the server's digest {served[:12]} is not the manifest's {manifest.digest[:12]}"
+    recorded = manifest.files.get(MODEL_FILE, "nothing")
+    if served != recorded:
+        yield f"the server's digest {served[:12]} is not the manifest's {recorded[:12]}"

@@ -1,7 +1,5 @@
 """``python -m client.parity``: do the served answers equal the reference ones?"""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +37,17 @@ def parity(
     from rich.console import Console
 
     from client.comparison import compare
+    from client.server import connections
     from client.triton import TritonClassifier
 
-    _check_request(url, protocol, local)
+    if protocol not in PROTOCOLS:
+        raise UserError(f"--protocol {protocol} is none of {', '.join(PROTOCOLS)}")
     comparisons = []
     with (
         Console(stderr=True).status("Asking the server ...") as status,
-        _connections(url, PROTOCOLS[protocol], repository if local else None) as connections,
+        connections(url, PROTOCOLS[protocol], repository, local) as opened,
     ):
-        for connection in connections:
+        for connection in opened:
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
                     status.update(f"{name} version {version} over {connection} ...")
@@ -56,35 +56,7 @@ def parity(
     Console(width=max(Console().width, TABLE_WIDTH)).print(_table(comparisons))
     if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
         raise CheckError("; ".join(faults))
-    say("Next: python -m client.classify data/events.h5" + (" --local" if local else ""))
-
-
-def _check_request(url: str | None, protocol: str, local: bool) -> None:
-    if protocol not in PROTOCOLS:
-        raise UserError(f"--protocol {protocol} is none of {', '.join(PROTOCOLS)}")
-    if url and local:
-        raise UserError("--url names a running server and --local starts one; give one of them")
-    if url and protocol == "both":
-        raise UserError("--url names the port of one protocol; give --protocol grpc or http with it")
-
-
-@contextmanager
-def _connections(
-    url: str | None, protocols: tuple[str, ...], local: Path | None
-) -> Iterator[list["Connection"]]:
-    """One connection a protocol, to the given server or to one started on a repository."""
-    from client.connection import Connection
-
-    if local is None:
-        with ExitStack() as stack:
-            yield [stack.enter_context(Connection(url, protocol)) for protocol in protocols]
-        return
-    from serving.triton import TritonServer
-
-    with TritonServer(local) as server, ExitStack() as stack:
-        for name, reason in server.left_out.items():
-            say(f"Left out {name}: {reason}")
-        yield [stack.enter_context(Connection(getattr(server, protocol), protocol)) for protocol in protocols]
+    say("Next: python -m client.classify data/default.h5" + (" --local" if local else ""))
 
 
 def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:

@@ -1,0 +1,71 @@
+"""``python -m client.classify``: every hit of an event through a served model, and a picture of it."""
+
+import time
+from pathlib import Path
+
+from lartpc.command import run, say
+from lartpc.contract import model_name
+
+
+def classify(
+    file: Path,
+    event: int | None = None,
+    plane: str = "W",
+    model: str = model_name("fp32"),
+    url: str | None = None,
+    protocol: str = "grpc",
+    local: bool = False,
+    repository: Path = Path("model_repository"),
+    out: Path = Path("event.png"),
+) -> None:
+    """Classify every hit of one event with a served model and draw the answer beside the truth.
+
+    Args:
+        file: event file.
+        event: number of the event in the file; default the test event with the most Michel hits.
+        plane: U, V or W.
+        model: name of the served model.
+        url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
+        protocol: grpc or http.
+        local: start the embedded server on the repository for this event.
+        repository: folder of the models, with --local.
+        out: PNG file of the picture.
+    """
+    from rich.progress import track
+
+    from client.event_picture import event_picture, save
+    from client.plane_hits import PlaneHits, joined, most_michel_hits
+    from client.server import connections
+    from client.triton import TritonClassifier
+    from lartpc.adc_scale import adc_scale
+    from lartpc.event_file import EventFile
+
+    with EventFile(file) as events:
+        of_plane = PlaneHits.read(events, most_michel_hits(events, plane) if event is None else event, plane)
+    with connections(url, (protocol,), repository, local) as opened:
+        classifier = TritonClassifier(opened[0], model)
+        scale = adc_scale(classifier.parameter("data_era"))
+        start = time.perf_counter()
+        answers = [
+            classifier.classify(patches)
+            for patches in track(of_plane.patches(scale), "Classifying", of_plane.pieces, transient=True)
+        ]
+        seconds = time.perf_counter() - start
+    outputs = joined(answers)
+    title = f"{classifier.model}, version {classifier.version}"
+    figure, agreement = event_picture(of_plane, outputs, title)
+    save(figure, out)
+    count = len(of_plane.hits)
+    say(f"{count} hits in {seconds:.1f} s: {count / seconds:.0f} hits/s, cutting included")
+    say(f"Class as in truth: {agreement:.1%} of hits")
+    say(f"Wrote {out}")
+    say("Next: python -m client.classify --help  (other events, planes and models)")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``python -m client.classify``."""
+    return run(classify, args, prog="python -m client.classify")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
