@@ -1,0 +1,89 @@
+"""From energy deposits to charge that arrives at the wires: recombination, lifetime, drift, diffusion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_gen.argon import DENSITY
+from data_gen.configuration import Response
+from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, TICK_US, TRIGGER_TICK, Plane
+
+IONISATION_ENERGY = 23.6e-6
+"""Energy for one electron-ion pair, in MeV (M. Miyajima et al., Phys. Rev. A 9 (1974) 1438)."""
+BOX_A = 0.930
+BOX_B = 0.212
+"""Modified box model: A without unit, B in (g/cm^2)(kV/cm)/MeV (ArgoNeuT, JINST 8 (2013) P08005)."""
+
+
+def recombination(dedx: NDArray[np.float64] | float, field: float) -> NDArray[np.float64]:
+    """Share of the electrons that escapes recombination.
+
+    Args:
+        dedx: ionisation density, in MeV/cm; below 1 MeV/cm, where the model turns over, it counts as 1,
+            as in larsim.
+        field: in kV/cm.
+    """
+    xi = BOX_B * np.maximum(dedx, 1.0) / (DENSITY * field)
+    return np.log(BOX_A + xi) / xi
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Charge on its way to one readout; (N,) arrays, one entry for each deposit in the active volume.
+
+    Attributes:
+        charge: thousands of electrons that reach the wires.
+        tick: arrival time, in ticks of the readout.
+        spread: longitudinal diffusion, standard deviation in ticks.
+        width: transverse diffusion, standard deviation in cm.
+        y: in cm.
+        z: in cm.
+        energy: deposited, in MeV.
+        deposit: data_gen.steps.Deposit.
+        g4_id: particle.
+    """
+
+    charge: NDArray[np.float64]
+    tick: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    width: NDArray[np.float64]
+    y: NDArray[np.float64]
+    z: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    deposit: NDArray[np.int32]
+    g4_id: NDArray[np.int32]
+
+    def wire_position(self, plane: Plane) -> NDArray[np.float64]:
+        """Position across the wires in pitches: wire w collects between w and w + 1.
+
+        Wires run at ``plane.angle`` to the vertical; wire 0 touches the active volume at its corner.
+        """
+        across = self.z * np.cos(plane.angle) - self.y * np.sin(plane.angle)
+        return (across + ACTIVE_CM[1] * max(np.sin(plane.angle), 0.0)) / plane.pitch
+
+
+def drift(steps: NDArray[np.void], response: Response) -> Arrivals:
+    """Drift the ionisation of steps (:data:`data_gen.steps.STEP_DTYPE`) to the wires at x = 0.
+
+    Diffusion and lifetime as in larsim: variances 2 D t, charge exp(-t / lifetime).
+    """
+    inside = steps["energy"] > 0.0
+    for axis, extent in zip("xyz", ACTIVE_CM, strict=True):
+        inside &= (steps[axis] >= 0.0) & (steps[axis] <= extent)
+    steps = steps[inside]
+    time = steps["x"] / DRIFT_SPEED
+    escaped = recombination(steps["energy"] / steps["length"], response.field)
+    electrons = steps["energy"] / IONISATION_ENERGY * escaped * np.exp(-time / response.lifetime_us)
+    variance = 2e-6 * time  # of a diffusion constant of 1 cm^2/s, in cm^2
+    return Arrivals(
+        charge=1e-3 * electrons,
+        tick=(steps["t"] + time) / TICK_US + TRIGGER_TICK,
+        spread=np.sqrt(variance * response.longitudinal_diffusion) / (DRIFT_SPEED * TICK_US),
+        width=np.sqrt(variance * response.transverse_diffusion),
+        y=steps["y"],
+        z=steps["z"],
+        energy=steps["energy"],
+        deposit=steps["deposit"],
+        g4_id=steps["g4_id"],
+    )

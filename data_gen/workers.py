@@ -1,0 +1,71 @@
+"""Work shared among processes, with results in order and nothing left running."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from lartpc.errors import CheckError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Generator[Result, None, None]:
+    """Yield ``function(item)`` for each item, in order; with more than one worker in other processes.
+
+    At most four items a worker are under way, so a slow consumer does not fill the memory. The processes
+    are spawned, leave Ctrl-C to this one and end with it, whatever ends it.
+
+    Args:
+        function: importable by name (or a partial of such a function); its results travel by pickle.
+        items: arguments.
+        workers: processes; 1 works in this one.
+
+    Raises:
+        CheckError: a process was killed, for want of memory perhaps.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
+    remaining = iter(items)
+    pending: deque[Future[Result]] = deque()
+    try:
+        pending.extend(pool.submit(function, item) for item in islice(remaining, 4 * workers))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(function, item) for item in islice(remaining, 1))
+            yield result
+    except BrokenProcessPool as error:
+        raise CheckError(
+            "a worker process was killed, perhaps for want of memory; use fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
