@@ -49,8 +49,8 @@ def local(
     with ExitStack() as stack:
         with Console(stderr=True).status(f"Starting Triton on {repository} ..."):
             server = stack.enter_context(TritonServer(repository, ports, log))
-        _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
         with suppress(KeyboardInterrupt):
+            _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
             _watch(server)
         say("Stopping.")
 

@@ -71,7 +71,7 @@ class TritonServer:
         self.models: dict[str, RepositoryModel] = {}
         self.left_out: dict[str, str] = {}
         self._log_file = log_file
-        self._shared_memory = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
+        self._id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
 
     @property
     def http(self) -> str:
@@ -116,7 +116,7 @@ class TritonServer:
     def versions(self) -> dict[str, list[int]]:
         """Versions of each served model that accept requests, in ascending order."""
         index = self._client.get_model_repository_index().models
-        ready = {name: [] for name in self.models}  # type: dict[str, list[int]]
+        ready: dict[str, list[int]] = {name: [] for name in self.models}
         for entry in index:
             if entry.state == "READY" and entry.name in ready:
                 ready[entry.name].append(int(entry.version))
@@ -181,10 +181,11 @@ class TritonServer:
     def _start(self, server: environment.ServerEnvironment) -> subprocess.Popen[bytes]:
         command = [
             str(server.server),
+            f"--id={self._id}",
             f"--model-repository={self.repository.absolute()}",
             "--model-control-mode=explicit",
             f"--backend-directory={server.backends}",
-            f"--backend-config=python,shm-region-prefix-name={self._shared_memory}",
+            f"--backend-config=python,shm-region-prefix-name={self._id}",
             "--disable-auto-complete-config",
             *(f"--{name}-address={LOOPBACK}" for name in ("http", "grpc", "metrics")),
             f"--http-port={self.ports.http}",
@@ -207,10 +208,12 @@ class TritonServer:
         while time.monotonic() < deadline:
             self.check_alive()
             try:
-                if self._client.is_server_live(client_timeout=1):
+                # The name tells that it is this server, and not another one that has the port.
+                if self._client.get_server_metadata(client_timeout=1).name == self._id:
                     return
             except InferenceServerException:
-                time.sleep(0.1)
+                log.debug("the server does not answer yet")
+            time.sleep(0.1)
         raise CheckError(f"the server did not start within {START_SECONDS} s; {self._log_tail()}")
 
     def _load(self, model: RepositoryModel) -> None:
@@ -261,7 +264,7 @@ class TritonServer:
             self._log.close()
             if self._log_file is None:
                 Path(self._log.name).unlink(missing_ok=True)
-            for left in SHARED_MEMORY.glob(f"{self._shared_memory}*"):
+            for left in SHARED_MEMORY.glob(f"{self._id}*"):
                 left.unlink(missing_ok=True)
 
     def _log_tail(self) -> str:

@@ -27,7 +27,11 @@ LARGEST_PIXEL = 15
 
 
 def write_model(
-    repository: Path, name: str, versions: tuple[int, ...] = (1,), visible: tuple[int, ...] | None = None
+    repository: Path,
+    name: str,
+    versions: tuple[int, ...] = (1,),
+    visible: tuple[int, ...] | None = None,
+    queue_delay_us: int = 0,
 ) -> Path:
     """Write a model with some versions, of which the visible ones are named in config.pbtxt."""
     folder = repository / name
@@ -35,7 +39,18 @@ def write_model(
         write_version(folder, version)
     for output, labels in OUTPUT_LABELS.items():
         (folder / LABEL_FILES[output]).write_text("\n".join(labels) + "\n")
-    write_config(folder, model_config(folder, visible or versions))
+    config = model_config(folder, visible or versions)
+    config.dynamic_batching.max_queue_delay_microseconds = queue_delay_us
+    write_config(folder, config)
+    return folder
+
+
+def write_other_model(repository: Path, name: str) -> Path:
+    """Write the same network behind a configuration that has its outputs in the other order."""
+    folder = write_model(repository, name)
+    config = model_config(folder, (1,))
+    config.output.reverse()
+    write_config(folder, config)
     return folder
 
 
@@ -77,7 +92,7 @@ def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
             name=output, data_type=pb.TYPE_FP32, dims=[len(labels)], label_filename=LABEL_FILES[output]
         )
     config.version_policy.specific.versions.extend(visible)
-    config.dynamic_batching.max_queue_delay_microseconds = 2000
+    config.dynamic_batching.SetInParent()
     config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_AUTO)
     parameters = {"intra_op_thread_count": "1"}
     for version in visible:
