@@ -79,7 +79,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise UserError(f"{path} is not a readable checkpoint ({reason}); train anew") from error
     try:
         provenance = Provenance.from_json(content["provenance"])

@@ -6,6 +6,7 @@ names, where that is missing. Every part of a recipe can be changed on the comma
 """
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -51,6 +52,8 @@ class FitCLI(LightningCLI):
         trainer = self.config_init.trainer
         logger = trainer.logger or CSVLogger(RUNS, name=self.run.name, version="")
         own = [*(trainer.callbacks or []), *callbacks(self.run)]
+        if trainer.enable_progress_bar is not False:
+            own.append(RichProgressBar())
         return super().instantiate_trainer(
             logger=logger,
             callbacks=own,
@@ -87,9 +90,8 @@ def run_folder(name: str, ckpt_path: Path | None) -> Path:
 
 
 def callbacks(run: Path) -> list[lightning.Callback]:
-    """Progress bar, learning rate in the log, best checkpoint by validation score and last one."""
+    """Learning rate in the log, best checkpoint by validation score and last one."""
     return [
-        RichProgressBar(),
         LearningRateMonitor("epoch"),
         ModelCheckpoint(
             run,
@@ -111,6 +113,17 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
 
     say(f"{path} is missing: generating the recipe's {cli.config.generate.events} events")
     generate(events=cli.config.generate.events, seed=cli.config.generate.seed, out=path)
+
+
+def fit(cli: FitCLI) -> None:
+    """Train. After Ctrl-C Lightning ends the process; here ``trainer.interrupted`` tells."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+    except SystemExit:
+        signal.signal(signal.SIGINT, before)
+        if not cli.trainer.interrupted:
+            raise
 
 
 def main(args: list[str] | None = None) -> int:
@@ -138,11 +151,13 @@ def main(args: list[str] | None = None) -> int:
         ensure_data(cli, args)
         cli.datamodule.setup()
         write_gate_file(cli.datamodule, cli.run / "gate.h5")
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
+        fit(cli)
     except ArgumentError as error:
         return report(f"{str(error).splitlines()[0]} (see {PROG} --help)", UserError.exit_code)
     except UserError as error:
         return report(str(error), error.exit_code)
+    except OSError as error:
+        return report(f"cannot write {cli.run}: {error.strerror}; free the space and resume", 2)
     if cli.trainer.interrupted:
         return report(f"interrupted; go on with: {PROG} --ckpt_path {cli.run}/last.ckpt", 130)
     best = cli.run / "best.ckpt"

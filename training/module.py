@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ class HitClassifier(lightning.LightningModule):
             michel_loss=michel_loss,
             michel_positive_weight=michel_positive_weight,
         )
-        self.era = ""
+        self.era, self.seed = "", 0
         self.provenance = Provenance()
 
     def setup(self, stage: str) -> None:
@@ -60,12 +61,7 @@ class HitClassifier(lightning.LightningModule):
         data = self.trainer.datamodule
         if not isinstance(data, PatchData):
             raise UserError("training needs training.data_module.PatchData as its data")
-        if self.era and self.era != data.scale.era:
-            raise UserError(
-                f"the checkpoint was trained in ADC era {self.era}, the data are in {data.scale.era}: "
-                f"give --data.era {self.era}"
-            )
-        self.era = data.scale.era
+        self.era, self.seed = data.scale.era, data.seed
         settings = {**self.hparams, "batch_size": data.batch_size, "flip_drift": data.flip_drift}
         training = {
             "era": self.era,
@@ -75,6 +71,11 @@ class HitClassifier(lightning.LightningModule):
             "settings": {key: value for key, value in settings.items() if not key.startswith("_")},
         }
         self.provenance = data.provenance.with_stage(training=training)
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Seed dropout by (seed, step, rank), so that a resumed training drops the same units."""
+        seed = np.random.SeedSequence((self.seed, self.global_step, self.global_rank))
+        torch.manual_seed(int(seed.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Sum of the heads' losses.
@@ -136,5 +137,21 @@ class HitClassifier(lightning.LightningModule):
         checkpoint["provenance"] = self.provenance.to_json()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the ADC era, so that data of another one are refused."""
-        self.era = checkpoint.get("era", "")
+        """Refuse to go on with data of another ADC era, or with a schedule of another length.
+
+        Raises:
+            UserError: naming what the checkpoint was trained with.
+        """
+        era = checkpoint.get("era")
+        if era != self.era:
+            raise UserError(
+                f"the checkpoint was trained in ADC era {era}, the data are in {self.era}: "
+                f"give --data.era {era}"
+            )
+        planned = checkpoint["lr_schedulers"][0].get("total_steps")
+        steps = int(self.trainer.estimated_stepping_batches) + 1
+        if planned not in (None, steps):
+            raise UserError(
+                f"the checkpoint's one-cycle schedule has {planned} steps, this training {steps}: "
+                "resume with the configuration of the run"
+            )

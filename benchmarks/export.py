@@ -1,0 +1,60 @@
+"""Differences of each exported precision from the checkpoint, and speed against FP32 in process."""
+
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from benchmarks.record import Figure, record
+from export.gate import Replay, measure, read_gate_sample, slices
+from export.onnx_graph import fp32_graph
+from export.precision import rewrite
+from lartpc.contract import PRECISIONS
+from training.checkpoint import load_checkpoint
+
+CHECKPOINT = Path("runs/quick/best.ckpt")
+ROUNDS = 5
+ROWS = 2048
+GOALS = {
+    "fp32": {"max": "<= 1e-5"},
+    "fp16": {"max": "<= 2e-3"},
+    "int8": {"mean": "<= 5e-3", "class": ">= 0.99"},
+}
+
+
+def main() -> None:
+    """Measure and record."""
+    checkpoint = load_checkpoint(CHECKPOINT)
+    sample = read_gate_sample(checkpoint)
+    fp32 = fp32_graph(checkpoint)
+    weights = {
+        kind: rewrite(fp32, kind, sample.calibration).SerializeToString(deterministic=True)
+        for kind in PRECISIONS
+    }
+    figures = []
+    for kind in PRECISIONS:
+        parity, _ = measure(weights[kind], sample)
+        goals = GOALS[kind]
+        figures += [
+            Figure(f"{kind} max |dp|", max(parity.max_dp.values()), "", goals.get("max", "")),
+            Figure(f"{kind} mean |dp|", max(parity.mean_dp.values()), "", goals.get("mean", "")),
+            Figure(f"{kind} same class", parity.class_agreement, "share", goals.get("class", "")),
+        ]
+    patches = sample.held_out.patches(slice(0, ROWS))
+    replays = {kind: Replay(weights[kind], threads=1) for kind in PRECISIONS}
+    rates: dict[str, list[float]] = {kind: [] for kind in PRECISIONS}
+    for _ in range(ROUNDS):
+        for kind, replay in replays.items():
+            start = perf_counter()
+            replay.answer(slices(patches))
+            rates[kind].append(len(patches) / (perf_counter() - start))
+    for kind in PRECISIONS:
+        figures.append(Figure(f"{kind}, one thread", median(rates[kind]), "patches/s"))
+    for kind in PRECISIONS[1:]:
+        ratios = [ours / theirs for ours, theirs in zip(rates[kind], rates["fp32"], strict=True)]
+        figures.append(Figure(f"{kind} / fp32, one thread", median(ratios), "ratio"))
+    title = f"Export of {CHECKPOINT}, {len(sample.held_out):,} held-out hits"
+    record(title, "export", figures)
+
+
+if __name__ == "__main__":
+    main()

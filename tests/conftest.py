@@ -1,0 +1,81 @@
+"""Fixtures shared by the tests: real events, a network trained on them, its exported repository."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data_gen.generate import generate
+from serving import environment
+from serving.triton import TritonServer
+from tests.serving_repository import write_model, write_other_model
+from training.fit import main as fit
+
+EVENTS = 20
+ROOT = Path(__file__).parents[1]
+QUICK = ROOT / "training" / "configs" / "quick.yaml"
+
+
+@pytest.fixture(scope="session")
+def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty generated events."""
+    path = tmp_path_factory.mktemp("data") / "events.h5"
+    generate(events=EVENTS, seed=3, out=path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_folder(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a short training: best.ckpt, last.ckpt, gate.h5."""
+    folder = tmp_path_factory.mktemp("training")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert fit(short_training(events_file, "--trainer.max_epochs", "2")) == 0
+    finally:
+        os.chdir(before)
+    return folder / "runs" / "quick"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(run_folder: Path) -> Path:
+    """The best checkpoint of a short training."""
+    return run_folder / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def server_environment() -> None:
+    """The embedded server's environment, made where it is missing."""
+    os.environ.setdefault(environment.VARIABLE, str(ROOT / ".server"))
+    environment.make()
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny networks: FP32 with versions 1 and 2 visible and 3 hidden, INT8, and one of another contract."""
+    repository = tmp_path_factory.mktemp("served") / "model_repository"
+    fp32 = write_model(repository, "emtrkmichel_fp32", versions=(1, 2, 3), visible=(1, 2))
+    (fp32 / "2" / "notes.txt").write_text("Triton ignores what it does not know.\n")
+    write_model(repository, "emtrkmichel_int8", queue_delay_us=200_000)
+    write_other_model(repository, "other")
+    return repository
+
+
+@pytest.fixture(scope="session")
+def tiny_server(tiny_repository: Path, server_environment: None) -> Iterator[TritonServer]:
+    """A real Triton that serves the tiny networks; tests only ask it."""
+    with TritonServer(tiny_repository) as server:
+        yield server
+
+
+def short_training(data: Path, *options: str) -> list[str]:
+    """Arguments of a training on a few thousand patches."""
+    return [
+        f"--config={QUICK}",
+        f"--data.path={data}",
+        "--data.patches_per_epoch=6144",
+        "--data.validation_patches=3000",
+        "--trainer.enable_progress_bar=false",
+        *options,
+    ]
