@@ -154,12 +154,12 @@ def electron_delta_rate(energy: float, positron: bool) -> float:
         b1, b2, b3, b4 = _bhabha_coefficients(gamma)
         integral = (1.0 / x - 1.0) / beta2 + b1 * math.log(x) + b2 * (1.0 - x)
         integral += -0.5 * b3 * (1.0 - x * x) + b4 * (1.0 - x**3) / 3.0
-        return 0.5 * IONISATION_PREFACTOR / (gamma - 1.0) * integral
+        return 0.5 * IONISATION_PREFACTOR / energy * integral
     if x >= 0.5:
         return 0.0
     g = (2.0 * gamma - 1.0) / (gamma * gamma)
     integral = (1.0 - g) * (0.5 - x) + 1.0 / x - 1.0 / (1.0 - x) - g * math.log((1.0 - x) / x)
-    return 0.5 * IONISATION_PREFACTOR / (beta2 * (gamma - 1.0)) * integral
+    return 0.5 * IONISATION_PREFACTOR / (beta2 * energy) * integral
 
 
 @compiled

@@ -284,7 +284,9 @@ def _follow_electron(
             cosine = emission_cosine(energy + ELECTRON_MASS, rng)
             out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
             energy -= photon
-            push(record, 22, photon, x, y, z, out, t, kind, g4_id, 0)
+            # a photon leaves the track, so what it makes is never the track's own
+            of_photon = _SHOWER if kind == _TRACK else kind
+            push(record, 22, photon, x, y, z, out, t, of_photon, g4_id, 0)
         else:
             _annihilate(record, energy, x, y, z, direction, t, kind, g4_id, rng)
             break

@@ -7,7 +7,7 @@ ProtoDUNE-SP configuration). So charge appears as a Gaussian of 1.33 us (2.65 ti
 electrons a tick, and white noise as noise with the spectrum filter / response. The wires' field response is
 taken as instantaneous on all planes, so U and V are unipolar as well.
 
-White raw noise of 2.5 ADC RMS becomes deconvolved noise of NOISE ke/tick RMS (:func:`noise_rms`). A
+White raw noise of 2.5 ADC RMS becomes deconvolved noise of 0.0257 ke/tick RMS (:func:`noise_rms`). A
 minimum-ionising particle along the beam gives 30 ke a collection wire, at most 4.5 ke/tick.
 """
 

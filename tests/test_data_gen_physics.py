@@ -1,0 +1,223 @@
+"""The generator's physics, formula by formula, against references with their source."""
+
+import math
+
+import numpy as np
+import pytest
+
+from data_gen import argon, bremsstrahlung, decays, ionisation, photons
+from data_gen.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
+from data_gen.directions import rotate, scatter
+from data_gen.drift import recombination
+from data_gen.radioactivity import ARGON39_ENDPOINT, argon39_energies
+from data_gen.ranges import energy_of_range, range_of_energy
+
+PDG_RANGES = {100.0: 42.5, 400.0: 238.5, 1000.0: 616.3, 4000.0: 2297.0}
+"""Kinetic energy in MeV of a muon -> CSDA range in liquid argon in g/cm^2 (PDG / Groom)."""
+
+
+@pytest.mark.parametrize("energy", PDG_RANGES)
+def test_muon_range(energy):
+    assert range_of_energy(energy) * argon.DENSITY == pytest.approx(PDG_RANGES[energy], rel=0.01)
+
+
+def test_energy_of_range_inverts_range_of_energy():
+    energies = np.geomspace(2.0, 5e4, 50)
+    assert energy_of_range(range_of_energy(energies)) == pytest.approx(energies, rel=1e-6)
+
+
+def test_minimum_ionisation():
+    losses = [
+        ionisation.heavy_stopping_power(energy, argon.MUON_MASS, 1e9) for energy in range(100, 1000, 2)
+    ]
+    assert min(losses) == pytest.approx(2.105, rel=0.005)  # PDG, in MeV/cm
+
+
+def test_restricted_loss_and_delta_rays_make_the_whole_loss():
+    energy, mass = 1000.0, argon.MUON_MASS
+    largest = ionisation.largest_transfer(energy, mass)
+    gamma = 1.0 + energy / mass
+    beta2 = 1.0 - 1.0 / gamma**2
+    rate = ionisation.heavy_delta_rate(energy, mass)
+    # integral of T (1 - beta^2 T / Tmax) / T^2 above the cut
+    by_deltas = (
+        0.5
+        * argon.IONISATION_PREFACTOR
+        / beta2
+        * (math.log(largest / ionisation.DELTA_CUT) - beta2 * (1.0 - ionisation.DELTA_CUT / largest))
+    )
+    soft = ionisation.heavy_stopping_power(energy, mass, ionisation.DELTA_CUT)
+    assert soft + by_deltas == pytest.approx(ionisation.heavy_stopping_power(energy, mass, 1e9), rel=1e-9)
+    rng = np.random.default_rng(1)
+    drawn = [ionisation.heavy_delta_energy(energy, mass, rng) for _ in range(100_000)]
+    assert rate * np.mean(drawn) == pytest.approx(by_deltas, rel=0.03)
+    assert min(drawn) >= ionisation.DELTA_CUT and max(drawn) <= largest
+
+
+def test_most_probable_loss_of_a_wire():
+    """4 GeV muon over 0.479 cm: 1.737 MeV/cm by the PDG's formula (Landau, Bichsel)."""
+    rng = np.random.default_rng(1)
+    energy, mass, length, parts = 4000.0, argon.MUON_MASS, 0.479, 5
+    gamma = 1.0 + energy / mass
+    beta2 = 1.0 - 1.0 / gamma**2
+    largest = ionisation.largest_transfer(energy, mass)
+    mean = ionisation.heavy_stopping_power(energy, mass, ionisation.DELTA_CUT) * length / parts
+    rate = ionisation.heavy_delta_rate(energy, mass)
+    losses = np.empty(30_000)
+    for i in range(len(losses)):
+        losses[i] = sum(ionisation.step_loss(mean, beta2, largest, length / parts, rng) for _ in range(parts))
+        losses[i] += sum(
+            ionisation.heavy_delta_energy(energy, mass, rng) for _ in range(rng.poisson(rate * length))
+        )
+    counts, edges = np.histogram(losses / length, 28, (1.3, 2.4))
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    near = np.abs(centres - centres[counts.argmax()]) < 0.2
+    cubic = np.polyfit(centres[near], np.log(counts[near]), 3)
+    fine = np.linspace(1.5, 2.0, 1001)
+    assert fine[np.polyval(cubic, fine).argmax()] == pytest.approx(1.737, rel=0.02)
+
+
+@pytest.mark.parametrize("positron", [False, True])
+def test_electron_delta_rays_carry_what_the_restricted_loss_leaves(positron):
+    energy = 20.0
+    whole = ionisation.electron_stopping_power(energy, positron, 1e9)
+    soft = ionisation.electron_stopping_power(energy, positron, ionisation.DELTA_CUT)
+    rng = np.random.default_rng(2)
+    drawn = np.array([ionisation.electron_delta_energy(energy, positron, rng) for _ in range(60_000)])
+    assert drawn.min() >= ionisation.DELTA_CUT
+    assert drawn.max() <= (energy if positron else 0.5 * energy)
+    rate = ionisation.electron_delta_rate(energy, positron)
+    assert soft + rate * drawn.mean() == pytest.approx(whole, rel=0.02)
+
+
+def test_electron_collision_loss():
+    assert ionisation.electron_stopping_power(10.0, False, 1e9) / argon.DENSITY == pytest.approx(1.55, rel=0.02)
+
+
+def test_radiation_length():
+    """At high energy the radiative loss is E / X0: losses of photons below and above the cut."""
+    energy = 10_000.0
+    rng = np.random.default_rng(3)
+    photon = np.mean([bremsstrahlung.photon_energy(energy, rng) for _ in range(60_000)])
+    loss = bremsstrahlung.soft_loss(energy) + bremsstrahlung.photon_rate(energy) * photon
+    assert loss == pytest.approx(energy / argon.RADIATION_LENGTH, rel=0.02)
+
+
+def test_photon_cross_sections():
+    assert photons.compton_rate(1.0) == pytest.approx(argon.ELECTRONS * 0.2112e-24, rel=0.002)  # Klein-Nishina
+    assert photons.photoelectric_rate(0.1) / argon.DENSITY == pytest.approx(0.054, rel=0.02)  # cm^2/g
+    assert photons.pair_rate(1.0) == 0.0
+    high = 7.0 / 9.0 / argon.RADIATION_LENGTH
+    assert photons.pair_rate(50_000.0) == pytest.approx(high, rel=0.03)
+
+
+def test_compton_kinematics():
+    rng = np.random.default_rng(4)
+    energy = 2.0
+    for _ in range(200):
+        left, cosine = photons.compton(energy, rng)
+        assert left == pytest.approx(energy / (1.0 + energy / argon.ELECTRON_MASS * (1.0 - cosine)))
+
+
+@pytest.mark.parametrize("draw", [photons.photoelectron_cosine, bremsstrahlung.emission_cosine])
+def test_angles_are_forward_and_legal(draw):
+    rng = np.random.default_rng(5)
+    cosines = np.array([draw(1.0, rng) for _ in range(5000)])
+    assert np.all(np.abs(cosines) <= 1.0)
+    assert cosines.mean() > 0.5
+
+
+def test_pair_fraction_is_symmetric():
+    rng = np.random.default_rng(6)
+    shares = np.array([photons.pair_fraction(500.0, rng) for _ in range(20_000)])
+    assert shares.mean() == pytest.approx(0.5, abs=0.01)
+    assert shares.min() > 0.0 and shares.max() < 1.0
+
+
+def test_scattering_agrees_with_highland_and_does_not_depend_on_the_step():
+    """Over a tenth of a radiation length, where Highland's formula holds to 11 % (PDG)."""
+    rng = np.random.default_rng(7)
+    length, momentum = 0.1 * argon.RADIATION_LENGTH, 1000.0
+    highland = 13.6 / momentum * math.sqrt(0.1) * (1.0 + 0.038 * math.log(0.1))
+    widths = []
+    for steps in (5, 20):
+        angles = np.empty(8000)
+        for i in range(len(angles)):
+            direction = (0.0, 0.0, 1.0)
+            for _ in range(steps):
+                direction = scatter(*direction, length / steps, momentum, 1.0, rng)
+            angles[i] = direction[0]
+        widths.append(np.percentile(np.abs(angles), 68.27))
+    assert widths[0] == pytest.approx(highland, rel=0.11)
+    assert widths[1] == pytest.approx(widths[0], rel=0.03)
+
+
+def test_rotate_keeps_the_angle():
+    rng = np.random.default_rng(8)
+    for _ in range(100):
+        vector = rng.standard_normal(3)
+        vector /= np.linalg.norm(vector)
+        cosine = 2.0 * rng.random() - 1.0
+        turned = rotate(*vector, cosine, 6.0 * rng.random())
+        assert np.dot(vector, turned) == pytest.approx(cosine, abs=1e-12)
+        assert np.linalg.norm(turned) == pytest.approx(1.0)
+    assert rotate(0.0, 0.0, -1.0, 1.0, 0.3)[2] == -1.0
+
+
+def test_michel_spectrum():
+    rng = np.random.default_rng(9)
+    energies = np.array([decays.michel_energy(rng) for _ in range(200_000)])
+    endpoint = 52.83 - argon.ELECTRON_MASS
+    assert energies.mean() == pytest.approx(36.47, abs=0.1)
+    assert endpoint - 1.0 < energies.max() <= endpoint + 0.01
+    assert energies.min() > 0.0
+
+
+def test_neutral_pion_photons_have_its_mass():
+    rng = np.random.default_rng(10)
+    for kinetic in (1.0, 500.0):
+        first, cosine1, second, cosine2 = decays.neutral_pion_photon(kinetic, rng)
+        opening = math.acos(cosine1) + math.acos(cosine2)
+        assert first + second == pytest.approx(kinetic + argon.NEUTRAL_PION_MASS)
+        mass2 = 2.0 * first * second * (1.0 - math.cos(opening))
+        assert math.sqrt(mass2) == pytest.approx(argon.NEUTRAL_PION_MASS, rel=1e-6)
+
+
+def test_annihilation_in_flight_conserves_momentum():
+    rng = np.random.default_rng(11)
+    energy = 5.0
+    momentum = math.sqrt(energy * (energy + 2.0 * argon.ELECTRON_MASS))
+    for _ in range(100):
+        first, cosine = decays.annihilation(energy, rng)
+        second = energy + 2.0 * argon.ELECTRON_MASS - first
+        along = (momentum - first * cosine) / second
+        assert abs(along) <= 1.0 + 1e-9
+        across1, across2 = first * math.sqrt(1.0 - cosine**2), second * math.sqrt(max(0.0, 1.0 - along**2))
+        assert across1 == pytest.approx(across2, rel=1e-6, abs=1e-6)
+
+
+def test_argon39_spectrum():
+    energies = argon39_energies(200_000, np.random.default_rng(12))
+    assert energies.mean() == pytest.approx(0.2188, rel=0.01)  # ENSDF
+    assert 0.0 < energies.min() and energies.max() <= ARGON39_ENDPOINT
+
+
+def test_recombination():
+    assert recombination(2.1, 0.4867) == pytest.approx(0.703, abs=0.001)
+    dense, sparse = recombination(np.array([20.0, 2.0]), 0.4867)
+    assert 0.0 < dense < sparse < 1.0
+    assert recombination(0.1, 0.4867) == recombination(1.0, 0.4867)
+
+
+def test_cosmic_flux_and_angles():
+    """About one muon per cm^2 and minute through a horizontal plane (PDG), zenith angle as cos^2."""
+    rng = np.random.default_rng(13)
+    directions = cosmic_directions(100_000, rng)
+    cosine = -directions[:, 1]
+    assert np.linalg.norm(directions, axis=1) == pytest.approx(1.0)
+    assert cosine.min() > 0.0
+    assert np.mean(cosine**2) == pytest.approx(3.0 / 5.0, abs=0.005)  # of dN/dcos = 3 cos^2
+    horizontal = OMNIDIRECTIONAL_FLUX * cosine.mean() * 60.0
+    assert 0.8 < horizontal < 1.3
+    momenta = cosmic_momenta(directions, rng)
+    assert 1500.0 < np.median(momenta) < 4000.0
