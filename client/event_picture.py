@@ -110,7 +110,8 @@ def _draw_colour_scale(figure: Figure, axis: Axes, charge: ScalarMappable) -> No
         Rectangle((0.46, 0.885), 0.525, 0.1, transform=axis.transAxes, fc="w", ec="0.8", alpha=0.92, zorder=5)
     )
     strip = axis.inset_axes((0.495, 0.955, 0.445, 0.018), zorder=6)
-    ticks = [share * charge.norm.vmax for share in (0, 0.25, 1)]
+    _, highest = charge.get_clim()
+    ticks = [share * (highest or 0) for share in (0, 0.25, 1)]
     figure.colorbar(charge, cax=strip, orientation="horizontal", ticks=ticks, format="{x:.0f}")
     strip.tick_params(labelsize=8, pad=1.5, length=2)
     strip.set_xlabel("deconvolved ADC", fontsize=8, labelpad=1)

@@ -43,12 +43,9 @@ class PlaneHits:
         """
         if not 0 <= index < len(events):
             raise UserError(f"{events.path} has events 0 to {len(events) - 1}, no event {index}")
-        if plane_name not in events.planes:
-            raise UserError(
-                f"{events.path} has the planes {', '.join(events.planes)}, no plane {plane_name!r}"
-            )
+        number = _plane_number(events, plane_name)
         hits = events.hits(index)
-        hits = hits[hits["local_plane"] == plane(plane_name).index]
+        hits = hits[hits["local_plane"] == number]
         if not len(hits):
             raise UserError(f"event {index} of {events.path} has no hits in plane {plane_name}")
         run, subrun, number = (int(part) for part in events.event_ids[index])
@@ -87,9 +84,15 @@ def most_michel_hits(events: EventFile, plane_name: str) -> int:
     indices = events.in_split("test")
     if not len(indices):
         raise UserError(f"{events.path} has no event in its test split; name one with --event")
-    number = plane(plane_name).index
+    number = _plane_number(events, plane_name)
     counts = [np.sum(hits["michel"][hits["local_plane"] == number]) for hits in map(events.hits, indices)]
     return int(indices[np.argmax(counts)])
+
+
+def _plane_number(events: EventFile, name: str) -> int:
+    if name not in events.planes:
+        raise UserError(f"{events.path} has the planes {', '.join(events.planes)}, no plane {name!r}")
+    return plane(name).index
 
 
 def joined(answers: list[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:

@@ -44,12 +44,12 @@ def patches_of(rows, seed=1):
 
 
 def processes_of_group(group):
-    """Command line of each process of a process group, by its id."""
+    """Command line of each running process of a process group, by its id."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()  # state, parent, group, ...
-            if fields[2] == str(group):
+            if fields[2] == str(group) and fields[0] != "Z":
                 found[int(folder.name)] = (folder / "cmdline").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
