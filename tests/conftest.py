@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 
 from data_gen.generate import generate
+from export.triton import main as export
 from serving import environment
 from serving.triton import TritonServer
 from tests.serving_repository import write_model, write_other_model
 from training.fit import main as fit
 
-EVENTS = 20
+EVENTS = 10
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "training" / "configs" / "quick.yaml"
 
 
 @pytest.fixture(scope="session")
 def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty generated events."""
+    """Ten generated events, of which two are held out."""
     path = tmp_path_factory.mktemp("data") / "events.h5"
     generate(events=EVENTS, seed=3, out=path)
     return path
@@ -79,3 +80,11 @@ def short_training(data: Path, *options: str) -> list[str]:
         "--trainer.enable_progress_bar=false",
         *options,
     ]
+
+
+@pytest.fixture(scope="session")
+def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one version in three precisions."""
+    folder = tmp_path_factory.mktemp("export") / "model_repository"
+    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}"]) == 0
+    return folder

@@ -212,7 +212,7 @@ def test_evaluation_writes_metrics_and_picture(
     assert evaluate([]) == 0
     record = json.loads((copy / "metrics.json").read_text())
     assert 0.8 < record["metrics"]["track_shower_auc"] < 1
-    assert record["events"] == 4
+    assert record["events"] == 2
     assert (copy / "evaluation.png").read_bytes().startswith(b"\x89PNG")
     assert "next: python -m export.triton" in capsys.readouterr().out
 

@@ -1,0 +1,292 @@
+"""Export: three precisions, gated, in a versioned repository that is whole or unchanged."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from export.check import main as check
+from export.config import model_config, read_config, write_config
+from export.gate import Replay, slices
+from export.repository import Repository
+from export.triton import main as export
+from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
+from lartpc.errors import UserError
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import Manifest, Tolerance
+from lartpc.provenance import Provenance
+
+GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
+
+
+@pytest.fixture
+def copy(repository: Path, tmp_path: Path) -> Path:
+    """A repository that a test may damage."""
+    return Path(shutil.copytree(repository, tmp_path / "model_repository"))
+
+
+@pytest.fixture
+def trained(run_folder: Path, tmp_path: Path) -> Path:
+    """A run folder that a test may damage; returns its checkpoint."""
+    return Path(shutil.copytree(run_folder, tmp_path / "run")) / "best.ckpt"
+
+
+def state(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def version_folders(repository: Path) -> Iterator[Path]:
+    return (repository / model_name(precision) / "1" for precision in PRECISIONS)
+
+
+def test_one_checkpoint_gives_one_version_in_three_precisions(repository: Path) -> None:
+    for folder in version_folders(repository):
+        assert {path.name for path in folder.iterdir()} == {"model.onnx", "manifest.json", "golden.h5"}
+        manifest = Manifest.read(folder)
+        assert manifest.version == 1
+        assert manifest.provenance.training["era"] == "2021"
+        assert manifest.provenance.data["seed"] == 3
+        assert 0.8 < manifest.metrics["track_shower_auc"] <= 1
+    assert not list(repository.rglob("*.part"))
+
+
+def test_golden_patches_hold_every_class_and_are_held_out(repository: Path) -> None:
+    golden = GoldenPatches.read(repository / "emtrkmichel_fp32" / "1" / "golden.h5")
+    assert golden.patches.shape == (512, 48, 48, 1)
+    assert min(np.bincount(golden.label, minlength=len(Label))) >= 64
+    assert golden.michel.sum() >= 64
+    for name, labels in OUTPUT_LABELS.items():
+        assert golden.outputs[name].shape == (512, len(labels))
+
+
+def test_config_says_what_triton_must_know(repository: Path) -> None:
+    config = read_config(repository / "emtrkmichel_int8")
+    manifest = Manifest.read(repository / "emtrkmichel_int8" / "1")
+    assert config.version_policy.specific.versions == [1]
+    assert [output.name for output in config.output] == list(OUTPUT_NAMES)
+    assert config.parameters["v1.digest"].string_value == manifest.digest
+    assert config.parameters["v1.data_era"].string_value == "2021"
+
+
+def test_config_is_the_golden_one() -> None:
+    provenance = Provenance(
+        data={"digest": "d" * 64}, training={"era": "2021", "checkpoint_sha256": "c" * 64}, git_commit="abc"
+    )
+    manifests = [
+        Manifest("emtrkmichel_fp16", version, "fp16", {"model.onnx": digit * 64}, {}, {}, {}, provenance)
+        for version, digit in ((1, "1"), (3, "3"))
+    ]
+    written = model_config("emtrkmichel_fp16", manifests, visible=3)
+    assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
+
+
+def test_operators_of_each_precision(repository: Path, tmp_path: Path) -> None:
+    """After ONNX Runtime's optimiser INT8 runs on integer kernels; FP16 has FP32 inputs and outputs."""
+    operators = {}
+    for folder in version_folders(repository):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        operators[folder.parent.name] = Counter(
+            node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node
+        )
+        graph = onnx.load(folder / "model.onnx").graph
+        kinds = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
+        assert kinds == {onnx.TensorProto.FLOAT}
+    assert operators["emtrkmichel_int8"]["QLinearConv"] == 1
+    assert operators["emtrkmichel_int8"]["QGemm"] == 2
+    half = onnx.load(repository / "emtrkmichel_fp16" / "1" / "model.onnx").graph
+    large = [tensor for tensor in half.initializer if np.prod(tensor.dims) > 100]
+    assert {tensor.data_type for tensor in large} == {onnx.TensorProto.FLOAT16}
+
+
+def test_graphs_hold_no_path_of_the_exporting_machine(repository: Path) -> None:
+    for folder in version_folders(repository):
+        content = (folder / "model.onnx").read_bytes()
+        assert str(Path(__file__).parents[1]).encode() not in content
+        assert b"stack_trace" not in content
+
+
+@pytest.mark.parametrize("rows", [1, 7, 513])
+def test_any_batch_size_gives_the_same_answers(repository: Path, rows: int) -> None:
+    folder = repository / "emtrkmichel_fp32" / "1"
+    golden = GoldenPatches.read(folder / "golden.h5")
+    patches = np.concatenate([golden.patches, golden.patches])[:rows]
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    answers = session.run(OUTPUT_NAMES, {INPUT_NAME: patches})
+    expected = np.concatenate([golden.outputs[OUTPUT_NAMES[0]]] * 2)[:rows]
+    assert np.abs(answers[0] - expected).max() < 1e-5
+
+
+def test_a_second_export_writes_nothing(
+    repository: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(repository)
+    assert export([f"--checkpoint={checkpoint}", f"--repository={repository}"]) == 0
+    assert state(repository) == before
+    assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == 3
+
+
+def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, checkpoint: Path) -> None:
+    (copy / "emtrkmichel_fp32" / "config.pbtxt").unlink()
+    assert export(["--precision=fp32", f"--checkpoint={checkpoint}", f"--repository={copy}"]) == 0
+    assert check([str(copy)]) == 0
+
+
+def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoint: Path) -> None:
+    stored = torch.load(trained, weights_only=True)
+    stored["state_dict"]["network.classes.layer.bias"] += 0.01
+    torch.save(stored, trained)
+    args = ["--precision=fp32", f"--checkpoint={trained}", f"--repository={copy}"]
+    assert export(args) == 0
+    folder = copy / "emtrkmichel_fp32"
+    assert read_config(folder).version_policy.specific.versions == [2]
+    assert {"v1.digest", "v2.digest"} <= set(read_config(folder).parameters)
+    Repository(copy).show("emtrkmichel_fp32", 1)
+    assert export(args) == 0
+    assert read_config(folder).version_policy.specific.versions == [1]
+    assert export(["--precision=int8", *args[1:]]) == 0
+    assert Manifest.read(copy / "emtrkmichel_int8" / "2").version == 2
+    assert check([str(copy)]) == 0
+
+
+def test_a_graph_that_fails_its_gate_is_not_written(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("export.precision.TOLERANCES", {"fp16": Tolerance(max=1e-9, mean=1e-9)})
+    target = tmp_path / "repository"
+    assert export(["--precision=fp16", f"--checkpoint={trained}", f"--repository={target}"]) == 1
+    assert "emtrkmichel_fp16 does not answer like its reference: max |dp|" in capsys.readouterr().err
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--precision=fp8"], "--precision fp8: expected"),
+        (["--checkpoint=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--repository=FILE"], "is not a folder"),
+        (["--repository=FILE/inside"], "cannot write"),
+    ],
+)
+def test_wrong_requests(
+    checkpoint: Path, tmp_path: Path, args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    args = [argument.replace("FILE", str(tmp_path / "file")) for argument in args]
+    assert export(["--precision=fp32", f"--checkpoint={checkpoint}", *args]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_gate_file_of_other_data_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = trained.with_name("gate.h5")
+    with h5py.File(gate, "r+") as file:
+        provenance = json.loads(file.attrs["provenance"])
+        provenance["data"]["source_digest"] = "0" * 64
+        file.attrs["provenance"] = json.dumps(provenance)
+    assert export([f"--checkpoint={trained}", f"--repository={trained.parent / 'r'}"]) == 2
+    assert "was not cut from the data" in capsys.readouterr().err
+    gate.unlink()
+    assert export([f"--checkpoint={trained}", f"--repository={trained.parent / 'r'}"]) == 2
+    assert "no event file" in capsys.readouterr().err
+
+
+def test_a_full_target_leaves_no_version(trained: Path, tmp_path: Path) -> None:
+    """A file-size limit makes the kernel refuse the write, as a full disk does."""
+    target = tmp_path / "repository"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000_000, 40_000_000))
+
+    command = [sys.executable, "-m", "export.triton", "--precision=fp32"]
+    done = subprocess.run(
+        [*command, f"--checkpoint={trained}", f"--repository={target}"],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write") and done.stderr.count("\n") == 1
+    assert not list((target / "emtrkmichel_fp32").glob("*1*"))
+    assert not list(target.rglob("config.pbtxt"))
+
+
+def test_check_passes_a_good_repository(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check([str(repository)]) == 0
+    assert capsys.readouterr().out.count("passed") == 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("flip a weight", "differs from its recorded SHA-256"),
+        ("foreign file", "is not in the manifest"),
+        ("no golden patches", "golden.h5 is missing"),
+        ("labels", "does not list track, em, none"),
+        ("config", "is not a Triton configuration"),
+        ("hidden", "shows versions [9], there are [1]"),
+        ("edited config", "is not what an export writes"),
+        ("manifest", "is not a manifest"),
+        ("hostile manifest", "not a plain file name"),
+    ],
+)
+def test_check_finds_what_is_wrong(
+    copy: Path, damage: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = copy / "emtrkmichel_fp32"
+    if damage == "flip a weight":
+        content = bytearray((model / "1" / "model.onnx").read_bytes())
+        content[len(content) // 2] ^= 1
+        (model / "1" / "model.onnx").write_bytes(content)
+    elif damage == "foreign file":
+        (model / "1" / "notes.txt").touch()
+    elif damage == "no golden patches":
+        (model / "1" / "golden.h5").unlink()
+    elif damage == "labels":
+        (model / "labels_em_trk_none.txt").write_text("em\ntrack\nnone\n")
+    elif damage == "config":
+        (model / "config.pbtxt").write_text("name = 3")
+    elif damage == "hidden":
+        write_config(model, model_config(model.name, Repository(copy).manifests(model.name), 9))
+    elif damage == "edited config":
+        config = read_config(model)
+        config.max_batch_size = 16
+        write_config(model, config)
+    elif damage == "manifest":
+        (model / "1" / "manifest.json").write_text("{}")
+    else:
+        manifest = json.loads((model / "1" / "manifest.json").read_text())
+        manifest["files"]["../../config.pbtxt"] = "0" * 64
+        (model / "1" / "manifest.json").write_text(json.dumps(manifest))
+    assert check([str(copy)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_check_of_nothing_is_a_wrong_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check([str(tmp_path)]) == 2
+    assert "holds no model" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_graph_is_refused() -> None:
+    with pytest.raises(UserError, match="does not load"):
+        Replay(b"no graph")
+
+
+def test_slices_bound_a_run() -> None:
+    patches = np.zeros((1200, 1), np.float32)
+    assert [len(part) for part in slices(patches)] == [512, 512, 176]
