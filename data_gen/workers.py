@@ -5,9 +5,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -45,11 +46,16 @@ def in_order(
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
     remaining = iter(items)
     pending: deque[Future[Result]] = deque()
+
+    def submit(count: int) -> None:
+        with _interrupts_held():
+            pending.extend(pool.submit(function, item) for item in islice(remaining, count))
+
     try:
-        pending.extend(pool.submit(function, item) for item in islice(remaining, 4 * workers))
+        submit(4 * workers)
         while pending:
             result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(remaining, 1))
+            submit(1)
             yield result
     except BrokenProcessPool as error:
         raise CheckError(
@@ -59,8 +65,17 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never see it, from their first instruction on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,0 +1,245 @@
+"""The detector's answer: charge, noise, regions of interest, hits, labels; steps from any source."""
+
+import numpy as np
+import pytest
+
+from data_gen.configuration import Configuration, Labels, Response
+from data_gen.drift import drift
+from data_gen.hits import find_hits, label
+from data_gen.simulate import respond, simulate
+from data_gen.steps import STEP_DTYPE, Deposit
+from data_gen.waveforms import (
+    ADC_TICKS_PER_KE,
+    FILTER_TICKS,
+    TRUTH_DTYPE,
+    add_charge,
+    electronics_response,
+    keep_regions,
+    noise,
+    noise_rms,
+    pixels,
+)
+from lartpc.adc_scale import adc_scale, network_units
+from lartpc.contract import Label
+from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, PIXEL_TICKS, PLANES, READOUT_TICKS, TRIGGER_TICK, plane
+
+W = plane("W")
+
+
+def line_of_steps(x: float = 180.0, y: float = 300.0, deposit: Deposit = Deposit.TRACK) -> np.ndarray:
+    """A minimum-ionising particle along the beam: 2.1 MeV/cm at one drift distance, at the trigger."""
+    z = np.arange(20.0, 200.0, 0.05)
+    steps = np.zeros(len(z), STEP_DTYPE)
+    steps["x"], steps["y"], steps["z"] = x, y, z
+    steps["energy"], steps["length"], steps["deposit"] = 2.1 * 0.05, 0.05, deposit
+    return steps
+
+
+def quiet() -> Configuration:
+    return Configuration(response=Response(raw_noise=0.05))
+
+
+@pytest.fixture(scope="module")
+def event():
+    return simulate(Configuration(), seed=5, number=0, planes=("U", "V", "W"))
+
+
+def test_noise_rms_is_what_the_filter_makes_of_white_noise():
+    """Against the straightforward way: filter white noise of 2.5 ADC in the full spectrum."""
+    rng = np.random.default_rng(1)
+    raw = 2.5 * rng.standard_normal((60, READOUT_TICKS))
+    megahertz = np.fft.rfftfreq(READOUT_TICKS, 0.5)
+    gain = np.exp(-0.5 * (megahertz / 0.12) ** 2) / electronics_response(megahertz) / ADC_TICKS_PER_KE
+    direct = np.fft.irfft(np.fft.rfft(raw) * gain, axis=1).std()
+    drawn = noise(480, 2.5, rng)
+    assert drawn.shape == (480, READOUT_TICKS) and drawn.dtype == np.float32
+    assert drawn.std() == pytest.approx(noise_rms(2.5), rel=0.01)
+    assert direct == pytest.approx(noise_rms(2.5), rel=0.01)
+    assert noise_rms(2.5) == pytest.approx(0.0257, abs=1e-4)
+    assert abs(drawn.mean()) < 1e-3
+
+
+def test_electronics_response_to_an_impulse():
+    """The LArASIC with 2.2 us of shaping: a pulse of peak 1 has an area of 2.79 us."""
+    step = 0.05
+    megahertz = np.fft.rfftfreq(4096, step)
+    pulse = np.fft.irfft(electronics_response(megahertz)) / step
+    assert 1.0 / pulse.max() == pytest.approx(2.79, rel=0.01)
+    assert pulse.argmax() * step == pytest.approx(2.58, abs=0.1)
+    assert electronics_response(np.zeros(1))[0] == pytest.approx(1.0)
+
+
+def test_charge_of_a_minimum_ionising_particle():
+    """About 30 thousand electrons a collection wire, at the tick where they arrive."""
+    steps = line_of_steps()
+    waveforms = np.zeros((W.wires, READOUT_TICKS), np.float32)
+    truth = add_charge(drift(steps, Response()), W, waveforms)
+    charge = waveforms[60:400].sum(axis=1)
+    born = 1e-3 * 2.1 * 0.4792 / 23.6e-6 * 0.703  # 30.0 thousand electrons escape recombination
+    assert charge == pytest.approx(born * np.exp(-180.0 / DRIFT_SPEED / 35_000.0), rel=1e-3)
+    peak = waveforms[100].argmax()
+    assert peak == pytest.approx(TRIGGER_TICK + 180.0 / DRIFT_SPEED / 0.5, abs=1.0)
+    inside = truth["energy"][(truth["wire"] >= 60) & (truth["wire"] < 400)].sum()
+    assert inside == pytest.approx(340 * 0.4792 * 2.1, rel=0.01)
+
+
+def test_diffusion_widens_pulses_with_the_drift():
+    near = drift(line_of_steps(x=1.0), Response())
+    far = drift(line_of_steps(x=350.0), Response())
+    assert far.width[0] == pytest.approx(np.sqrt(2.0 * 8.8 * 350.0 / DRIFT_SPEED * 1e-6))  # cm
+    assert far.spread[0] == pytest.approx(np.sqrt(2.0 * 4.0 * 350.0 / DRIFT_SPEED * 1e-6) / DRIFT_SPEED / 0.5)
+    assert near.width[0] < 0.1 * far.width[0]
+    assert far.charge[0] / near.charge[0] == pytest.approx(np.exp(-349.0 / DRIFT_SPEED / 35_000.0))
+
+
+@pytest.mark.parametrize("wires", PLANES, ids=lambda wires: wires.name)
+def test_the_active_volume_projects_onto_the_wires(wires):
+    corners = np.zeros(8, STEP_DTYPE)
+    grid = np.array(np.meshgrid([1.0, 300.0], [0.0, ACTIVE_CM[1]], [0.0, ACTIVE_CM[2]])).reshape(3, 8)
+    corners["x"], corners["y"], corners["z"] = grid
+    corners["energy"] = corners["length"] = 1.0
+    position = drift(corners, Response()).wire_position(wires)
+    assert position.min() == pytest.approx(0.0, abs=1e-9)
+    assert wires.wires - 15 < position.max() < wires.wires
+
+
+def test_planes_disagree_on_height_alone_as_their_angles_say():
+    low, high = line_of_steps(y=100.0), line_of_steps(y=200.0)
+    shift = {
+        wires.name: (
+            drift(high, Response()).wire_position(wires) - drift(low, Response()).wire_position(wires)
+        )[0]
+        for wires in PLANES
+    }
+    assert shift["W"] == pytest.approx(0.0)
+    assert shift["U"] == pytest.approx(-100.0 * np.sin(np.radians(35.7)) / 0.4669)
+    assert shift["V"] == pytest.approx(-shift["U"])
+
+
+def test_deposits_outside_or_out_of_time_leave_nothing():
+    outside = line_of_steps(y=-1.0)
+    late = line_of_steps()
+    late["t"] = 10_000.0
+    for steps in (outside, late, np.zeros(0, STEP_DTYPE)):
+        images, hits = respond(steps, quiet(), ("W",), np.random.default_rng(1))
+        assert np.sum(hits["label"] != Label.NONE) == 0
+        assert images["W"].shape == (1, W.wires, READOUT_TICKS // PIXEL_TICKS)
+
+
+def test_regions_of_interest():
+    waveforms = np.full((1, 40), 0.5, np.float32)
+    waveforms[0, [10, 12, 30]] = 2.0
+    keep_regions(waveforms, 1.0, 3)
+    kept = np.flatnonzero(waveforms[0])
+    assert list(kept) == [*range(7, 16), *range(27, 34)]
+    edge = np.full((1, 10), 0.5, np.float32)
+    edge[0, [0, 9]] = 2.0
+    keep_regions(edge, 1.0, 2)
+    assert list(np.flatnonzero(edge[0])) == [0, 1, 2, 7, 8, 9]
+    everywhere = np.full((1, 10), 5.0, np.float32)
+    keep_regions(everywhere, 1.0, 2)
+    assert np.all(everywhere == 5.0)
+
+
+def test_pixels_are_means_of_six_ticks():
+    waveforms = np.zeros((2, READOUT_TICKS), np.float32)
+    waveforms[1, 6:12] = [0, 6, 0, 0, 0, 6]
+    assert pixels(waveforms).shape == (2, 1000)
+    assert pixels(waveforms)[1, :3].tolist() == [0.0, 2.0, 0.0]
+
+
+def test_a_track_makes_one_hit_a_wire():
+    _, hits = respond(line_of_steps(), quiet(), ("W",), np.random.default_rng(1))
+    track = hits[hits["label"] == Label.TRACK]
+    inner = track[(track["local_wire"] >= 60) & (track["local_wire"] < 400)]
+    assert np.array_equal(inner["local_wire"], np.arange(60, 400))
+    assert inner["integral"] == pytest.approx(30.0, rel=0.05)
+    assert inner["energy_track"] == pytest.approx(0.4792 * 2.1, rel=0.06)
+    assert np.all(inner["rms"] > 0.8 * FILTER_TICKS)
+    assert inner["local_time"] == pytest.approx(TRIGGER_TICK + 360.0 / DRIFT_SPEED, abs=1.0)
+    assert np.all(inner["g4_id"] == 0)
+
+
+def test_two_peaks_in_one_region_are_two_hits_and_long_pulses_are_cut():
+    ticks = np.arange(READOUT_TICKS)
+    waveforms = np.zeros((W.wires, READOUT_TICKS), np.float32)
+    waveforms[5] = 4.0 * np.exp(-0.5 * ((ticks - 100) / 3.0) ** 2)
+    waveforms[5] += 2.0 * np.exp(-0.5 * ((ticks - 112.4) / 3.0) ** 2)
+    waveforms[6, 200:290] = 2.0
+    waveforms[7, 5990:] = 3.0
+    waveforms[8] = 0.09 * np.exp(-0.5 * ((ticks - 100) / 3.0) ** 2)
+    hits = find_hits(waveforms, np.zeros(0, TRUTH_DTYPE), W, 0.1, 30, Labels())
+    assert hits["local_wire"].tolist() == [5, 5, 6, 6, 6, 7]
+    assert hits["local_time"][:2] == pytest.approx([100.0, 112.4], abs=0.3)
+    assert hits["amplitude"][:2] == pytest.approx([4.0, 2.0], rel=0.02)
+    assert hits["integral"][2:5] == pytest.approx(60.0)
+    assert np.all(hits["label"] == Label.NONE) and np.all(hits["g4_id"] == -1)
+
+
+@pytest.mark.parametrize(
+    ("track", "shower", "michel", "expected", "is_michel"),
+    [
+        (0.0, 0.0, 0.0, Label.NONE, 0),
+        (0.019, 0.0, 0.0, Label.NONE, 0),
+        (0.0, 0.0, 0.019, Label.NONE, 0),
+        (0.021, 0.0, 0.0, Label.TRACK, 0),
+        (1.0, 0.9, 0.0, Label.TRACK, 0),
+        (1.0, 1.1, 0.0, Label.SHOWER, 0),
+        (1.0, 0.0, 1.1, Label.SHOWER, 1),
+        (1.0, 0.0, 0.9, Label.TRACK, 0),
+        (0.0, 1.0, 0.9, Label.SHOWER, 0),
+        (1.0, 0.6, 0.7, Label.SHOWER, 1),
+    ],
+)
+def test_label_rule(track, shower, michel, expected, is_michel):
+    labels, flags = label(np.array([[track, shower, michel]]), Labels())
+    assert (labels[0], flags[0]) == (expected, is_michel)
+
+
+def test_labels_follow_the_steps_kind():
+    for deposit, expected, michel in (
+        (Deposit.TRACK, Label.TRACK, 0),
+        (Deposit.SHOWER, Label.SHOWER, 0),
+        (Deposit.MICHEL, Label.SHOWER, 1),
+    ):
+        _, hits = respond(line_of_steps(deposit=deposit), quiet(), ("W",), np.random.default_rng(1))
+        bright = hits[hits["amplitude"] > 1.0]
+        assert np.all(bright["label"] == expected) and np.all(bright["michel"] == michel)
+
+
+def test_noise_alone_makes_few_hits_and_all_are_none():
+    images, hits = respond(np.zeros(0, STEP_DTYPE), Configuration(), ("W",), np.random.default_rng(2))
+    assert 0 < len(hits) < 100
+    assert np.all(hits["label"] == Label.NONE)
+    assert np.mean(images["W"] != 0) < 0.01
+
+
+def test_every_hit_lies_in_its_plane_on_a_pixel_with_signal(event):
+    assert {"U", "V", "W"} == set(event.images)
+    assert np.array_equal(event.hits["hit_id"], np.arange(len(event.hits)))
+    for wires in PLANES:
+        hits = event.hits[event.hits["local_plane"] == wires.index]
+        image = event.images[wires.name]
+        assert image.shape == (1, wires.wires, READOUT_TICKS // PIXEL_TICKS) and image.dtype == np.float16
+        assert len(hits) > 500
+        assert hits["local_wire"].max() < wires.wires
+        assert hits["local_time"].min() >= 0 and hits["local_time"].max() < READOUT_TICKS
+        assert np.all(image[0, hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)] > 0)
+        assert np.isfinite(image).all()
+        energy = hits["energy_track"] + hits["energy_shower"] + hits["energy_michel"]
+        assert np.array_equal(hits["label"] == Label.NONE, energy < np.float32(0.02))
+        assert np.array_equal(hits["g4_id"] < 0, hits["label"] == Label.NONE)
+        assert hits["g4_id"].max() < len(event.particles)
+
+
+def test_images_are_mostly_exact_zeros(event):
+    assert 0.8 < np.mean(event.images["W"] == 0) < 0.99
+
+
+def test_tracks_fill_the_network_scale_without_saturating(event):
+    """In the 2021 era a minimum-ionising particle is a few network units; few pixels reach 15."""
+    hits = event.hits[(event.hits["local_plane"] == W.index) & (event.hits["label"] == Label.TRACK)]
+    units = network_units(event.images["W"][0], "W", adc_scale("2021"))
+    values = units[hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)]
+    assert 1.0 < np.median(values) < 8.0
+    assert np.mean(values >= 15.0) < 0.1
