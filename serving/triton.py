@@ -1,19 +1,14 @@
 """The embedded Triton Inference Server: a real tritonserver on this machine's CPU and loopback.
 
-It runs as a child in its own process group, loads explicitly the models that this machine can
-run, and ends with the ``with`` block or with its parent, whichever comes first.
+It loads explicitly the models that this machine can run, knows them to be well by their answers,
+and ends with the ``with`` block or with its parent, whichever comes first.
 """
 
 import logging
-import os
-import secrets
-import signal
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import numpy as np
 import tritonclient.grpc as triton
@@ -22,25 +17,13 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 from lartpc.errors import CheckError, UserError
 from serving import environment
 from serving.ports import LOOPBACK, Ports, free_ports
+from serving.process import ServerProcess
 from serving.repository import RepositoryModel, read_models
 
 START_SECONDS = 60
 LOAD_SECONDS = 300
 CANARY_SECONDS = 60
-EXIT_SECONDS = 5
-"""Grace that tritonserver gives its models at the end; it uses all of it after a stub died."""
-
-SHARED_MEMORY = Path("/dev/shm")
-LOG_LINES = 10
 STUB_TRACEBACK = "\n\nAt:\n"
-
-_EXEC_BOUND_TO_PARENT = (
-    "import ctypes, os, signal, sys\n"
-    "PR_SET_PDEATHSIG = 1\n"
-    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n"
-    "if os.getppid() != int(sys.argv[1]): sys.exit('the parent is gone')\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
-)
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +36,7 @@ class TritonServer:
     Args:
         repository: folder of models, each with its config.pbtxt.
         ports: default three free ones.
-        log_file: the server's log; default a temporary file that goes with the server.
+        log_file: the server's log; default a nameless file that goes with the server.
 
     Attributes:
         ports: the server's ports on 127.0.0.1.
@@ -71,7 +54,6 @@ class TritonServer:
         self.models: dict[str, RepositoryModel] = {}
         self.left_out: dict[str, str] = {}
         self._log_file = log_file
-        self._id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
 
     @property
     def http(self) -> str:
@@ -96,8 +78,7 @@ class TritonServer:
         if not wanted:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
             raise UserError(f"no model of {self.repository} runs on this machine: {reasons}")
-        self._log = self._open_log()
-        self._process = self._start(server)
+        self._process = ServerProcess(server, self.repository, self.ports, self._log_file)
         self._client = triton.InferenceServerClient(self.grpc)
         try:
             self._wait_until_live()
@@ -114,8 +95,16 @@ class TritonServer:
         self._stop()
 
     def versions(self) -> dict[str, list[int]]:
-        """Versions of each served model that accept requests, in ascending order."""
-        index = self._client.get_model_repository_index().models
+        """Versions of each model that are loaded, in ascending order; none where a load failed.
+
+        Raises:
+            CheckError: the server has ended or does not answer.
+        """
+        try:
+            index = self._client.get_model_repository_index(client_timeout=CANARY_SECONDS).models
+        except InferenceServerException as error:
+            self.check_alive()
+            raise CheckError(f"the server does not answer: {error.message()}") from error
         ready: dict[str, list[int]] = {name: [] for name in self.models}
         for entry in index:
             if entry.state == "READY" and entry.name in ready:
@@ -124,10 +113,7 @@ class TritonServer:
 
     def check_alive(self) -> None:
         """Raises CheckError where the server's process has ended."""
-        if self._process.poll() is not None:
-            raise CheckError(
-                f"the server ended with exit code {self._process.returncode}; {self._log_tail()}"
-            )
+        self._process.check_alive()
 
     def follow_repository(self) -> list[str]:
         """Load the models whose config.pbtxt changed or appeared; return their names.
@@ -153,55 +139,24 @@ class TritonServer:
         return followed
 
     def heal(self) -> list[str]:
-        """Ask every version for an answer and load anew each model that has none; return their names.
+        """Ask every version for an answer and load anew each model that has none; return those healed.
 
         Triton reports a model as ready whose process has died; only an inference tells.
         """
-        sick = []
+        healed = []
         for name, versions in self.versions().items():
             faults = [fault for version in versions if (fault := self._canary(name, version))]
-            if not faults:
+            if versions and not faults:
                 continue
-            log.warning("%s does not answer (%s); loading it anew", name, faults[0])
-            self._client.unload_model(name)
-            self._wait_until_unloaded(name)
-            self._load(self.models[name])
-            sick.append(name)
-        return sick
-
-    def _open_log(self) -> IO[bytes]:
-        if self._log_file is None:
-            return tempfile.NamedTemporaryFile(prefix="triton-", suffix=".log", delete=False)
-        try:
-            self._log_file.parent.mkdir(parents=True, exist_ok=True)
-            return self._log_file.open("wb")
-        except OSError as error:
-            raise UserError(f"cannot write the log {self._log_file}: {error.strerror}") from error
-
-    def _start(self, server: environment.ServerEnvironment) -> subprocess.Popen[bytes]:
-        command = [
-            str(server.server),
-            f"--id={self._id}",
-            f"--model-repository={self.repository.absolute()}",
-            "--model-control-mode=explicit",
-            f"--backend-directory={server.backends}",
-            f"--backend-config=python,shm-region-prefix-name={self._id}",
-            "--disable-auto-complete-config",
-            *(f"--{name}-address={LOOPBACK}" for name in ("http", "grpc", "metrics")),
-            f"--http-port={self.ports.http}",
-            f"--grpc-port={self.ports.grpc}",
-            f"--metrics-port={self.ports.metrics}",
-            "--allow-gpu-metrics=false",
-            f"--exit-timeout-secs={EXIT_SECONDS}",
-        ]
-        return subprocess.Popen(
-            [str(server.python), "-c", _EXEC_BOUND_TO_PARENT, str(os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env=server.variables(),
-            start_new_session=True,
-        )
+            reason = faults[0] if faults else "no version of it is loaded"
+            log.warning("%s does not answer (%s); loading it anew", name, reason)
+            try:
+                self._unload(name)
+                self._load(self.models[name])
+                healed.append(name)
+            except CheckError as error:
+                log.warning("%s", error)
+        return healed
 
     def _wait_until_live(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -209,12 +164,12 @@ class TritonServer:
             self.check_alive()
             try:
                 # The name tells that it is this server, and not another one that has the port.
-                if self._client.get_server_metadata(client_timeout=1).name == self._id:
+                if self._client.get_server_metadata(client_timeout=1).name == self._process.id:
                     return
             except InferenceServerException:
                 log.debug("the server does not answer yet")
             time.sleep(0.1)
-        raise CheckError(f"the server did not start within {START_SECONDS} s; {self._log_tail()}")
+        raise CheckError(f"the server did not start within {START_SECONDS} s; {self._process.log_tail()}")
 
     def _load(self, model: RepositoryModel) -> None:
         try:
@@ -228,7 +183,12 @@ class TritonServer:
             if fault := self._canary(model.name, version):
                 raise CheckError(f"{model.name} version {version} is loaded but does not answer: {fault}")
 
-    def _wait_until_unloaded(self, name: str) -> None:
+    def _unload(self, name: str) -> None:
+        try:
+            self._client.unload_model(name, client_timeout=LOAD_SECONDS)
+        except InferenceServerException as error:
+            self.check_alive()
+            raise CheckError(f"the server cannot unload {name}: {error.message()}") from error
         deadline = time.monotonic() + LOAD_SECONDS
         while self.versions()[name] and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -253,23 +213,7 @@ class TritonServer:
 
     def _stop(self) -> None:
         self._client.close()
-        try:
-            self._process.terminate()
-            self._process.wait(EXIT_SECONDS + 5)
-        except subprocess.TimeoutExpired:
-            log.warning("the server did not end within %d s; killed", EXIT_SECONDS + 5)
-        finally:
-            _kill_group(self._process.pid)
-            self._process.wait()
-            self._log.close()
-            if self._log_file is None:
-                Path(self._log.name).unlink(missing_ok=True)
-            for left in SHARED_MEMORY.glob(f"{self._id}*"):
-                left.unlink(missing_ok=True)
-
-    def _log_tail(self) -> str:
-        lines = Path(self._log.name).read_text(errors="replace").splitlines()
-        return f"its log ends: {' | '.join(lines[-LOG_LINES:])}"
+        self._process.stop()
 
 
 def _zeros(tensor: triton.service_pb2.ModelMetadataResponse.TensorMetadata) -> triton.InferInput:
@@ -277,10 +221,3 @@ def _zeros(tensor: triton.service_pb2.ModelMetadataResponse.TensorMetadata) -> t
     value = triton.InferInput(tensor.name, shape, tensor.datatype)
     value.set_data_from_numpy(np.zeros(shape, triton_to_np_dtype(tensor.datatype)))
     return value
-
-
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -1,6 +1,5 @@
 """python -m serving.local, as it is run."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ import pytest
 
 from serving.local import main
 from serving.ports import LOOPBACK, free_ports
-from tests.serving_repository import write_model
+from tests.serving_repository import model_config, write_config, write_model
 
 pytestmark = pytest.mark.usefixtures("server_environment")
 
@@ -21,7 +20,6 @@ def start(repository, *options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
 
 
@@ -69,3 +67,18 @@ def test_a_missing_repository_is_exit_code_2_and_a_broken_one_1(tmp_path, capsys
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert "not a Triton model configuration" in errors[1]
+
+
+def test_a_promotion_is_followed_while_it_runs(tmp_path):
+    folder = write_model(tmp_path, "emtrkmichel_fp32", versions=(1, 2), visible=(1,))
+    ports = free_ports()
+    options = [f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", f"--metrics-port={ports.metrics}"]
+    log = tmp_path / "logs" / "triton.log"
+    process = start(tmp_path, *options, f"--log={log}")
+    assert "version 1\n" in lines_until(process, "Next:")
+    write_config(folder, model_config(folder, (2,)))
+    lines_until(process, "Now serving emtrkmichel_fp32, version 2")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "successfully loaded 'emtrkmichel_fp32'" in log.read_text()

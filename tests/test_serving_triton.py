@@ -19,7 +19,8 @@ from tritonclient.utils import InferenceServerException
 from lartpc.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
 from lartpc.manifest import MODEL_FILE
-from serving.triton import SHARED_MEMORY, TritonServer
+from serving.process import SHARED_MEMORY
+from serving.triton import TritonServer
 from tests.serving_repository import (
     LARGEST_PIXEL,
     answer,
@@ -64,8 +65,7 @@ def kill_a_stub(server):
 
 def assert_nothing_left(server):
     assert processes_of_group(server._process.pid) == {}
-    assert list(SHARED_MEMORY.glob(f"{server._id}*")) == []
-    assert not Path(server._log.name).exists()
+    assert list(SHARED_MEMORY.glob(f"{server._process.id}*")) == []
 
 
 def test_only_the_versions_that_the_configuration_names_are_served(tiny_server):
@@ -153,6 +153,11 @@ def test_a_promotion_is_followed_and_a_broken_one_is_not(tmp_path, caplog):
         assert server.versions()["emtrkmichel_fp32"] == [2]
         infer(server, patches_of(1))
         assert server.follow_repository() == [], "the same fault is reported once"
+        server._unload(folder.name)
+        assert server.heal() == [], "what cannot be loaded is tried, and the server goes on"
+        shutil.copy(folder / "2" / MODEL_FILE, folder / "3" / MODEL_FILE)
+        assert server.heal() == ["emtrkmichel_fp32"]
+        assert server.versions()["emtrkmichel_fp32"] == [3]
         (folder / "config.pbtxt").write_text("half a conf")
         assert server.follow_repository() == []
         infer(server, patches_of(1))
@@ -231,7 +236,7 @@ def test_the_server_ends_with_a_parent_that_is_killed(tmp_path):
     program = (
         "import sys, time; from pathlib import Path; from serving.triton import TritonServer\n"
         "with TritonServer(Path(sys.argv[1])) as server:\n"
-        "    print(server._process.pid, server._id, flush=True); time.sleep(60)\n"
+        "    print(server._process.pid, server._process.id, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path],

@@ -1,0 +1,123 @@
+"""The process of the embedded tritonserver: its command line, its log and its end.
+
+It is a child in its own process group, bound to its parent: whichever way the parent ends, the
+kernel tells the server to end too.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from lartpc.errors import CheckError, UserError
+from serving.environment import ServerEnvironment
+from serving.ports import LOOPBACK, Ports
+
+EXIT_SECONDS = 5
+"""Grace that tritonserver gives its models at the end; it uses all of it after a stub died."""
+
+SHARED_MEMORY = Path("/dev/shm")
+LOG_LINES = 10
+
+_EXEC_BOUND_TO_PARENT = (
+    "import ctypes, os, signal, sys\n"
+    "PR_SET_PDEATHSIG = 1\n"
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n"
+    "if os.getppid() != int(sys.argv[1]): sys.exit('the parent is gone')\n"
+    "os.execv(sys.argv[2], sys.argv[2:])\n"
+)
+
+log = logging.getLogger(__name__)
+
+
+class ServerProcess:
+    """A tritonserver that listens on the loopback interface and has no model loaded yet.
+
+    Args:
+        environment: with the server and its backends.
+        repository: folder of models.
+        ports: to listen on.
+        log_file: for the server's output; default a nameless file that goes with the process.
+
+    Attributes:
+        id: the name by which this very server answers; its shared memory begins with it too.
+        pid: of the process, and of its process group.
+
+    Raises:
+        UserError: the log cannot be written.
+    """
+
+    def __init__(
+        self, environment: ServerEnvironment, repository: Path, ports: Ports, log_file: Path | None
+    ) -> None:
+        self.id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
+        self._log = _open_log(log_file)
+        command = [
+            str(environment.server),
+            f"--id={self.id}",
+            f"--model-repository={repository.absolute()}",
+            "--model-control-mode=explicit",
+            f"--backend-directory={environment.backends}",
+            f"--backend-config=python,shm-region-prefix-name={self.id}",
+            "--disable-auto-complete-config",
+            *(f"--{name}-address={LOOPBACK}" for name in ("http", "grpc", "metrics")),
+            f"--http-port={ports.http}",
+            f"--grpc-port={ports.grpc}",
+            f"--metrics-port={ports.metrics}",
+            "--allow-gpu-metrics=false",
+            f"--exit-timeout-secs={EXIT_SECONDS}",
+        ]
+        self._process = subprocess.Popen(
+            [str(environment.python), "-c", _EXEC_BOUND_TO_PARENT, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=environment.variables(),
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def check_alive(self) -> None:
+        """Raises CheckError, with the end of the log, where the process has ended."""
+        if self._process.poll() is not None:
+            raise CheckError(f"the server ended with exit code {self._process.returncode}; {self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """The last lines of the log, for an error message."""
+        log_fd = self._log.fileno()  # its offset is the server's too, hence no seek
+        lines = os.pread(log_fd, os.fstat(log_fd).st_size, 0).decode(errors="replace").splitlines()
+        return f"its log ends: {' | '.join(lines[-LOG_LINES:])}"
+
+    def stop(self) -> None:
+        """End the server and its stubs, and remove what they leave in shared memory."""
+        try:
+            self._process.terminate()
+            self._process.wait(EXIT_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            log.warning("the server did not end within %d s; killed", EXIT_SECONDS + 5)
+        finally:
+            self._kill_group()
+            self._process.wait()
+            self._log.close()
+            for left in SHARED_MEMORY.glob(f"{self.id}*"):
+                left.unlink(missing_ok=True)
+
+    def _kill_group(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            log.debug("no stub is left")
+
+
+def _open_log(path: Path | None) -> IO[bytes]:
+    if path is None:
+        return tempfile.TemporaryFile()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w+b")
+    except OSError as error:
+        raise UserError(f"cannot write the log {path}: {error.strerror}; name another one") from error
