@@ -67,6 +67,9 @@ class Balance(IntEnum):
     FULL = 4
 
 
+_FULL = int(Balance.FULL)
+
+
 class Record(NamedTuple):
     """Working arrays of the transport.
 
@@ -113,7 +116,7 @@ def deposit(
     """Record a step."""
     index = record.counts[0]
     if index >= record.steps.shape[0]:
-        record.balance[4] = 1.0
+        record.balance[_FULL] = 1.0
         return
     step = record.steps[index]
     step.x = x
@@ -144,7 +147,7 @@ def push(
     """Put a particle on the stack."""
     index = record.counts[1]
     if index >= record.stack.shape[0]:
-        record.balance[4] = 1.0
+        record.balance[_FULL] = 1.0
         return
     state = record.stack[index]
     state.pdg = pdg
@@ -179,7 +182,7 @@ def push_named(
     """Put a particle on the stack and give it a row of its own in the particle table; its g4_id."""
     index = record.counts[2]
     if index >= record.particles.shape[0]:
-        record.balance[4] = 1.0
+        record.balance[_FULL] = 1.0
         return index
     origin = record.particles[index]
     origin.parent_id = parent_id
@@ -196,3 +199,19 @@ def push_named(
     record.counts[2] = index + 1
     push(record, pdg, energy, x, y, z, direction, t, kind, index, 1)
     return index
+
+
+@compiled
+def outside(x: float, y: float, z: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    """Whether a point has left the box."""
+    return x < low[0] or x > high[0] or y < low[1] or y > high[1] or z < low[2] or z > high[2]
+
+
+@compiled
+def finish(record: Record, g4_id: int, named: int, x: float, y: float, z: float) -> None:
+    """Note where a particle with a row of its own stopped or left."""
+    if named:
+        origin = record.particles[g4_id]
+        origin.end_x = x
+        origin.end_y = y
+        origin.end_z = z
