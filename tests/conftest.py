@@ -22,7 +22,7 @@ QUICK = ROOT / "training" / "configs" / "quick.yaml"
 def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten generated events, of which two are held out."""
     path = tmp_path_factory.mktemp("data") / "events.h5"
-    generate(events=EVENTS, seed=3, out=path)
+    generate(events=EVENTS, seed=5, out=path)
     return path
 
 
@@ -75,7 +75,7 @@ def short_training(data: Path, *options: str) -> list[str]:
     return [
         f"--config={QUICK}",
         f"--data.path={data}",
-        "--data.patches_per_epoch=6144",
+        "--data.patches_per_epoch=9216",
         "--data.validation_patches=3000",
         "--trainer.enable_progress_bar=false",
         *options,

@@ -189,7 +189,7 @@ def test_another_era_or_schedule_is_refused_on_resume(
     assert main(tiny(events_file, "--data.era=2020", *args)) == 2
     assert "ADC era 2021" in capsys.readouterr().err
     assert main(tiny(events_file, *args)) == 2
-    assert "schedule has 49 steps, this training 17" in capsys.readouterr().err
+    assert "schedule has 73 steps, this training 17" in capsys.readouterr().err
 
 
 def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
