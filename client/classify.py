@@ -59,7 +59,7 @@ def classify(
     say(f"{count} hits in {seconds:.1f} s: {count / seconds:.0f} hits/s, cutting included")
     say(f"Class as in truth: {agreement:.1%} of hits")
     say(f"Wrote {out}")
-    say("Next: python -m client.classify --help  (other events, planes and models)")
+    say("next: python -m client.classify --help  (other events, planes and models)")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -1,10 +1,10 @@
 """``python -m client.parity``: do the served answers equal the reference ones?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lartpc.command import run, say
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.contract import OUTPUT_NAMES
 from lartpc.errors import CheckError, UserError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ TABLE_WIDTH = 160
 
 def parity(
     url: str | None = None,
-    protocol: str = "grpc",
+    protocol: Literal["grpc", "http", "both"] = "grpc",
     model: str | None = None,
     repository: Path = Path("model_repository"),
     local: bool = False,
@@ -36,12 +36,10 @@ def parity(
     """
     from rich.console import Console
 
-    from client.comparison import compare
+    from client.comparison import compare_version
     from client.server import connections
     from client.triton import TritonClassifier
 
-    if protocol not in PROTOCOLS:
-        raise UserError(f"--protocol {protocol} is none of {', '.join(PROTOCOLS)}")
     comparisons = []
     with (
         Console(stderr=True).status("Asking the server ...") as status,
@@ -51,12 +49,13 @@ def parity(
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
                     status.update(f"{name} version {version} over {connection} ...")
-                    comparisons.append(compare(TritonClassifier(connection, name, version), repository))
+                    classifier = TritonClassifier(connection, name, version)
+                    comparisons.append(compare_version(classifier, repository))
     comparisons.sort(key=lambda row: (row.model, row.version))
     Console(width=max(Console().width, TABLE_WIDTH)).print(_table(comparisons))
     if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
         raise CheckError("; ".join(faults))
-    say("Next: python -m client.classify data/default.h5" + (" --local" if local else ""))
+    say("next: python -m client.classify EVENTS.h5" + (" --local" if local else ""))
 
 
 def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:
@@ -78,8 +77,8 @@ def _table(comparisons: list["Comparison"]) -> Any:
     from rich import box
     from rich.table import Table
 
-    decisions = " / ".join(comparisons[0].flips)
-    patches = " or ".join(sorted({str(row.patches) for row in comparisons}))
+    decisions = " / ".join(comparisons[0].parity.flips)
+    patches = " or ".join(sorted({str(row.parity.hits) for row in comparisons}))
     table = Table(
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
@@ -105,14 +104,14 @@ def _table(comparisons: list["Comparison"]) -> Any:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in comparisons:
-        class_, michel = row.differences[CLASS_OUTPUT], row.differences[MICHEL_OUTPUT]
+        differences = [of[name] for name in OUTPUT_NAMES for of in (row.parity.max_dp, row.parity.mean_dp)]
         table.add_row(
             row.model,
             str(row.version),
             row.protocol,
             f"{row.megabytes:.1f}",
-            *(f"{value:.1e}" for value in (class_.max, class_.mean, michel.max, michel.mean)),
-            " ".join(map(str, row.flips.values())),
+            *(f"{value:.1e}" for value in differences),
+            " ".join(map(str, row.parity.flips.values())),
             *(_metric(row, name) for name in ("track_shower_auc", "michel_auc")),
             f"{row.patches_per_s:.0f}",
             "[red]FAIL[/red]" if row.faults else "[green]pass[/green]",

@@ -13,6 +13,10 @@ Outputs = dict[str, NDArray[np.float32]]
 """Output name -> (N, 3) or (N, 1) probabilities."""
 
 
+MIN_CLASS_AGREEMENT = 0.99
+"""Share of the hits that must keep their class of largest probability."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """Differences between two sets of answers to the same patches.
@@ -35,8 +39,10 @@ class Parity:
         return 1 - self.flips["class"] / self.hits
 
     def beyond(self, tolerances: dict[str, Tolerance]) -> list[str]:
-        """What exceeds its tolerance, in words; empty where all is within."""
+        """What exceeds its tolerance, or 1 % of changed classes, in words; empty where nothing does."""
         found = []
+        if self.class_agreement < MIN_CLASS_AGREEMENT:
+            found.append(f"{self.class_agreement:.2%} keep their class, wanted {MIN_CLASS_AGREEMENT:.0%}")
         for name in OUTPUT_NAMES:
             for kind, value, limit in (
                 ("max", self.max_dp[name], tolerances[name].max),

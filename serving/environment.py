@@ -177,7 +177,7 @@ def environment() -> None:
     with Console(stderr=True).status(f"Installing Triton and ONNX Runtime into {folder} ..."):
         made = make()
     say(f"{'Made' if made else 'Up to date:'} {folder}")
-    say("Next: python -m serving.local --repository model_repository")
+    say("next: python -m serving.local --repository model_repository")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -65,7 +65,7 @@ def _say_what_is_served(server: "TritonServer", asked: tuple[int | None, ...]) -
     for name, reason in server.left_out.items():
         say(f"Left out {name}: {reason}")
     say(f"Ready: HTTP http://{server.http}  gRPC {server.grpc}  metrics {server.metrics}")
-    say(f"Next: python -m client.parity --url localhost:{server.ports.grpc}  (Ctrl-C here stops the server)")
+    say(f"next: python -m client.parity --url localhost:{server.ports.grpc}  (Ctrl-C here stops the server)")
 
 
 def _watch(server: "TritonServer") -> None:

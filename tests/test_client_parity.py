@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
-from client.comparison import flips
 from client.parity import main
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE
+from lartpc.parity import compare
 from serving.triton import TritonServer
 from tests.serving_repository import model_config, tiny_network, write_config, write_model
 
@@ -34,7 +34,7 @@ def test_every_version_of_a_good_model_passes(tiny_server, tiny_repository, prot
     text = capsys.readouterr().out
     rows = re.findall(r"emtrkmichel_fp32\s+(\d)\s+(\w+) .* 0 0 0 0 0 +0\.9870 +0\.9540 .* (\w+) *\n", text)
     assert rows == [("1", protocol, "pass"), ("2", protocol, "pass")]
-    assert "Next: python -m client.classify" in text
+    assert "next: python -m client.classify" in text
 
 
 def test_a_server_started_for_it_is_asked_over_both_protocols(tmp_path, server_environment, capsys):
@@ -87,7 +87,7 @@ def test_altered_golden_patches_are_found(tiny_server, tiny_repository, tmp_path
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--protocol=udp"], "none of grpc, http, both"),
+        (["--protocol=udp"], "expected Literal"),
         (["--url=localhost:1", "--local"], "give one of them"),
         (["--url=localhost:1", "--protocol=both"], "the port of one protocol"),
         (["--url=localhost"], "write HOST:PORT"),
@@ -123,10 +123,10 @@ def test_flips_are_counted_for_each_decision():
         CLASS_OUTPUT: np.array([[0.6, 0.3, 0.1], [0.31, 0.68, 0.01], [0.1, 0.4, 0.5]], np.float32),
         MICHEL_OUTPUT: np.array([[0.51], [0.59], [0.85]], np.float32),
     }
-    assert flips(reference, outputs) == {
+    assert compare(outputs, reference).flips == {
         "class": 1,
-        "track > 0.3": 1,
-        "Michel > 0.5": 1,
-        "Michel > 0.6": 1,
-        "Michel > 0.9": 1,
+        "track>0.3": 1,
+        "michel>0.5": 1,
+        "michel>0.6": 1,
+        "michel>0.9": 1,
     }

@@ -109,7 +109,7 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
     path = cli.datamodule.path
     if path.exists() or any(arg.startswith("--data.path") for arg in args):
         return
-    from data_gen.generate import generate
+    from data_gen.generate import command as generate
 
     say(f"{path} is missing: generating the recipe's {cli.config.generate.events} events")
     generate(events=cli.config.generate.events, seed=cli.config.generate.seed, out=path)
