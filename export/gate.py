@@ -17,7 +17,8 @@ from training.checkpoint import Checkpoint
 from training.dataset import PatchDataset
 from training.gate_file import GOLDEN_OF_EACH_CLASS
 
-CALIBRATION_PATCHES = 1024
+CALIBRATION_PATCHES = 4096
+DENSEST_PATCHES = 256
 GOLDEN_PATCHES = 512
 ROWS_PER_RUN = 512
 
@@ -27,7 +28,7 @@ class GateSample:
     """What an export is calibrated with and judged by.
 
     Attributes:
-        calibration: (1024, 48, 48, 1) patches of training events.
+        calibration: (up to 4352, 48, 48, 1) patches of training events.
         held_out: every hit of the held-out events.
         reference: the checkpoint's answers to the held-out hits.
     """
@@ -69,10 +70,16 @@ def read_gate_sample(checkpoint: Checkpoint) -> GateSample:
             )
         training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
         held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
-    random = np.random.default_rng(1024)
-    count = min(CALIBRATION_PATCHES, len(training))
-    indices = np.sort(random.choice(len(training), count, replace=False))
-    return GateSample(training.patches(indices), held_out, checkpoint.answer(held_out))
+    return GateSample(_calibration(training), held_out, checkpoint.answer(held_out))
+
+
+def _calibration(training: PatchDataset) -> NDArray[np.float32]:
+    """Patches drawn at random, and the densest ones: what lies beyond the calibrated range is clipped."""
+    random = np.random.default_rng(4096)
+    drawn = random.choice(len(training), min(CALIBRATION_PATCHES, len(training)), replace=False)
+    density = np.concatenate([patches.sum(axis=(1, 2, 3)) for patches in slices(training)])
+    densest = np.argsort(density, kind="stable")[-DENSEST_PATCHES:]
+    return training.patches(np.union1d(drawn, densest))
 
 
 class Replay:

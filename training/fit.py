@@ -59,6 +59,7 @@ class FitCLI(LightningCLI):
             callbacks=own,
             default_root_dir=str(self.run),
             enable_model_summary=False,
+            num_sanity_val_steps=0,
             **kwargs,
         )
 

@@ -13,7 +13,9 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile, EventWriter
 from training.data_module import PatchData
 
-CALIBRATION_EVENTS = 4
+CALIBRATION_EVENTS = 24
+"""Enough that a dense shower is among them: what lies beyond the calibrated range is clipped."""
+
 HELD_OUT_EVENTS = 12
 GOLDEN_OF_EACH_CLASS = 64
 """Hits of each class, and of Michel electrons, that the held-out events must offer."""
