@@ -49,7 +49,7 @@ def test_the_event_with_the_most_michel_hits_is_drawn(event_file, tiny_server, t
     text = capsys.readouterr().out
     assert "1400 hits" in text
     assert "hits/s" in text
-    assert "Next: " in text
+    assert "next: " in text
     with EventFile(event_file) as events:
         assert most_michel_hits(events, "W") == TEST_EVENTS[1]
 

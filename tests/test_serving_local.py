@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -14,31 +15,41 @@ from tests.serving_repository import model_config, write_config, write_model
 pytestmark = pytest.mark.usefixtures("server_environment")
 
 
-def start(repository, *options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "serving.local", "--repository", repository, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start():
+    processes = []
+
+    def start(repository, *options):
+        command = [sys.executable, "-m", "serving.local", "--repository", repository, *options]
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
-def lines_until(process, start_of_line):
+def lines_until(process, start_of_line, seconds=60):
     lines = []
+    deadline = threading.Timer(seconds, process.kill)
+    deadline.start()
     for line in process.stdout:
         lines.append(line)
         if line.startswith(start_of_line):
+            deadline.cancel()
             return "".join(lines)
     raise AssertionError(f"ended before {start_of_line!r}: {lines} {process.stderr.read()}")
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_what_it_serves_and_where_and_ends_cleanly(tmp_path, end):
+def test_it_says_what_it_serves_and_where_and_ends_cleanly(start, tmp_path, end):
     write_model(tmp_path, "emtrkmichel_fp32", versions=(1, 2), visible=(2,))
     ports = free_ports()
     options = [f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", f"--metrics-port={ports.metrics}"]
     process = start(tmp_path, *options)
-    text = lines_until(process, "Next:")
+    text = lines_until(process, "next:")
     assert "Serving emtrkmichel_fp32, version 2" in text
     assert f"HTTP http://127.0.0.1:{ports.http}  gRPC 127.0.0.1:{ports.grpc}" in text
     assert f"metrics http://127.0.0.1:{ports.metrics}/metrics" in text
@@ -69,13 +80,13 @@ def test_a_missing_repository_is_exit_code_2_and_a_broken_one_1(tmp_path, capsys
     assert "not a Triton model configuration" in errors[1]
 
 
-def test_a_promotion_is_followed_while_it_runs(tmp_path):
+def test_a_promotion_is_followed_while_it_runs(start, tmp_path):
     folder = write_model(tmp_path, "emtrkmichel_fp32", versions=(1, 2), visible=(1,))
     ports = free_ports()
     options = [f"--http-port={ports.http}", f"--grpc-port={ports.grpc}", f"--metrics-port={ports.metrics}"]
     log = tmp_path / "logs" / "triton.log"
     process = start(tmp_path, *options, f"--log={log}")
-    assert "version 1\n" in lines_until(process, "Next:")
+    assert "version 1\n" in lines_until(process, "next:")
     write_config(folder, model_config(folder, (2,)))
     lines_until(process, "Now serving emtrkmichel_fp32, version 2")
     process.send_signal(signal.SIGINT)
