@@ -30,7 +30,7 @@ def record(title: str, name: str, figures: list[Figure]) -> None:
         "figure", "value", "unit", "goal", title=f"{title} (load {load:.1f}, {os.cpu_count()} cores)"
     )
     for figure in figures:
-        table.add_row(figure.name, f"{figure.value:,.4g}", figure.unit, figure.goal)
+        table.add_row(figure.name, _readable(figure.value), figure.unit, figure.goal)
     say(table)
     path = RESULTS / f"{name}.json"
     content = {
@@ -42,3 +42,7 @@ def record(title: str, name: str, figures: list[Figure]) -> None:
     }
     write_text(path, json.dumps(content, indent=2) + "\n")
     say(f"wrote {path}")
+
+
+def _readable(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
