@@ -36,7 +36,7 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
             or 0
         )
     except jsonargparse.ArgumentError as error:
-        return report(f"{_first_reason(str(error))} (see {prog} --help)", UserError.exit_code)
+        return report(f"{parser_reason(str(error), '-')} (see {prog} --help)", UserError.exit_code)
     except UserError as error:
         return report(str(error), error.exit_code)
     except BrokenPipeError:
@@ -66,14 +66,20 @@ def report(message: str, exit_code: int) -> int:
     return exit_code
 
 
-def _first_reason(text: str) -> str:
-    """The parser's message in one short line, without its listing of every type that it tried."""
+def parser_reason(text: str, hyphen: str = "_") -> str:
+    """The parser's message in one short line, without its listing of every type that it tried.
+
+    Args:
+        text: the message.
+        hyphen: what the command's options have between their words.
+    """
     option = re.search(r'Parser key "([^"]+)"', text)
     value = re.search(r"(?:Given|Got) value: (\S+)", text)
     wanted = re.search(r"Expected (?:an? )?(?:typing\.)?(.+?)(?:\.? (?:Given|Got) value|\n|$)", text)
     if not (option and value and wanted):
         return " ".join(text.split())
-    return f"--{option[1]} {value[1].rstrip('.')}: expected {wanted[1].strip()}"
+    kind = re.sub(r"<class '(.+?)'>", r"\1", wanted[1].strip())
+    return f"--{option[1].replace('_', hyphen)} {value[1].rstrip('.')}: expected {kind}"
 
 
 def say(message: Any) -> None:

@@ -41,7 +41,7 @@ def count(number: int = 1, file: Path | None = None) -> None:
         ([], 0, ""),
         (["--number", "2"], 2, "error: two is wrong\n"),
         (["--number", "3"], 1, "error: three is wanting\n"),
-        (["--number", "x"], 2, "error: --number x: expected <class 'int'>"),
+        (["--number", "x"], 2, "error: --number x: expected int (see count --help)"),
         (["--numbre", "1"], 2, "error: unrecognized arguments: --numbre"),
         (["--num", "1"], 2, "error: unrecognized arguments: --num"),
     ],

@@ -142,6 +142,19 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_without_data_the_recipe_generates_its_own(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [
+        argument for argument in tiny(Path()) if "--config" not in argument and "--data.path" not in argument
+    ]
+    assert main([*small, "--generate.events=10", "--generate.seed=5", "--trainer.max_epochs=1"]) == 0
+    assert "data/default.h5 is missing: generating" in capsys.readouterr().out
+    assert Path("runs/default/best.ckpt").is_file()
+    with EventFile(Path("data/default.h5")) as events:
+        assert len(events) == 10
+
+
 def test_a_taken_name_gets_a_number(workplace: Path, events_file: Path) -> None:
     Path("runs/mine").mkdir(parents=True)
     assert main(tiny(events_file, "--name=mine", "--trainer.max_epochs=1")) == 0

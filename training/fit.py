@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, Ri
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 
-from lartpc.command import report, say
+from lartpc.command import parser_reason, report, say
 from lartpc.errors import UserError
 from training.data_module import PatchData
 from training.gate_file import write_gate_file
@@ -154,7 +154,7 @@ def main(args: list[str] | None = None) -> int:
         write_gate_file(cli.datamodule, cli.run / "gate.h5")
         fit(cli)
     except ArgumentError as error:
-        return report(f"{str(error).splitlines()[0]} (see {PROG} --help)", UserError.exit_code)
+        return report(f"{parser_reason(str(error))} (see {PROG} --help)", UserError.exit_code)
     except UserError as error:
         return report(str(error), error.exit_code)
     except OSError as error:
