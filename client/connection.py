@@ -79,7 +79,7 @@ class Connection:
     def served(self) -> dict[str, list[int]]:
         """Versions of each served model, in ascending order."""
         with self._errors("the server"):
-            index = self._client.get_model_repository_index(**self._json)
+            index = self._client.get_model_repository_index(**self._json, **self._wait)
         models: dict[str, list[int]] = {}
         for entry in index.get("models", []) if isinstance(index, dict) else index:
             if entry.get("state") == "READY":
@@ -89,12 +89,12 @@ class Connection:
     def metadata(self, model: str, version: int) -> dict[str, Any]:
         """Names, types and shapes of the tensors of a version."""
         with self._errors(model):
-            return self._client.get_model_metadata(model, str(version), **self._json)
+            return self._client.get_model_metadata(model, str(version), **self._json, **self._wait)
 
     def parameters(self, model: str, version: int) -> dict[str, str]:
         """The ``parameters`` of the model's configuration."""
         with self._errors(model):
-            config = self._client.get_model_config(model, str(version), **self._json)
+            config = self._client.get_model_config(model, str(version), **self._json, **self._wait)
         raw = config.get("config", config).get("parameters", {})
         return {key: value.get("string_value", "") for key, value in raw.items()}
 
@@ -124,6 +124,9 @@ class Connection:
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
+        from http.client import HTTPException
+
+        from geventhttpclient.response import HTTPParseError
         from tritonclient.utils import InferenceServerException
 
         try:
@@ -134,7 +137,7 @@ class Connection:
             raise CheckError(f"{what} at {self}: {error.message()}") from error
         except TimeoutError as error:
             raise self._too_slow(what) from error
-        except OSError as error:
+        except (OSError, HTTPException, HTTPParseError, ValueError) as error:
             raise CheckError(f"{what} at {self}: the connection broke ({error})") from error
 
     def _too_slow(self, what: str) -> CheckError:

@@ -12,7 +12,7 @@ from lartpc.contract import OUTPUT_NAMES
 from lartpc.detector import plane
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, drift_pixel, pad_plane
+from lartpc.patches import cut_patches, locate_hits, pad_planes
 
 HITS_PER_CUT = 1024
 """Patches in memory at a time: 9 MB."""
@@ -62,17 +62,11 @@ class PlaneHits:
         Raises:
             UserError: a hit lies outside the plane.
         """
-        padded = [pad_plane(image) for image in network_units(self.image, self.plane, scale)]
-        height = len(padded[0])
-        canvas = np.concatenate(padded)  # the drift volumes one after the other along the wires
-        row = self.hits["tpc"].astype(np.int64) * height + self.hits["local_wire"]
-        pixel = drift_pixel(self.hits["local_time"])
+        row, pixel = locate_hits(self.hits, self.image.shape, f"event {self.event_id}, plane {self.plane}")
+        canvas = pad_planes(network_units(self.image, self.plane, scale))
         for first in range(0, len(row), HITS_PER_CUT):
             part = slice(first, first + HITS_PER_CUT)
-            try:
-                yield cut_patches(canvas, row[part], pixel[part])[..., None]
-            except IndexError as error:
-                raise UserError(f"event {self.event_id}: {error}; generate the file anew") from error
+            yield cut_patches(canvas, row[part], pixel[part])
 
 
 def most_michel_hits(events: EventFile, plane_name: str) -> int:

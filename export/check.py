@@ -16,6 +16,7 @@ def check(repository: Path) -> None:
     Args:
         repository: folder that Triton serves.
     """
+    from rich.progress import track
     from rich.table import Table
 
     from export.lint import lint_model, lint_version
@@ -36,7 +37,7 @@ def check(repository: Path) -> None:
         except UserError as error:
             failures.append(str(error))
             continue
-        for manifest in manifests:
+        for manifest in track(manifests, f"replaying {model}", transient=True):
             try:
                 parity = lint_version(folder, manifest)
             except UserError as error:

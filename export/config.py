@@ -6,6 +6,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from lartpc.contract import (
+    CONFIG_FILE,
     INPUT_NAME,
     INPUT_SHAPE,
     LABEL_FILES,
@@ -15,8 +16,6 @@ from lartpc.contract import (
 from lartpc.errors import UserError
 from lartpc.files import write_text
 from lartpc.manifest import Manifest
-
-CONFIG_FILE = "config.pbtxt"
 
 PREFERRED_BATCH_SIZES = (512, 1024, 2048)
 """Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""
@@ -93,5 +92,5 @@ def _version_parameters(manifest: Manifest) -> dict[str, str]:
         "data_era": str(training["era"]),
         "checkpoint_sha256": str(training["checkpoint_sha256"]),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
-        "git_commit": manifest.provenance.git_commit,
+        "git_commit": str(manifest.provenance.export.get("git_commit", "unknown")),
     }

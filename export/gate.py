@@ -1,6 +1,6 @@
 """The gate: a rewritten graph must answer like the checkpoint on held-out events, or it is not written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,14 @@ class GateSample:
         )
 
 
-def read_gate_sample(checkpoint: Checkpoint) -> GateSample:
+def read_gate_sample(
+    checkpoint: Checkpoint, watch: Callable[[Iterable[int]], Iterable[int]] = iter
+) -> GateSample:
     """Read the gate file beside a checkpoint and let the checkpoint answer its held-out hits.
+
+    Args:
+        checkpoint: the trained network.
+        watch: wraps the batches, to show progress.
 
     Raises:
         UserError: the file is missing, damaged or too small, or comes from other data.
@@ -70,7 +76,7 @@ def read_gate_sample(checkpoint: Checkpoint) -> GateSample:
             )
         training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
         held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
-    return GateSample(_calibration(training), held_out, checkpoint.answer(held_out))
+    return GateSample(_calibration(training), held_out, checkpoint.answer(held_out, watch))
 
 
 def _calibration(training: PatchDataset) -> NDArray[np.float32]:

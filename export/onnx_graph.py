@@ -17,7 +17,7 @@ OPSET = 18
 def fp32_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
     """Export the network with the contract's tensor names, a free batch size and FP32 throughout.
 
-    The metadata hold the checkpoint's provenance and the ADC era. Equal checkpoints give equal bytes.
+    The metadata hold the checkpoint's provenance and the ADC era; equal checkpoints give equal bytes.
     """
     batch = torch.export.Dim("batch")
     program = _quietly_export(checkpoint, batch)
@@ -35,7 +35,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str
             "precision": precision,
             "data_era": checkpoint.scale.era,
             "checkpoint_sha256": checkpoint.provenance.training["checkpoint_sha256"],
-            "data_digest": str(checkpoint.provenance.data.get("digest", "")),
+            "provenance": checkpoint.provenance.to_json(),
         },
     )
     return model

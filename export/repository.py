@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.config import CONFIG_FILE, model_config, read_config, write_config
-from lartpc.contract import LABEL_FILES, OUTPUT_LABELS
+from export.config import model_config, read_config, write_config
+from lartpc.contract import CONFIG_FILE, LABEL_FILES, OUTPUT_LABELS
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
 from lartpc.golden import GoldenPatches
@@ -45,8 +45,8 @@ class Repository:
 
     def manifests(self, model: str) -> list[Manifest]:
         """Manifests of a model's versions, in order."""
-        folders = sorted((self.root / model).glob("[0-9]*"), key=lambda folder: int(folder.name))
-        return [Manifest.read(folder) for folder in folders]
+        names = [path.name for path in (self.root / model).glob("*") if path.name.isdecimal()]
+        return [Manifest.read(self.root / model / name) for name in sorted(names, key=int)]
 
     def version_of_weights(self, model: str, weights: bytes) -> int | None:
         """The version of a model that has exactly these weights, if any."""

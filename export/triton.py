@@ -1,5 +1,6 @@
 """``python -m export.triton``: a checkpoint becomes a checked version in a Triton repository."""
 
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -25,6 +26,9 @@ def export(
         checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
         repository: folder that Triton serves.
     """
+    from rich.console import Console
+    from rich.progress import track
+
     from export.gate import judge, measure, read_gate_sample
     from export.onnx_graph import fp32_graph, with_metadata
     from export.precision import rewrite, tolerances
@@ -35,7 +39,7 @@ def export(
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     target = Repository(repository)
     say(f"reading {trained.path} and {trained.gate_path.name}")
-    sample = read_gate_sample(trained)
+    sample = read_gate_sample(trained, partial(track, description="reference answers", transient=True))
     golden = sample.golden()
     fp32 = fp32_graph(trained)
     for kind in PRECISIONS if precision == "all" else (precision,):
@@ -48,7 +52,8 @@ def export(
             target.ensure_known(model, present)
             say(f"{model}: version {present} holds exactly these weights; nothing written")
             continue
-        parity, answers = measure(weights, sample)
+        with Console(stderr=True).status(f"{model}: answering {len(sample.held_out):,} held-out hits"):
+            parity, answers = measure(weights, sample)
         judge(model, parity, tolerances(kind))
         metrics = physics_metrics(answers, sample.held_out.label, sample.held_out.michel)
         number = target.version_for(

@@ -12,7 +12,6 @@ Rows of hit_table and particle_table lie in the order of the events.
 """
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -195,10 +194,6 @@ class EventFile:
         run, subrun, number = (int(part) for part in self.event_ids[index])
         images = {plane: self.image(index, plane) for plane in self.planes}
         return Event((run, subrun, number), images, self.hits(index), self.particles(index))
-
-    def events(self) -> Iterator[Event]:
-        """All events in order."""
-        return (self.event(index) for index in range(len(self)))
 
     def _rows(self, table: str, index: int) -> NDArray[np.void]:
         first, last = self._first[table][index], self._first[table][index + 1]

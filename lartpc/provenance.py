@@ -14,19 +14,17 @@ PACKAGES = ("emtrkmichel", "numpy", "h5py", "numba", "torch", "pytorch-lightning
 class Provenance:
     """What every stage adds to the record of the stage before.
 
+    Each stage holds ``git_commit`` and ``packages`` of the code that ran it.
+
     Attributes:
         data: event file: generator, seed, events, configuration, digest of the content.
-        training: network, ADC era, seed, configuration, metrics.
-        export: precision, opset, parity with the checkpoint.
-        git_commit: of the code that wrote the last stage, ``-dirty`` where it had changes.
-        packages: versions of the packages that matter to the result.
+        training: network, ADC era, seed, configuration, SHA-256 of the checkpoint.
+        export: precision and opset.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     export: dict[str, Any] = field(default_factory=dict)
-    git_commit: str = "unknown"
-    packages: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The record as JSON with sorted keys: equal records give equal text."""
@@ -38,8 +36,9 @@ class Provenance:
         return cls(**json.loads(text))
 
     def with_stage(self, **stages: dict[str, Any]) -> "Provenance":
-        """This record with stages added, stamped with the present code and packages."""
-        return replace(self, **stages, git_commit=git_commit(), packages=package_versions())
+        """This record with stages added; one without commit and packages is stamped with today's."""
+        stamp = {"git_commit": git_commit(), "packages": package_versions()}
+        return replace(self, **{name: {**stamp, **content} for name, content in stages.items()})
 
 
 def git_commit() -> str:

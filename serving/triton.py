@@ -194,7 +194,7 @@ class TritonServer:
             time.sleep(0.1)
 
     def _reason(self, name: str) -> str:
-        index = self._client.get_model_repository_index().models
+        index = self._client.get_model_repository_index(client_timeout=CANARY_SECONDS).models
         reasons = {entry.reason for entry in index if entry.name == name and entry.state == "UNAVAILABLE"}
         return "; ".join(sorted(reason.split(STUB_TRACEBACK)[0] for reason in reasons if reason))
 

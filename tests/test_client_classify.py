@@ -11,7 +11,7 @@ from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_file import EventFile, EventWriter
-from lartpc.patches import cut_patches, pad_plane
+from lartpc.patches import cut_patches, pad_planes
 from lartpc.provenance import Provenance
 from serving.triton import TritonServer
 from tests.serving_repository import model_config, write_config, write_model
@@ -71,10 +71,10 @@ def test_patches_are_those_of_the_hits_in_their_order(event_file):
     patches = np.concatenate(pieces)
     for row in (0, 700, 1399):
         hit = of_plane.hits[row]
-        plane = pad_plane(network_units(of_plane.image[hit["tpc"]], "W", scale))
+        plane = pad_planes(network_units(of_plane.image[hit["tpc"]][None], "W", scale))
         pixel = int(hit["local_time"] / PIXEL_TICKS)
         expected = cut_patches(plane, np.array([hit["local_wire"]]), np.array([pixel]))[0]
-        np.testing.assert_array_equal(patches[row, :, :, 0], expected)
+        np.testing.assert_array_equal(patches[row], expected)
 
 
 def test_the_picture_counts_the_hits_of_each_kind(event_file):

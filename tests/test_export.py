@@ -83,7 +83,9 @@ def test_config_says_what_triton_must_know(repository: Path) -> None:
 
 def test_config_is_the_golden_one() -> None:
     provenance = Provenance(
-        data={"digest": "d" * 64}, training={"era": "2021", "checkpoint_sha256": "c" * 64}, git_commit="abc"
+        data={"digest": "d" * 64},
+        training={"era": "2021", "checkpoint_sha256": "c" * 64},
+        export={"git_commit": "abc"},
     )
     manifests = [
         Manifest("emtrkmichel_fp16", version, "fp16", {"model.onnx": digit * 64}, {}, {}, {}, provenance)
@@ -236,6 +238,7 @@ def test_check_passes_a_good_repository(repository: Path, capsys: pytest.Capture
     [
         ("flip a weight", "differs from its recorded SHA-256"),
         ("foreign file", "is not in the manifest"),
+        ("backup folder", ""),
         ("no golden patches", "golden.h5 is missing"),
         ("labels", "does not list track, em, none"),
         ("config", "is not a Triton configuration"),
@@ -255,6 +258,10 @@ def test_check_finds_what_is_wrong(
         (model / "1" / "model.onnx").write_bytes(content)
     elif damage == "foreign file":
         (model / "1" / "notes.txt").touch()
+    elif damage == "backup folder":
+        (model / "1.bak").mkdir()
+        assert check([str(copy)]) == 0
+        return
     elif damage == "no golden patches":
         (model / "1" / "golden.h5").unlink()
     elif damage == "labels":

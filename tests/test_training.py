@@ -17,7 +17,7 @@ from lartpc.adc_scale import adc_scale, network_units
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, drift_pixel, pad_plane
+from lartpc.patches import cut_patches, drift_pixel, pad_planes
 from training.checkpoint import latest_checkpoint, load_checkpoint
 from training.dataset import EpochBatches, PatchDataset
 from training.evaluate import main as evaluate
@@ -73,9 +73,11 @@ def test_patches_of_the_data_set_are_those_of_the_file(events_file: Path) -> Non
         hits, image = events.hits(0), events.image(0, plane)[0]
     first = len(dataset) - len(hits)
     expected = cut_patches(
-        pad_plane(network_units(image, plane, scale)), hits["local_wire"], drift_pixel(hits["local_time"])
+        pad_planes(network_units(image, plane, scale)[None]),
+        hits["local_wire"],
+        drift_pixel(hits["local_time"]),
     )
-    assert np.array_equal(dataset.patches(slice(first, None))[..., 0], expected)
+    assert np.array_equal(dataset.patches(slice(first, None)), expected)
     assert np.array_equal(dataset.label[first:], hits["label"])
     assert set(dataset.event[first:]) == {0}
 
@@ -134,10 +136,12 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr(EpochBatches, "set_epoch", interrupt_in_epoch_1)
         assert main(tiny(events_file, "--name=interrupted")) == 130
-    assert "--ckpt_path runs/interrupted/last.ckpt" in capsys.readouterr().err
+    advice = capsys.readouterr().err.strip().split(" go on with: python -m training.fit ")[1]
+    assert advice == "--config runs/interrupted/config.yaml --ckpt_path runs/interrupted/last.ckpt"
     last = Path("runs/interrupted/last.ckpt")
     assert torch.load(last, weights_only=True)["epoch"] == 0
-    assert main(tiny(events_file, f"--ckpt_path={last}")) == 0
+    assert main(advice.split()) == 0
+    assert len(list(Path("runs/interrupted").glob("metrics*.csv"))) == 2
     whole, resumed = weights(Path("runs/whole/last.ckpt")), weights(last)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -172,6 +176,8 @@ def test_a_taken_name_gets_a_number(workplace: Path, events_file: Path) -> None:
         (["--name=../x"], "not a plain folder name"),
         (["--ckpt_path=none.ckpt"], "no checkpoint none.ckpt"),
         (["--data.batch_size=0"], "batch_size"),
+        (["--data.patches_per_epoch=-5"], "patches_per_epoch"),
+        (["--trainer.accelerator=gpu"], "Lightning refuses"),
         (["--config=none.yaml"], "none.yaml"),
     ],
 )
@@ -194,15 +200,33 @@ def test_a_missing_class_is_named(
     assert "no michel hit in its train split" in capsys.readouterr().err
 
 
-def test_another_era_or_schedule_is_refused_on_resume(
+def test_nan_in_an_image_is_named(
+    workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(events_file, "nan.h5")
+    with h5py.File("nan.h5", "r+") as file:
+        file["plane_images/W"][0, 0, 10, 10] = np.nan
+    assert main(tiny(Path("nan.h5"))) == 2
+    assert "event 0, plane W: its image holds NaN" in capsys.readouterr().err
+
+
+def test_without_validation_there_is_no_best_checkpoint(
+    workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(tiny(events_file, "--trainer.limit_val_batches=0")) == 0
+    assert "has no best checkpoint" in capsys.readouterr().out
+
+
+def test_another_training_is_refused_on_resume_and_loses_nothing(
     workplace: Path, events_file: Path, run_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(run_folder, "runs/copy")
-    args = ["--trainer.max_epochs=4", f"--ckpt_path={copy}/last.ckpt"]
-    assert main(tiny(events_file, "--data.era=2020", *args)) == 2
-    assert "ADC era 2021" in capsys.readouterr().err
-    assert main(tiny(events_file, *args)) == 2
-    assert "schedule has 73 steps, this training 17" in capsys.readouterr().err
+    before = {path: path.read_bytes() for path in Path(copy).iterdir()}
+    assert main(tiny(events_file, "--data.era=2020", f"--ckpt_path={copy}/last.ckpt")) == 2
+    error = capsys.readouterr().err
+    assert "era was 2021, now 2020" in error
+    assert "patches_per_epoch was 9216, now 256" in error
+    assert {path: path.read_bytes() for path in Path(copy).iterdir()} == before
 
 
 def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
@@ -249,13 +273,13 @@ def test_what_is_no_checkpoint_is_refused(workplace: Path, checkpoint: Path, con
     if content == "missing":
         message = "no checkpoint x.ckpt"
     elif content == "text":
-        path.write_text("no checkpoint")
+        path.write_text("hello, no checkpoint")
     elif content == "empty":
         path.touch()
     elif content == "pickle":
         path.write_bytes(pickle.dumps(_Exploit()))
     elif content == "foreign":
-        torch.save({"state_dict": {}}, path)
+        torch.save({"provenance": "{}", "state_dict": {}}, path)
         message = "not a checkpoint of training.fit"
     else:
         stored = torch.load(checkpoint, weights_only=True)

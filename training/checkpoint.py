@@ -1,8 +1,9 @@
 """Reading a checkpoint: network, ADC era and provenance, without running code from the file."""
 
-import pickle
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from training.dataset import PatchDataset
+from training.gate_file import GATE_FILE
 from training.module import HitClassifier
 from training.networks import ServedNetwork
 
@@ -40,14 +42,21 @@ class Checkpoint:
     @property
     def gate_path(self) -> Path:
         """The event file that travels beside the checkpoint."""
-        return self.path.parent / "gate.h5"
+        return self.path.parent / GATE_FILE
 
     @torch.no_grad()
-    def answer(self, dataset: PatchDataset) -> dict[str, NDArray[np.float32]]:
-        """Probabilities of every hit of a data set: output name -> (N, 3) or (N, 1)."""
+    def answer(
+        self, dataset: PatchDataset, watch: Callable[[Iterable[int]], Iterable[int]] = iter
+    ) -> dict[str, NDArray[np.float32]]:
+        """Probabilities of every hit of a data set: output name -> (N, 3) or (N, 1).
+
+        Args:
+            dataset: the hits.
+            watch: wraps the batches, to show progress.
+        """
         parts = [
             self.network(torch.from_numpy(dataset.patches(slice(first, first + BATCH))))
-            for first in range(0, len(dataset), BATCH)
+            for first in watch(range(0, len(dataset), BATCH))
         ]
         return {
             name: torch.cat(values).numpy()
@@ -67,6 +76,24 @@ def latest_checkpoint() -> Path:
     return found[-1]
 
 
+def read_content(path: Path) -> dict[str, Any]:
+    """Read a checkpoint file: tensors and plain containers only, never code.
+
+    Raises:
+        UserError: the file is missing or cannot be read so.
+    """
+    if not path.is_file():
+        raise UserError(f"no checkpoint {path}; train one with: python -m training.fit")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch's reader raises errors of any class on what is no checkpoint
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise UserError(f"{path} is not a readable checkpoint ({reason}); train anew") from error
+    if not isinstance(content, dict) or "provenance" not in content:
+        raise UserError(f"{path} is not a checkpoint of training.fit; train anew")
+    return content
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint of :class:`training.module.HitClassifier`.
 
@@ -74,13 +101,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         UserError: the file is missing, is no checkpoint of this project, holds code, or holds
             weights of another architecture than it says.
     """
-    if not path.is_file():
-        raise UserError(f"no checkpoint {path}; train one with: python -m training.fit")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise UserError(f"{path} is not a readable checkpoint ({reason}); train anew") from error
+    content = read_content(path)
     try:
         provenance = Provenance.from_json(content["provenance"])
         scale = adc_scale(content["era"])
@@ -97,5 +118,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
     training = {**provenance.training, "checkpoint_sha256": sha256(path)}
     return Checkpoint(
-        path, ServedNetwork(module.network).eval(), scale, provenance.with_stage(training=training)
+        path, ServedNetwork(module.network).eval(), scale, replace(provenance, training=training)
     )

@@ -35,8 +35,15 @@ class PatchData(lightning.LightningDataModule):
         seed: int = 1,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise UserError(f"--data.batch_size is {batch_size}; it must be at least 1")
+        for name, value in (
+            ("batch_size", batch_size),
+            ("patches_per_epoch", patches_per_epoch),
+            ("validation_patches", validation_patches),
+        ):
+            if value is not None and value < 1:
+                raise UserError(f"--data.{name} is {value}; it must be at least 1")
+        if seed < 0:
+            raise UserError(f"--data.seed is {seed}; it must be 0 or more")
         self.path = Path(path)
         self.scale = adc_scale(era)
         self.batch_size = batch_size

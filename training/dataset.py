@@ -14,7 +14,7 @@ from lartpc.contract import Label
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, drift_pixel, pad_plane
+from lartpc.patches import cut_patches, locate_hits, pad_planes
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(B, 48, 48, 1) float32 patches, (B,) int64 label, (B,) uint8 Michel flag."""
@@ -37,12 +37,11 @@ class PatchDataset(Dataset):
         label: (N,) lartpc.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
         event: (N,) index of the hit's event in the file.
-        plane: (N,) 0 U, 1 V, 2 W.
     """
 
     def __init__(self, events: EventFile, indices: NDArray[np.integer], scale: AdcScale) -> None:
-        images: list[NDArray[np.float32]] = []
-        rows, hits, event = [], [], []
+        canvases: list[NDArray[np.float32]] = []
+        rows, pixels, hits, event = [], [], [], []
         first_row = 0
         names = [plane.name for plane in PLANES]
         for index in indices:
@@ -50,25 +49,27 @@ class PatchDataset(Dataset):
             for plane in events.planes:
                 units = network_units(events.image(index, plane), plane, scale)  # (tpc, wire, pixel)
                 of_plane = of_event[of_event["local_plane"] == names.index(plane)]
-                padded = [pad_plane(image) for image in units]
-                height = len(padded[0])
-                images += padded
-                rows.append(first_row + of_plane["tpc"].astype(np.int64) * height + of_plane["local_wire"])
+                where = f"{events.path}, event {index}, plane {plane}"
+                if not np.isfinite(units).all():
+                    raise UserError(f"{where}: its image holds NaN or infinity; generate the file anew")
+                row, pixel = locate_hits(of_plane, units.shape, where)
+                canvases.append(pad_planes(units))
+                rows.append(first_row + row)
+                pixels.append(pixel)
                 hits.append(of_plane)
                 event.append(np.full(len(of_plane), index))
-                first_row += height * len(padded)
+                first_row += len(canvases[-1])
         if not hits or not sum(map(len, hits)):
             raise UserError(
                 f"{events.path} has no hits in the {len(indices)} events asked for; generate more"
             )
         hit = np.concatenate(hits)
-        self.canvas = np.concatenate(images)
+        self.canvas = np.concatenate(canvases)
         self.row = np.concatenate(rows)
-        self.pixel = drift_pixel(hit["local_time"])
+        self.pixel = np.concatenate(pixels)
         self.label = hit["label"].astype(np.int64)
         self.michel = hit["michel"]
         self.event = np.concatenate(event)
-        self.plane = hit["local_plane"]
         if self.label.max() > max(Label):
             raise UserError(f"{events.path} has the label {self.label.max()}; labels are 0, 1 and 2")
 
@@ -77,7 +78,7 @@ class PatchDataset(Dataset):
 
     def patches(self, indices: NDArray[np.integer] | slice) -> NDArray[np.float32]:
         """(B, 48, 48, 1) patches of some hits."""
-        return cut_patches(self.canvas, self.row[indices], self.pixel[indices])[..., None]
+        return cut_patches(self.canvas, self.row[indices], self.pixel[indices])
 
     def __getitem__(self, indices: NDArray[np.integer]) -> Batch:
         return (

@@ -1,6 +1,7 @@
 """``python -m training.evaluate``: a checkpoint's answers on held-out events."""
 
 import json
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +19,7 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
         data: event file whose held-out events are used; the checkpoint's gate.h5 where not given.
         events: evaluate the first held-out events only.
     """
+    from rich.progress import track
     from rich.table import Table
 
     from lartpc.event_file import EventFile
@@ -33,7 +35,7 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
         dataset = PatchDataset(file, file.in_split("test")[:events], trained.scale)
         digest = file.provenance.data.get("digest")
     check_classes(dataset, path, "test")
-    outputs = trained.answer(dataset)
+    outputs = trained.answer(dataset, partial(track, description="answering", transient=True))
     metrics = physics_metrics(outputs, dataset.label, dataset.michel)
     folder = trained.path.parent
     hits, held_out = len(dataset), len(set(dataset.event.tolist()))

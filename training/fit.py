@@ -17,18 +17,20 @@ import pytorch_lightning as lightning
 import torch
 from jsonargparse import ArgumentError
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lartpc.command import parser_reason, report, say
 from lartpc.errors import UserError
+from lartpc.provenance import Provenance
+from training.checkpoint import RUNS, read_content
 from training.data_module import PatchData
-from training.gate_file import write_gate_file
+from training.gate_file import GATE_FILE, write_gate_file
 from training.module import HitClassifier
 
 PROG = "python -m training.fit"
 CONFIGS = Path(__file__).parent / "configs"
-RUNS = Path("runs")
 
 
 class FitCLI(LightningCLI):
@@ -40,6 +42,8 @@ class FitCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=Path | None, help="last.ckpt of a run to go on with")
         parser.add_argument("--generate.events", type=int, default=100, help="events of the recipe's data")
         parser.add_argument("--generate.seed", type=int, default=1, help="seed of the recipe's data")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+        parser.set_defaults({"trainer.num_sanity_val_steps": 0, "trainer.enable_model_summary": False})
 
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and bfloat16 where the processor has it."""
@@ -50,16 +54,16 @@ class FitCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """Add the run's callbacks and, where the recipe names no logger, a CSV log."""
         trainer = self.config_init.trainer
-        logger = trainer.logger or CSVLogger(RUNS, name=self.run.name, version="")
+        logger = trainer.logger
+        if logger in (None, True):
+            logger = CSVLogger(self.run.parent, name=self.run.name, version="")
         own = [*(trainer.callbacks or []), *callbacks(self.run)]
         if trainer.enable_progress_bar is not False:
             own.append(RichProgressBar())
         return super().instantiate_trainer(
             logger=logger,
             callbacks=own,
-            default_root_dir=str(self.run),
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
+            default_root_dir=trainer.default_root_dir or str(self.run),
             **kwargs,
         )
 
@@ -116,15 +120,33 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
     generate(events=cli.config.generate.events, seed=cli.config.generate.seed, out=path)
 
 
+def prepare_run(cli: FitCLI) -> None:
+    """Write the gate file of a new run; of one that goes on, refuse another training and keep its log.
+
+    Raises:
+        UserError: the data set offers too little, or the checkpoint is of another training.
+    """
+    cli.datamodule.setup()
+    if cli.config.ckpt_path is None:
+        write_gate_file(cli.datamodule, cli.run / GATE_FILE)
+        return
+    stored = Provenance.from_json(read_content(cli.config.ckpt_path)["provenance"])
+    cli.model.check_resume(stored, cli.datamodule, cli.trainer.max_epochs)
+    log = cli.run / "metrics.csv"
+    if log.exists():
+        log.rename(log.with_suffix(f".until-{log.stat().st_mtime_ns}.csv"))
+
+
 def fit(cli: FitCLI) -> None:
-    """Train. After Ctrl-C Lightning ends the process; here ``trainer.interrupted`` tells."""
+    """Train. After Ctrl-C Lightning ends the process; here it is a KeyboardInterrupt again."""
     before = signal.getsignal(signal.SIGINT)
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
     except SystemExit:
         signal.signal(signal.SIGINT, before)
-        if not cli.trainer.interrupted:
-            raise
+        if cli.trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def main(args: list[str] | None = None) -> int:
@@ -132,14 +154,17 @@ def main(args: list[str] | None = None) -> int:
     args = sys.argv[1:] if args is None else args
     if not any(arg.startswith("--config") for arg in args):
         args = ["--config", str(CONFIGS / "default.yaml"), *args]
+    resuming = any(arg.startswith("--ckpt_path") for arg in args)
     quiet_lightning()
     start = perf_counter()
+    cli = None
     try:
         cli = FitCLI(
             HitClassifier,
             PatchData,
             run=False,
             args=args,
+            save_config_callback=None if resuming else SaveConfigCallback,
             save_config_kwargs={"overwrite": True},
             parser_kwargs={
                 "parser_mode": "yaml",
@@ -150,22 +175,33 @@ def main(args: list[str] | None = None) -> int:
             },
         )
         ensure_data(cli, args)
-        cli.datamodule.setup()
-        write_gate_file(cli.datamodule, cli.run / "gate.h5")
+        prepare_run(cli)
         fit(cli)
     except ArgumentError as error:
         return report(f"{parser_reason(str(error))} (see {PROG} --help)", UserError.exit_code)
     except UserError as error:
         return report(str(error), error.exit_code)
+    except MisconfigurationException as error:
+        return report(f"Lightning refuses: {error} (see {PROG} --help)", UserError.exit_code)
     except OSError as error:
-        return report(f"cannot write {cli.run}: {error.strerror}; free the space and resume", 2)
-    if cli.trainer.interrupted:
-        return report(f"interrupted; go on with: {PROG} --ckpt_path {cli.run}/last.ckpt", 130)
+        return report(f"cannot write the run: {error.strerror or error}; free the space and resume", 2)
+    except KeyboardInterrupt:
+        return report(interruption(cli), 130)
     best = cli.run / "best.ckpt"
-    score = cli.trainer.checkpoint_callback.best_model_score
-    say(f"wrote {best} (validation score {score:.4f}) and gate.h5 in {perf_counter() - start:.0f} s")
+    score = getattr(cli.trainer.checkpoint_callback, "best_model_score", None)
+    if score is None:
+        say(f"no validation took place, so {cli.run} has no best checkpoint")
+        return 0
+    say(f"wrote {best} (validation score {score:.4f}) and {GATE_FILE} in {perf_counter() - start:.0f} s")
     say(f"next: python -m training.evaluate --checkpoint {best}")
     return 0
+
+
+def interruption(cli: FitCLI | None) -> str:
+    """What to say after Ctrl-C: how to go on, where there is a checkpoint to go on with."""
+    if cli is None or not (cli.run / "last.ckpt").exists():
+        return "interrupted before the first checkpoint; nothing to go on with"
+    return f"interrupted; go on with: {PROG} --config {cli.run}/config.yaml --ckpt_path {cli.run}/last.ckpt"
 
 
 def quiet_lightning() -> None:

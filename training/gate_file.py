@@ -13,6 +13,8 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile, EventWriter
 from training.data_module import PatchData
 
+GATE_FILE = "gate.h5"
+
 CALIBRATION_EVENTS = 24
 """Enough that a dense shower is among them: what lies beyond the calibrated range is clipped."""
 

@@ -62,15 +62,36 @@ class HitClassifier(lightning.LightningModule):
         if not isinstance(data, PatchData):
             raise UserError("training needs training.data_module.PatchData as its data")
         self.era, self.seed = data.scale.era, data.seed
-        settings = {**self.hparams, "batch_size": data.batch_size, "flip_drift": data.flip_drift}
-        training = {
-            "era": self.era,
+        self.provenance = data.provenance.with_stage(training=self.record(data, self.trainer.max_epochs))
+
+    def record(self, data: PatchData, max_epochs: int | None) -> dict[str, Any]:
+        """What a training is, for its provenance: network, optimisation, and how the data are used."""
+        settings = {key: value for key, value in self.hparams.items() if not key.startswith("_")}
+        return {
+            **settings,
+            "era": data.scale.era,
             "seed": data.seed,
-            "max_epochs": self.trainer.max_epochs,
+            "batch_size": data.batch_size,
+            "flip_drift": data.flip_drift,
             "patches_per_epoch": data.patches_per_epoch,
-            "settings": {key: value for key, value in settings.items() if not key.startswith("_")},
+            "max_epochs": max_epochs,
         }
-        self.provenance = data.provenance.with_stage(training=training)
+
+    def check_resume(self, stored: Provenance, data: PatchData, max_epochs: int | None) -> None:
+        """Refuse to go on with another training than the one of a checkpoint.
+
+        Only the published recipe may get more epochs: the one-cycle schedule is planned for its length.
+
+        Raises:
+            UserError: naming what differs.
+        """
+        now = {**self.record(data, max_epochs), "data": data.provenance.data["digest"]}
+        then = {**stored.training, "data": stored.data["digest"]}
+        free = {"max_epochs"} if self.hparams["optimizer"] == "sgd" else set()
+        differing = [key for key in now if now[key] != then.get(key) and key not in free]
+        if differing:
+            words = ", ".join(f"{key} was {then.get(key)}, now {now[key]}" for key in differing)
+            raise UserError(f"the checkpoint is of another training ({words}); give --config of its run")
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Seed dropout by (seed, step, rank), so that a resumed training drops the same units."""
@@ -135,23 +156,3 @@ class HitClassifier(lightning.LightningModule):
         """Add the ADC era and the provenance, as plain text."""
         checkpoint["era"] = self.era
         checkpoint["provenance"] = self.provenance.to_json()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with data of another ADC era, or with a schedule of another length.
-
-        Raises:
-            UserError: naming what the checkpoint was trained with.
-        """
-        era = checkpoint.get("era")
-        if era != self.era:
-            raise UserError(
-                f"the checkpoint was trained in ADC era {era}, the data are in {self.era}: "
-                f"give --data.era {era}"
-            )
-        planned = checkpoint["lr_schedulers"][0].get("total_steps")
-        steps = int(self.trainer.estimated_stepping_batches) + 1
-        if planned not in (None, steps):
-            raise UserError(
-                f"the checkpoint's one-cycle schedule has {planned} steps, this training {steps}: "
-                "resume with the configuration of the run"
-            )
