@@ -76,7 +76,7 @@ class Manifest:
         except FileNotFoundError:
             raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is not a manifest ({error}); export the version anew") from error
+            raise UserError(f"{path} is not a manifest ({error}); remove {folder}, export anew") from error
         if (manifest.model, str(manifest.version)) != (folder.parent.name, folder.name):
             raise UserError(f"{path} is of {manifest.model} version {manifest.version}; export it anew")
         for name in manifest.files:
