@@ -86,6 +86,8 @@ def test_provenance_says_what_and_never_how(sample):
         "planes",
         "configuration",
         "digest",
+        "git_commit",
+        "packages",
     }
 
 
