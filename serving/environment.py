@@ -182,7 +182,7 @@ def environment() -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Entry point of ``python -m serving.environment``."""
-    return run(environment, args, prog="python -m serving.environment")
+    return run(environment, args, prog=COMMAND)
 
 
 if __name__ == "__main__":
