@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.adc_scale import AdcScale, network_units
+from lartpc.adc_scale import AdcScale, StoredPixels, network_units
 from lartpc.contract import OUTPUT_NAMES
 from lartpc.detector import plane
 from lartpc.errors import UserError
@@ -27,12 +27,14 @@ class PlaneHits:
         plane: U, V or W.
         image: (drift volume, wire, drift pixel) stored pixels.
         hits: (H,) of lartpc.event.HIT_DTYPE, of this plane alone.
+        stored: what has been done to the pixels already.
     """
 
     event_id: tuple[int, int, int]
     plane: str
     image: NDArray[np.float16]
     hits: NDArray[np.void]
+    stored: StoredPixels = StoredPixels()
 
     @classmethod
     def read(cls, events: EventFile, index: int, plane_name: str) -> "PlaneHits":
@@ -49,7 +51,8 @@ class PlaneHits:
         if not len(hits):
             raise UserError(f"event {index} of {events.path} has no hits in plane {plane_name}")
         run, subrun, number = (int(part) for part in events.event_ids[index])
-        return cls((run, subrun, number), plane_name, events.image(index, plane_name), hits)
+        image = events.image(index, plane_name)
+        return cls((run, subrun, number), plane_name, image, hits, events.stored)
 
     @property
     def pieces(self) -> int:
@@ -60,10 +63,10 @@ class PlaneHits:
         """(n, 48, 48, 1) patches in network units, in the order of the hits, HITS_PER_CUT at a time.
 
         Raises:
-            UserError: a hit lies outside the plane.
+            UserError: a hit lies outside the plane, or the pixels do not reach as far as the scale.
         """
         row, pixel = locate_hits(self.hits, self.image.shape, f"event {self.event_id}, plane {self.plane}")
-        canvas = pad_planes(network_units(self.image, self.plane, scale))
+        canvas = pad_planes(network_units(self.image, self.plane, scale, stored=self.stored))
         for first in range(0, len(row), HITS_PER_CUT):
             part = slice(first, first + HITS_PER_CUT)
             yield cut_patches(canvas, row[part], pixel[part])

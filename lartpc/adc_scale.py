@@ -4,7 +4,9 @@ This is larreco's DataProviderAlg: the mean over 6 ticks of ADC x lifetime corre
 the plane's calibration, clipped to [AdcMin, AdcMax] and mapped so that 0 stays 0.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +57,41 @@ def adc_scale(era: str) -> AdcScale:
         raise UserError(f"no ADC scale is called {era!r}; there are {', '.join(ADC_SCALES)}") from None
 
 
+@dataclass(frozen=True)
+class StoredPixels:
+    """What has happened already to the pixels of an event file.
+
+    Attributes:
+        calibrated: plane calibration and lifetime correction are in them; so it is in LArSoft's dumps.
+        lowest: values below were clipped to it.
+        highest: values above were clipped to it.
+    """
+
+    calibrated: bool = False
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    def to_attributes(self) -> dict[str, Any]:
+        """As HDF5 attributes."""
+        return asdict(self)
+
+    @classmethod
+    def from_attributes(cls, attributes: Any) -> Self:
+        """From what :meth:`to_attributes` gave; raises KeyError where one is missing."""
+        lowest, highest = float(attributes["lowest"]), float(attributes["highest"])
+        return cls(bool(attributes["calibrated"]), lowest, highest)
+
+    def allows(self, scale: AdcScale) -> bool:
+        """Whether the clipped window reaches as far as the scale's: what was clipped cannot come back."""
+        return self.lowest <= scale.adc_min and scale.adc_max <= self.highest
+
+
 def network_units(
     pixels: NDArray[np.floating],
     plane: str,
     scale: AdcScale,
     lifetime_us: float = ELECTRON_LIFETIME_US,
+    stored: StoredPixels = StoredPixels(),
 ) -> NDArray[np.float32]:
     """Apply calibration, lifetime correction and scale to stored pixels.
 
@@ -69,11 +101,21 @@ def network_units(
         scale: the ADC window of an era.
         lifetime_us: electron lifetime used for the correction, in us. The correction is taken at
             the pixel's centre; over 6 ticks it varies by less than 1e-4.
+        stored: what has been applied before.
 
     Returns:
         The same shape in float32, within [-5, 15]; 0 stays 0.
+
+    Raises:
+        UserError: the pixels were clipped to a narrower window than the scale's.
     """
-    centre = (np.arange(pixels.shape[-1]) + 0.5) * PIXEL_TICKS - TRIGGER_TICK
-    factor = (CALIBRATION[plane] * np.exp(centre * TICK_US / lifetime_us)).astype(np.float32)
-    calibrated = pixels.astype(np.float32) * factor
+    if not stored.allows(scale):
+        raise UserError(
+            f"the pixels were clipped to [{stored.lowest:g}, {stored.highest:g}] ADC earlier; "
+            f"era {scale.era}, [{scale.adc_min:g}, {scale.adc_max:g}], needs more: name another era"
+        )
+    calibrated = pixels.astype(np.float32)
+    if not stored.calibrated:
+        centre = (np.arange(pixels.shape[-1]) + 0.5) * PIXEL_TICKS - TRIGGER_TICK
+        calibrated *= (CALIBRATION[plane] * np.exp(centre * TICK_US / lifetime_us)).astype(np.float32)
     return np.clip(calibrated, scale.adc_min, scale.adc_max) * np.float32(scale.gain)

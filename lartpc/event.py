@@ -1,6 +1,6 @@
 """One event in memory: plane images, hits with truth, particles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,28 @@ HIT_DTYPE = np.dtype(
         ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
         ("label", "u1"),  # lartpc.contract.Label
         ("michel", "u1"),  # 1 where the hit is a Michel electron's (its label is then shower)
+        ("sample", "u1"),  # row of the sample table that its particle's primary was drawn from
     ]
 )
+
+EMPTY_DTYPE = np.dtype(
+    [
+        ("tpc", "u1"),
+        ("local_plane", "u1"),
+        ("local_wire", "u2"),
+        ("local_time", "f4"),  # centre of the drift pixel, in ticks
+    ]
+)
+"""A pixel without signal near others that have one: an example of none that is no hit."""
+
+SAMPLE_DTYPE = np.dtype(
+    [
+        ("name", "S24"),
+        ("generated", "f8"),  # mean number of primaries in an event of this file
+        ("natural", "f8"),  # mean number in an event of the running detector
+    ]
+)
+"""What an event is mixed of. A hit of the sample counts natural / generated times in the natural mixture."""
 
 PARTICLE_DTYPE = np.dtype(
     [
@@ -48,9 +68,11 @@ class Event:
             before calibration, lifetime correction and clipping; exactly 0 outside regions of interest.
         hits: (H,) of :data:`HIT_DTYPE`.
         particles: (P,) of :data:`PARTICLE_DTYPE`.
+        empty: (N,) of :data:`EMPTY_DTYPE`.
     """
 
     event_id: tuple[int, int, int]
     images: dict[str, NDArray[np.float16]]
     hits: NDArray[np.void]
     particles: NDArray[np.void]
+    empty: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, EMPTY_DTYPE))

@@ -1,14 +1,17 @@
 """The event file: HDF5 with plane images, hits, truth and provenance, readable with plain h5py.
 
-Layout (E events, H hits, P particles; table names as in the community's NuML files)::
+Layout (E events, H hits, P particles, N empty pixels; table names as in the community's NuML files)::
 
     /                     attributes: schema, schema_version, provenance (JSON), digest
-    /event_table/         event_id (E, 3) run, subrun, event;  split (E,);  hits (E,);  particles (E,)
+    /event_table/         event_id (E, 3) run, subrun, event;  split (E,);  hits, particles, empty_pixels (E,)
     /hit_table/           event_id (H, 3) and a column for each field of lartpc.event.HIT_DTYPE
     /particle_table/      event_id (P, 3) and a column for each field of PARTICLE_DTYPE
+    /empty_pixel_table/   event_id (N, 3) and a column for each field of EMPTY_DTYPE
+    /sample_table/        a column for each field of SAMPLE_DTYPE
+    /plane_images/        attributes: calibrated, lowest, highest (lartpc.adc_scale.StoredPixels)
     /plane_images/{U,V,W} (E, drift volume, wire, drift pixel) float16
 
-Rows of hit_table and particle_table lie in the order of the events.
+Rows of the tables lie in the order of the events. Drift volumes that an event does not have are 0.
 """
 
 import hashlib
@@ -21,18 +24,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.adc_scale import StoredPixels
 from lartpc.errors import UserError
-from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
+from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
 from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
 
 SCHEMA = "lartpc-events"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_CYCLE = (0, 0, 0, 1, 0, 2, 0, 0, 2, 0)
-_TABLES = {"hit_table": HIT_DTYPE, "particle_table": PARTICLE_DTYPE}
-_COUNTS = {"hit_table": "event_table/hits", "particle_table": "event_table/particles"}
+_TABLES = {"hit_table": HIT_DTYPE, "particle_table": PARTICLE_DTYPE, "empty_pixel_table": EMPTY_DTYPE}
+_COUNTS = {table: f"event_table/{table.removesuffix('_table')}s" for table in _TABLES}
 _ROWS_PER_CHUNK = 16384
 
 
@@ -42,11 +46,26 @@ def split_of(event_number: int) -> int:
 
 
 class EventWriter:
-    """Writes an event file that appears whole, under its name, when the ``with`` block ends well."""
+    """Writes an event file that appears whole, under its name, when the ``with`` block ends well.
 
-    def __init__(self, path: Path, provenance: Provenance) -> None:
+    Args:
+        path: the file; one that exists is replaced.
+        provenance: where the events come from.
+        samples: (S,) of :data:`lartpc.event.SAMPLE_DTYPE`; by default one, ``all``, as in nature.
+        stored: what has been done to the pixels already.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        provenance: Provenance,
+        samples: NDArray[np.void] | None = None,
+        stored: StoredPixels = StoredPixels(),  # noqa: B008 (frozen)
+    ) -> None:
         self._path = path
         self._provenance = provenance
+        self._samples = np.array([("all", 1.0, 1.0)], SAMPLE_DTYPE) if samples is None else samples
+        self._stored = stored
         self._digest = hashlib.sha256()
         self._cleanup = ExitStack()
 
@@ -63,15 +82,18 @@ class EventWriter:
             self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
             for field in dtype.names or ():
                 self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
+        for field in SAMPLE_DTYPE.names or ():
+            self._append(f"sample_table/{field}", self._samples[field])
+        self._file.create_group("plane_images").attrs.update(self._stored.to_attributes())
         return self
 
     def append(self, event: Event) -> None:
-        """Add an event; the planes and their shapes must be those of the first event."""
+        """Add an event: the planes of the first event, with its wires and pixels; volumes may differ."""
         for name, image in sorted(event.images.items()):
-            self._append(f"plane_images/{name}", image[None].astype("f2"), chunks=(1, 1, *image.shape[1:]))
+            self._append_image(f"plane_images/{name}", image.astype("f2"))
         self._append("event_table/event_id", np.array([event.event_id], "i4"))
         self._append("event_table/split", np.array([split_of(event.event_id[2])], "u1"))
-        for table, rows in (("hit_table", event.hits), ("particle_table", event.particles)):
+        for table, rows in zip(_TABLES, (event.hits, event.particles, event.empty), strict=True):
             self._append(_COUNTS[table], np.array([len(rows)], "i4"))
             self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
             for field in _TABLES[table].names or ():
@@ -95,25 +117,50 @@ class EventWriter:
             self._disk.check()
         return None
 
-    def _column(self, name: str, rows: NDArray, chunks: tuple[int, ...] | None = None) -> h5py.Dataset:
+    def _column(self, name: str, rows: NDArray) -> h5py.Dataset:
+        return self._create(
+            name,
+            rows.dtype,
+            (0, *rows.shape[1:]),
+            (None, *rows.shape[1:]),
+            (_ROWS_PER_CHUNK, *rows.shape[1:]),
+        )
+
+    def _create(
+        self,
+        name: str,
+        dtype: np.dtype,
+        shape: tuple[int, ...],
+        maxshape: tuple[int | None, ...],
+        chunks: tuple[int, ...],
+    ) -> h5py.Dataset:
         return self._file.create_dataset(
             name,
-            shape=(0, *rows.shape[1:]),
-            maxshape=(None, *rows.shape[1:]),
-            dtype=rows.dtype,
-            chunks=chunks or (_ROWS_PER_CHUNK, *rows.shape[1:]),
+            shape=shape,
+            maxshape=maxshape,
+            dtype=dtype,
+            chunks=chunks,
             compression="gzip",
             compression_opts=4,
             shuffle=True,
             fletcher32=True,
         )
 
-    def _append(self, name: str, rows: NDArray, chunks: tuple[int, ...] | None = None) -> None:
-        column = self._file[name] if name in self._file else self._column(name, rows, chunks)
+    def _append(self, name: str, rows: NDArray) -> None:
+        column = self._file[name] if name in self._file else self._column(name, rows)
         count = len(column)
         column.resize(count + len(rows), axis=0)
         column[count:] = rows
         self._digest.update(np.ascontiguousarray(rows).tobytes())
+
+    def _append_image(self, name: str, image: NDArray[np.float16]) -> None:
+        volumes, *size = image.shape
+        if name not in self._file:
+            self._create(name, image.dtype, (0, volumes, *size), (None, None, *size), (1, 1, *size))
+        images = self._file[name]
+        images.resize((len(images) + 1, max(volumes, images.shape[1]), *size))
+        images[-1, :volumes] = image
+        self._digest.update(np.array(image.shape).tobytes() + np.ascontiguousarray(image).tobytes())
 
 
 class EventFile:
@@ -125,6 +172,8 @@ class EventFile:
         event_ids: (E, 3) run, subrun, event number.
         splits: (E,) index into :data:`SPLITS`.
         planes: names of the planes that have images.
+        samples: (S,) of :data:`lartpc.event.SAMPLE_DTYPE`.
+        stored: what has been done to the pixels already.
 
     Raises:
         UserError: the file is missing, damaged, of another kind or schema version.
@@ -160,6 +209,10 @@ class EventFile:
         self.event_ids: NDArray[np.int32] = self._file["event_table/event_id"][:]
         self.splits: NDArray[np.uint8] = self._file["event_table/split"][:]
         self.planes = tuple(sorted(self._file["plane_images"]))
+        self.stored = StoredPixels.from_attributes(self._file["plane_images"].attrs)
+        self.samples = np.zeros(len(self._file["sample_table/name"]), SAMPLE_DTYPE)
+        for field in SAMPLE_DTYPE.names or ():
+            self.samples[field] = self._file[f"sample_table/{field}"]
         self._first = {
             table: np.concatenate([[0], np.cumsum(self._file[_COUNTS[table]])]) for table in _TABLES
         }
@@ -181,6 +234,24 @@ class EventFile:
         """(drift volume, wire, drift pixel) stored pixels of one event and plane."""
         return self._read(f"plane_images/{plane}", index, index + 1)[0]
 
+    def natural_weights(self, hits: NDArray[np.void]) -> NDArray[np.float64]:
+        """(H,) how often each hit counts in the natural mixture; 1 for what is generated as in nature.
+
+        Raises:
+            UserError: a hit names a sample that the file does not have.
+        """
+        if hits["sample"].max(initial=0) >= len(self.samples):
+            raise UserError(
+                f"{self.path} is damaged: a hit of sample {hits['sample'].max()}; generate it anew"
+            )
+        generated, natural = self.samples["generated"], self.samples["natural"]
+        weights = np.divide(natural, generated, out=np.ones(len(self.samples)), where=generated > 0.0)
+        return weights[hits["sample"]]
+
+    def empty_pixels(self, index: int) -> NDArray[np.void]:
+        """(N,) empty pixels of one event, of :data:`lartpc.event.EMPTY_DTYPE`."""
+        return self._rows("empty_pixel_table", index)
+
     def hits(self, index: int) -> NDArray[np.void]:
         """(H,) hits of one event, of :data:`lartpc.event.HIT_DTYPE`."""
         return self._rows("hit_table", index)
@@ -193,7 +264,9 @@ class EventFile:
         """One whole event."""
         run, subrun, number = (int(part) for part in self.event_ids[index])
         images = {plane: self.image(index, plane) for plane in self.planes}
-        return Event((run, subrun, number), images, self.hits(index), self.particles(index))
+        return Event(
+            (run, subrun, number), images, self.hits(index), self.particles(index), self.empty_pixels(index)
+        )
 
     def _rows(self, table: str, index: int) -> NDArray[np.void]:
         first, last = self._first[table][index], self._first[table][index + 1]

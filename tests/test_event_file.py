@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from lartpc.adc_scale import StoredPixels, adc_scale, network_units
 from lartpc.errors import UserError
-from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
+from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
 from lartpc.event_file import SPLITS, EventFile, EventWriter, split_of
 from lartpc.provenance import Provenance
 
@@ -23,7 +24,9 @@ def make_event(number: int, hits: int = 7) -> Event:
     particles = np.zeros(2, PARTICLE_DTYPE)
     particles["start_position"] = random.normal(size=(2, 3))
     particles["start_process"] = b"primary"
-    return Event((1, 2, number), {"W": image}, rows, particles)
+    empty = np.zeros(number + 1, EMPTY_DTYPE)
+    empty["local_wire"] = random.integers(0, 480, len(empty))
+    return Event((1, 2, number), {"W": image}, rows, particles, empty)
 
 
 def write(path: Path, events: list[Event]) -> None:
@@ -47,6 +50,7 @@ def test_what_is_written_is_read(path: Path) -> None:
             assert np.array_equal(read.hits, expected.hits)
             assert np.array_equal(read.particles, expected.particles)
             assert np.array_equal(read.images["W"], expected.images["W"])
+            assert np.array_equal(read.empty, expected.empty)
         assert file.provenance.data["generator"] == "test"
 
 
@@ -154,3 +158,42 @@ def test_missing_table(path: Path) -> None:
         del file["event_table/split"]
     with pytest.raises(UserError, match="damaged"):
         EventFile(path)
+
+
+def test_events_may_have_different_numbers_of_drift_volumes(tmp_path: Path) -> None:
+    one, three = make_event(0), make_event(1)
+    wide = Event(three.event_id, {"W": np.repeat(three.images["W"], 3, axis=0)}, three.hits, three.particles)
+    write(tmp_path / "events.h5", [one, wide, make_event(2)])
+    with EventFile(tmp_path / "events.h5") as file:
+        assert file.image(0, "W").shape == (3, 480, 1000)
+        assert np.array_equal(file.image(0, "W")[0], one.images["W"][0])
+        assert not file.image(0, "W")[1:].any()
+        assert np.array_equal(file.image(1, "W"), wide.images["W"])
+        assert not file.image(2, "W")[1:].any()
+
+
+def test_hits_count_as_their_sample_does_in_nature(tmp_path: Path) -> None:
+    samples = np.array([("noise", 0, 0), ("rare", 8, 2), ("made", 3, 0)], SAMPLE_DTYPE)
+    event = make_event(0, hits=3)
+    event.hits["sample"] = [0, 1, 2]
+    with EventWriter(tmp_path / "events.h5", Provenance(data={}), samples) as writer:
+        writer.append(event)
+    with EventFile(tmp_path / "events.h5") as file:
+        assert np.array_equal(file.samples, samples)
+        assert file.natural_weights(file.hits(0)).tolist() == [1.0, 0.25, 0.0]
+        event.hits["sample"] = 3
+        with pytest.raises(UserError, match="sample 3"):
+            file.natural_weights(event.hits)
+
+
+def test_clipped_pixels_refuse_a_wider_era(tmp_path: Path) -> None:
+    stored = StoredPixels(calibrated=True, lowest=-10.0, highest=30.0)
+    with EventWriter(tmp_path / "events.h5", Provenance(data={}), stored=stored) as writer:
+        writer.append(make_event(0))
+    with EventFile(tmp_path / "events.h5") as file:
+        assert file.stored == stored
+        image = file.image(0, "W")
+        units = network_units(image, "W", adc_scale("2021"), stored=file.stored)
+        assert np.array_equal(units, 0.5 * np.clip(image.astype("f4"), -10, 30))
+        with pytest.raises(UserError, match="era 2020"):
+            network_units(image, "W", adc_scale("2020"), stored=file.stored)

@@ -21,6 +21,7 @@ class PatchData(lightning.LightningDataModule):
         patches_per_epoch: training patches of an epoch, drawn without repetition; all where null.
         validation_patches: validation patches, the first of the split; all where null.
         flip_drift: mirror half of the training patches along the drift.
+        empty_pixels: train on empty pixels near signal as well, as examples of none.
         seed: of the order of the batches and of the mirroring.
     """
 
@@ -32,6 +33,7 @@ class PatchData(lightning.LightningDataModule):
         patches_per_epoch: int | None = None,
         validation_patches: int | None = None,
         flip_drift: bool = False,
+        empty_pixels: bool = True,
         seed: int = 1,
     ) -> None:
         super().__init__()
@@ -50,6 +52,7 @@ class PatchData(lightning.LightningDataModule):
         self.patches_per_epoch = patches_per_epoch
         self.validation_patches = validation_patches
         self.flip_drift = flip_drift
+        self.empty_pixels = empty_pixels
         self.seed = seed
 
     def setup(self, stage: str | None = None) -> None:
@@ -62,7 +65,7 @@ class PatchData(lightning.LightningDataModule):
             return
         with EventFile(self.path) as events:
             self.provenance = events.provenance
-            self.training = PatchDataset(events, events.in_split("train"), self.scale)
+            self.training = PatchDataset(events, events.in_split("train"), self.scale, self.empty_pixels)
             self.validation = PatchDataset(events, events.in_split("validation"), self.scale)
         check_classes(self.training, self.path, "train")
         check_classes(self.validation, self.path, "validation")

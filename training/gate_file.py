@@ -50,6 +50,7 @@ def write_gate_file(data: PatchData, path: Path) -> None:
             )
         chosen = [*events.in_split("train")[:CALIBRATION_EVENTS], *held_out]
         data_of_gate = {**events.provenance.data, "source_digest": events.provenance.data["digest"]}
-        with EventWriter(path, events.provenance.with_stage(data=data_of_gate)) as gate:
+        provenance = events.provenance.with_stage(data=data_of_gate)
+        with EventWriter(path, provenance, events.samples, events.stored) as gate:
             for index in sorted(chosen):
                 gate.append(events.event(index))
