@@ -21,7 +21,7 @@ install: .venv/installed  ## both environments: .venv and the embedded server's 
 	@touch $@
 
 data/quick.h5: $(GENERATOR) | .venv/installed
-	$(RUN) data_gen.generate --events 60 --seed 1 --out $@
+	$(RUN) data_gen.generate --events 60 --seed 1 --planes W --out $@
 
 runs/quick/best.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
 	rm -rf runs/quick

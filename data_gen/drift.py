@@ -7,38 +7,35 @@ from numpy.typing import NDArray
 
 from data_gen.argon import DENSITY
 from data_gen.configuration import Response
-from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, TICK_US, TRIGGER_TICK, Plane
+from lartpc.detector import ACTIVE_CM, TICK_US, TRIGGER_TICK, DriftVolume, Plane
 
 IONISATION_ENERGY = 23.6e-6
 """Energy for one electron-ion pair, in MeV (M. Miyajima et al., Phys. Rev. A 9 (1974) 1438)."""
-BOX_A = 0.930
-BOX_B = 0.212
-"""Modified box model: A without unit, B in (g/cm^2)(kV/cm)/MeV (ArgoNeuT, JINST 8 (2013) P08005)."""
 
 
-def recombination(dedx: NDArray[np.float64] | float, field: float) -> NDArray[np.float64]:
-    """Share of the electrons that escapes recombination.
+def recombination(dedx: NDArray[np.float64] | float, response: Response) -> NDArray[np.float64]:
+    """Share of the electrons that escapes recombination, by the modified box model.
 
     Args:
         dedx: ionisation density, in MeV/cm; below 1 MeV/cm, where the model turns over, it counts as 1,
             as in larsim.
-        field: in kV/cm.
+        response: with the drift field and the model's parameters.
     """
-    xi = BOX_B * np.maximum(dedx, 1.0) / (DENSITY * field)
-    return np.log(BOX_A + xi) / xi
+    xi = response.box_b * np.maximum(dedx, 1.0) / (DENSITY * response.field)
+    return np.log(response.box_a + xi) / xi
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Charge on its way to one readout; (N,) arrays, one entry for each deposit in the active volume.
+    """Charge on its way to the wires of a drift volume; (N,) arrays, one entry for each deposit in it.
 
     Attributes:
-        charge: thousands of electrons that reach the wires.
+        charge: thousands of electrons that reach the wires, times the gain.
         tick: arrival time, in ticks of the readout.
         spread: longitudinal diffusion, standard deviation in ticks.
         width: transverse diffusion, standard deviation in cm.
-        y: in cm.
-        z: in cm.
+        y: in cm, in the axes of the volume.
+        z: in cm, in the axes of the volume.
         energy: deposited, in MeV.
         deposit: data_gen.steps.Deposit.
         g4_id: particle.
@@ -63,26 +60,27 @@ class Arrivals:
         return (across + ACTIVE_CM[1] * max(np.sin(plane.angle), 0.0)) / plane.pitch
 
 
-def drift(steps: NDArray[np.void], response: Response) -> Arrivals:
-    """Drift the ionisation of steps (:data:`data_gen.steps.STEP_DTYPE`) to the wires at x = 0.
+def drift(steps: NDArray[np.void], volume: DriftVolume, response: Response) -> Arrivals:
+    """Drift the ionisation of steps (:data:`data_gen.steps.STEP_DTYPE`) to the wires of a volume.
 
     Diffusion and lifetime as in larsim: variances 2 D t, charge exp(-t / lifetime).
     """
+    x, z = volume.local(steps["x"], steps["z"])
     inside = steps["energy"] > 0.0
-    for axis, extent in zip("xyz", ACTIVE_CM, strict=True):
-        inside &= (steps[axis] >= 0.0) & (steps[axis] <= extent)
-    steps = steps[inside]
-    time = steps["x"] / DRIFT_SPEED
-    escaped = recombination(steps["energy"] / steps["length"], response.field)
+    for position, extent in zip((x, steps["y"], z), ACTIVE_CM, strict=True):
+        inside &= (position >= 0.0) & (position <= extent)
+    steps, x, z = steps[inside], x[inside], z[inside]
+    time = x / response.drift_speed
+    escaped = recombination(steps["energy"] / steps["length"], response)
     electrons = steps["energy"] / IONISATION_ENERGY * escaped * np.exp(-time / response.lifetime_us)
     variance = 2e-6 * time  # of a diffusion constant of 1 cm^2/s, in cm^2
     return Arrivals(
-        charge=1e-3 * electrons,
+        charge=1e-3 * electrons * response.gain,
         tick=(steps["t"] + time) / TICK_US + TRIGGER_TICK,
-        spread=np.sqrt(variance * response.longitudinal_diffusion) / (DRIFT_SPEED * TICK_US),
+        spread=np.sqrt(variance * response.longitudinal_diffusion) / (response.drift_speed * TICK_US),
         width=np.sqrt(variance * response.transverse_diffusion),
         y=steps["y"],
-        z=steps["z"],
+        z=z,
         energy=steps["energy"],
         deposit=steps["deposit"],
         g4_id=steps["g4_id"],

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.configuration import Configuration
+from data_gen.configuration import Configuration, Labels, Response, Sources
 from lartpc.command import run, say
 from lartpc.contract import Label
 from lartpc.detector import PLANES
@@ -19,8 +19,9 @@ from lartpc.event import Event
 from lartpc.provenance import Provenance
 
 GENERATOR = "data_gen"
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Rises when the same configuration and seed give other events."""
+ALL_PLANES = tuple(plane.name for plane in PLANES)
 
 
 @dataclass
@@ -50,7 +51,7 @@ def generate(
     seed: int,
     workers: int = 1,
     first_event: int = 0,
-    planes: tuple[str, ...] = ("W",),
+    planes: tuple[str, ...] = ALL_PLANES,
     configuration: Configuration | None = None,
     progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
@@ -74,6 +75,7 @@ def generate(
     """
     check_request(out, events, seed, workers, first_event, planes)
     from data_gen.simulate import simulate
+    from data_gen.sources import sample_table
     from data_gen.workers import in_order
     from lartpc.event_file import EventWriter
 
@@ -92,7 +94,7 @@ def generate(
     task = partial(_simulate, configuration, seed, planes)
     numbers = range(first_event, first_event + events)
     summary = Summary()
-    with EventWriter(out, Provenance(data=data)) as writer:
+    with EventWriter(out, Provenance(data=data), sample_table(configuration)) as writer:
         if workers > 1:
             simulate(configuration, seed, first_event, planes)  # compiles; the workers load it from the cache
         with closing(in_order(task, numbers, workers)) as simulated:
@@ -132,9 +134,8 @@ def check_request(
         raise UserError(
             f"--workers {workers} is over four times the {available_cores()} cores of this machine"
         )
-    known = [plane.name for plane in PLANES]
-    if not planes or len(set(planes)) < len(planes) or set(planes) - set(known):
-        raise UserError(f"--planes {','.join(planes)} must be some of {','.join(known)}, each once")
+    if not planes or len(set(planes)) < len(planes) or set(planes) - set(ALL_PLANES):
+        raise UserError(f"--planes {','.join(planes)} must be some of {','.join(ALL_PLANES)}, each once")
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name a file")
 
@@ -168,11 +169,16 @@ def command(
     out: Path = Path("data/events.h5"),
     workers: int | None = None,
     first_event: int = 0,
-    planes: str = "W",
+    planes: str = "U,V,W",
+    detector: str = "drift-volume",
+    sources: Sources = Sources(),  # noqa: B008 (frozen)
+    response: Response = Response(),  # noqa: B008 (frozen)
+    labels: Labels = Labels(),  # noqa: B008 (frozen)
 ) -> None:
-    """Simulate events of one ProtoDUNE-SP drift volume and write them to an event file.
+    """Simulate events of ProtoDUNE-SP and write them to an event file.
 
-    The same seed, event numbers and planes give the same bytes, whatever the number of workers.
+    The same seed, event numbers, planes and configuration give the same bytes, whatever the number of
+    workers. Configurations to start from lie in data_gen/configs/; --config names one.
 
     Args:
         events: how many events
@@ -181,16 +187,21 @@ def command(
         workers: processes; one a core by default
         first_event: number of the first event, to continue a data set in another file
         planes: wire planes to read out, for example W or U,V,W
+        detector: drift-volume, one of the six of ProtoDUNE-SP, or protodune-sp, all of them
+        sources: what happens in the detector
+        response: how the detector answers
+        labels: how truth becomes labels
     """
     from data_gen.workers import available_cores
 
+    configuration = Configuration(sources, response, labels, detector)
     names = tuple(name.strip() for name in planes.split(","))
     if workers is None:
         workers = available_cores()
     check_request(out, events, seed, workers, first_event, names)
     started = time.monotonic()
     with progress_bar(events) as advance:
-        summary = generate(out, events, seed, workers, first_event, names, progress=advance)
+        summary = generate(out, events, seed, workers, first_event, names, configuration, advance)
     seconds = time.monotonic() - started
     hits = int(summary.hits.sum())
     share = 100.0 * np.append(summary.hits, summary.michel) / max(hits, 1)

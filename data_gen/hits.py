@@ -14,6 +14,7 @@ from lartpc.event import HIT_DTYPE
 
 PULSE_DTYPE = np.dtype(
     [
+        ("channel", "i4"),
         ("wire", "i4"),
         ("begin", "i4"),  # first tick
         ("end", "i4"),  # tick after the last
@@ -43,15 +44,17 @@ def find_hits(
     the drift).
 
     Args:
-        waveforms: (wires, ticks), 0 outside regions of interest.
-        truth: of :data:`data_gen.waveforms.TRUTH_DTYPE`, ordered by wire and tick.
+        waveforms: (channels, ticks), 0 outside regions of interest.
+        truth: of :data:`data_gen.waveforms.TRUTH_DTYPE`, ordered by channel and tick.
         plane: the wires.
         threshold: lowest peak, in the waveforms' unit.
         pulse_ticks: longest pulse.
         labels: how truth becomes a label.
 
     Returns:
-        (H,) of :data:`lartpc.event.HIT_DTYPE`, ordered by wire and time; hit_id counts from 0.
+        (H,) of :data:`lartpc.event.HIT_DTYPE`, ordered by channel and time; hit_id counts from 0. Of the
+        wires that a channel reads, a hit is put on the one with most of the true energy: disambiguation
+        is taken to be perfect.
     """
     capacity = 4096
     while True:
@@ -62,7 +65,8 @@ def find_hits(
         capacity = found
     pulses = pulses[:found]
     particles = int(truth["g4_id"].max(initial=-1)) + 1
-    _look_up(pulses, truth, np.searchsorted(truth["wire"], np.arange(plane.wires + 1)), np.zeros(particles))
+    first_of_channel = np.searchsorted(truth["channel"], np.arange(plane.channels + 1))
+    _look_up(pulses, truth, first_of_channel, plane.channels, np.zeros(particles))
     hits = np.zeros(found, HIT_DTYPE)
     hits["hit_id"] = np.arange(found)
     hits["local_plane"] = plane.index
@@ -101,10 +105,10 @@ def _find_pulses(
     waveforms: NDArray[np.float32], threshold: float, pulse_ticks: int, pulses: NDArray[np.void]
 ) -> int:
     """Fill ``pulses`` as far as it reaches; the number found."""
-    wires, ticks = waveforms.shape
+    channels, ticks = waveforms.shape
     found = 0
-    for wire in range(wires):
-        samples = waveforms[wire]
+    for channel in range(channels):
+        samples = waveforms[channel]
         k = 0
         while k < ticks:
             if samples[k] <= 0.5 * threshold:
@@ -122,7 +126,7 @@ def _find_pulses(
                         low = start + (stop - start) * part // parts
                         high = start + (stop - start) * (part + 1) // parts
                         if found < len(pulses):
-                            _measure(samples, wire, low, high, pulses[found])
+                            _measure(samples, channel, low, high, pulses[found])
                         found += 1
                 start = stop
     return found
@@ -154,7 +158,7 @@ def _valley(samples: NDArray[np.float32], start: int, stop: int, threshold: floa
 
 
 @compiled
-def _measure(samples: NDArray[np.float32], wire: int, begin: int, end: int, pulse: Any) -> None:
+def _measure(samples: NDArray[np.float32], channel: int, begin: int, end: int, pulse: Any) -> None:
     """Time, width, charge and height of the pulse in [begin, end)."""
     total = 0.0
     top = begin
@@ -174,7 +178,7 @@ def _measure(samples: NDArray[np.float32], wire: int, begin: int, end: int, puls
         curvature = left - 2.0 * samples[top] + right
         if curvature < 0.0:
             shift = 0.5 * (left - right) / curvature
-    pulse.wire = wire
+    pulse.channel = channel
     pulse.begin = begin
     pulse.end = end
     pulse.time = top + shift
@@ -187,31 +191,38 @@ def _measure(samples: NDArray[np.float32], wire: int, begin: int, end: int, puls
 def _look_up(
     pulses: NDArray[np.void],
     truth: NDArray[np.void],
-    first_of_wire: NDArray[np.int64],
+    first_of_channel: NDArray[np.int64],
+    channels: int,
     by_particle: NDArray[np.float64],
 ) -> None:
-    """Sum the true energy in front of each pulse's wire during it; name the particle with most of it.
+    """Sum the true energy in front of each pulse's wires during it; name particle and wire with most of it.
 
     ``by_particle`` is working space, (particles,) of zeros.
     """
     for i in range(len(pulses)):
         pulse = pulses[i]
-        low = first_of_wire[pulse.wire]
-        high = first_of_wire[pulse.wire + 1]
-        while low < high:  # first row of the wire at or after the pulse's begin
+        low = first_of_channel[pulse.channel]
+        high = first_of_channel[pulse.channel + 1]
+        while low < high:  # first row of the channel at or after the pulse's begin
             middle = (low + high) // 2
             if truth[middle].tick < pulse.begin - 0.5:
                 low = middle + 1
             else:
                 high = middle
         first = low
-        stop = first_of_wire[pulse.wire + 1]
+        stop = first_of_channel[pulse.channel + 1]
         best = -1
         largest = 0.0
         last = first
+        on_first_wire = 0.0
+        on_continuation = 0.0
         while last < stop and truth[last].tick < pulse.end - 0.5:
             row = truth[last]
             pulse.energy[row.deposit] += row.energy
+            if row.wire < channels:
+                on_first_wire += row.energy
+            else:
+                on_continuation += row.energy
             by_particle[row.g4_id] += row.energy
             if by_particle[row.g4_id] > largest:
                 largest = by_particle[row.g4_id]
@@ -220,3 +231,4 @@ def _look_up(
         for j in range(first, last):
             by_particle[truth[j].g4_id] = 0.0
         pulse.g4_id = best
+        pulse.wire = pulse.channel + (channels if on_continuation > on_first_wire else 0)

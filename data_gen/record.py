@@ -44,6 +44,7 @@ ORIGIN_DTYPE = np.dtype(
         ("end_y", "f8"),
         ("end_z", "f8"),
         ("process", "i4"),  # a Process
+        ("sample", "i4"),  # a data_gen.primary.Sample
     ]
 )
 

@@ -3,18 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import MUON_MASS, NEUTRAL_PION_MASS, PION_MASS, PROTON_MASS
 from data_gen.configuration import Configuration
-from data_gen.drift import drift
-from data_gen.hits import find_hits
+from data_gen.particles import mass
+from data_gen.primary import Primary, Sample
 from data_gen.record import Balance, Process, Record, new_record, push_named
-from data_gen.sources import ACTIVE, Primary, primaries
+from data_gen.response import respond
+from data_gen.sources import primaries
 from data_gen.transport import follow_all
-from data_gen.waveforms import add_charge, keep_regions, noise, noise_rms, pixels
-from lartpc.detector import plane
+from lartpc.detector import DETECTORS
 from lartpc.event import PARTICLE_DTYPE, Event
 
-_MASSES = {11: 0.51099895, 13: MUON_MASS, 22: 0.0, 111: NEUTRAL_PION_MASS, 211: PION_MASS, 2212: PROTON_MASS}
 _STEPS = 1 << 18
 
 
@@ -30,8 +28,10 @@ def simulate(configuration: Configuration, seed: int, number: int, planes: tuple
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, number))))
     record = transport(primaries(configuration, rng), configuration, rng)
     steps = record.steps[: record.counts[0]]
-    images, hits = respond(steps, configuration, planes, rng)
-    return Event((1, 0, number), images, hits, particle_table(record))
+    images, hits, empty = respond(steps, configuration, planes, rng)
+    of_particle = record.particles["sample"][hits["g4_id"]]
+    hits["sample"] = np.where(hits["g4_id"] >= 0, of_particle, Sample.NOISE)
+    return Event((1, 0, number), images, hits, particle_table(record), empty)
 
 
 def transport(start: list[Primary], configuration: Configuration, rng: np.random.Generator) -> Record:
@@ -40,7 +40,8 @@ def transport(start: list[Primary], configuration: Configuration, rng: np.random
     Returns:
         The record, with ``counts`` rows filled; its capacity has grown as needed.
     """
-    low, high = -configuration.margin * np.ones(3), ACTIVE + configuration.margin
+    low = np.full(3, -configuration.margin)
+    high = np.array(DETECTORS[configuration.detector].size) + configuration.margin
     record = new_record(_STEPS)
     for primary in start:
         while True:
@@ -53,6 +54,7 @@ def transport(start: list[Primary], configuration: Configuration, rng: np.random
                 break
             rng.bit_generator.state = before[0]
             record = _enlarged(record, *before[1:])
+        record.particles["sample"][before[1][2] : record.counts[2]] = primary.sample
     return record
 
 
@@ -70,47 +72,14 @@ def particle_table(record: Record) -> NDArray[np.void]:
     """(P,) of :data:`lartpc.event.PARTICLE_DTYPE`."""
     origins = record.particles[: record.counts[2]]
     particles = np.zeros(len(origins), PARTICLE_DTYPE)
-    mass = np.array([_MASSES[abs(int(code))] for code in origins["pdg"]])
+    masses = np.array([mass(int(code)) for code in origins["pdg"]])
     particles["g4_id"] = np.arange(len(origins))
     particles["parent_id"] = origins["parent_id"]
     particles["type"] = origins["pdg"]
-    particles["momentum"] = np.sqrt(origins["energy"] * (origins["energy"] + 2.0 * mass))
+    particles["momentum"] = np.sqrt(origins["energy"] * (origins["energy"] + 2.0 * masses))
     particles["start_time"] = origins["t"]
     particles["start_position"] = np.stack([origins[axis] for axis in ("x", "y", "z")], axis=1)
     particles["end_position"] = np.stack([origins[axis] for axis in ("end_x", "end_y", "end_z")], axis=1)
     names = np.array([process.name.lower() for process in Process], "S16")
     particles["start_process"] = names[origins["process"]]
     return particles
-
-
-def respond(
-    steps: NDArray[np.void], configuration: Configuration, planes: tuple[str, ...], rng: np.random.Generator
-) -> tuple[dict[str, NDArray[np.float16]], NDArray[np.void]]:
-    """The detector's answer to energy deposits, wherever they come from.
-
-    Args:
-        steps: (S,) of :data:`data_gen.steps.STEP_DTYPE`.
-        configuration: how the detector answers and how truth becomes labels.
-        planes: names of the planes to read out.
-        rng: for the noise.
-
-    Returns:
-        Images by plane, (1, wires, 1000) float16, and the hits of all planes.
-    """
-    response = configuration.response
-    arrivals = drift(steps, response)
-    images, tables = {}, []
-    for name in planes:
-        wires = plane(name)
-        waveforms = noise(wires.wires, response.raw_noise, rng)
-        truth = add_charge(arrivals, wires, waveforms)
-        rms = noise_rms(response.raw_noise)
-        keep_regions(waveforms, response.region_threshold * rms, response.region_padding)
-        images[name] = pixels(waveforms)[None]
-        threshold = response.hit_threshold * rms
-        tables.append(
-            find_hits(waveforms, truth, wires, threshold, response.pulse_ticks, configuration.labels)
-        )
-    hits = np.concatenate(tables)
-    hits["hit_id"] = np.arange(len(hits))
-    return images, hits

@@ -27,7 +27,12 @@ FILTER_TICKS = 1.0 / (2.0 * math.pi * FILTER_MHZ) / TICK_US
 ADC_TICKS_PER_KE = 41.649
 SHAPING_US = 2.2
 
-TRUTH_DTYPE = np.dtype([("wire", "i4"), ("tick", "f4"), ("energy", "f4"), ("deposit", "i4"), ("g4_id", "i4")])
+COHERENT_CHANNELS = 32
+"""Neighbouring channels that share coherent noise (larreco, DataProviderAlg)."""
+
+TRUTH_DTYPE = np.dtype(
+    [("channel", "i4"), ("wire", "i4"), ("tick", "f4"), ("energy", "f4"), ("deposit", "i4"), ("g4_id", "i4")]
+)
 """Energy in MeV deposited in front of a wire, before diffusion along the drift and shaping."""
 
 _SPREADS = 3.0
@@ -72,18 +77,24 @@ def noise_rms(raw_noise: float) -> float:
     return raw_noise * math.sqrt(power / READOUT_TICKS)
 
 
-def noise(wires: int, raw_noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(wires, 6000) deconvolved noise in ke/tick.
+def noise(channels: int, raw_noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(channels, 6000) deconvolved noise in ke/tick for white raw noise of this RMS in ADC.
 
     Drawn in frequency: the Fourier modes of white noise are independent and normal, and the filter leaves
     only the lower 60 % of them.
     """
-    modes = rng.standard_normal((wires, len(_SPECTRUM), 2), dtype=np.float32).view(np.complex64)[..., 0]
+    modes = rng.standard_normal((channels, len(_SPECTRUM), 2), dtype=np.float32).view(np.complex64)[..., 0]
     modes *= (raw_noise * math.sqrt(0.5 * READOUT_TICKS) * _SPECTRUM).astype(np.float32)
     modes[:, 0] = modes[:, 0].real * np.float32(math.sqrt(2.0))
-    spectrum = np.zeros((wires, READOUT_TICKS // 2 + 1), np.complex64)
+    spectrum = np.zeros((channels, READOUT_TICKS // 2 + 1), np.complex64)
     spectrum[:, : len(_SPECTRUM)] = modes
     return scipy.fft.irfft(spectrum, READOUT_TICKS, axis=1, overwrite_x=True)
+
+
+def coherent_noise(channels: int, raw_noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(channels, 6000) like :func:`noise`, the same in each group of 32 neighbouring channels."""
+    groups = noise(-(-channels // COHERENT_CHANNELS), raw_noise, rng)
+    return np.repeat(groups, COHERENT_CHANNELS, axis=0)[:channels]
 
 
 def add_charge(arrivals: Arrivals, plane: Plane, waveforms: NDArray[np.float32]) -> NDArray[np.void]:
@@ -92,10 +103,10 @@ def add_charge(arrivals: Arrivals, plane: Plane, waveforms: NDArray[np.float32])
     Args:
         arrivals: charge on its way to the wires.
         plane: the wires.
-        waveforms: (wires, 6000), added to in place.
+        waveforms: (channels, 6000), added to in place: a channel sums the charge on all of its wires.
 
     Returns:
-        (T,) true deposits by wire and tick, of :data:`TRUTH_DTYPE`, ordered by wire and tick.
+        (T,) true deposits, of :data:`TRUTH_DTYPE`, ordered by channel and tick.
     """
     position = arrivals.wire_position(plane)
     width = np.maximum(arrivals.width / plane.pitch, 1e-4)
@@ -103,10 +114,10 @@ def add_charge(arrivals: Arrivals, plane: Plane, waveforms: NDArray[np.float32])
     last = np.floor(position + _SPREADS * width).astype(np.int64)
     sigma = np.hypot(arrivals.spread, FILTER_TICKS)
     truth = np.zeros(int(np.sum(last - first + 1)), TRUTH_DTYPE)
-    count = _spread(arrivals.charge, arrivals.tick, sigma, position, width, first, last, waveforms,
-                    arrivals.energy, arrivals.deposit, arrivals.g4_id, truth)  # fmt: skip
+    count = _spread(arrivals.charge, arrivals.tick, sigma, position, width, first, last, plane.wires,
+                    waveforms, arrivals.energy, arrivals.deposit, arrivals.g4_id, truth)  # fmt: skip
     truth = truth[:count]
-    return truth[np.lexsort((truth["tick"], truth["wire"]))]
+    return truth[np.lexsort((truth["tick"], truth["channel"]))]
 
 
 @compiled
@@ -124,6 +135,7 @@ def _spread(
     width: NDArray[np.float64],
     first: NDArray[np.int64],
     last: NDArray[np.int64],
+    wires: int,
     waveforms: NDArray[np.float32],
     energy: NDArray[np.float64],
     deposit: NDArray[np.int32],
@@ -131,7 +143,7 @@ def _spread(
     truth: NDArray[np.void],
 ) -> int:
     """Share each deposit among the wires and draw its Gaussian pulse on each; the number of truth rows."""
-    wires, ticks = waveforms.shape
+    channels, ticks = waveforms.shape
     count = 0
     for i in range(len(charge)):
         reach = 4.0 * sigma[i]
@@ -146,13 +158,15 @@ def _spread(
         ratio_step = math.exp(-inverse * inverse)
         for wire in range(max(first[i], 0), min(last[i], wires - 1) + 1):
             share = _below((wire + 1 - position[i]) / width[i]) - _below((wire - position[i]) / width[i])
+            channel = wire % channels
             value = charge[i] * share * start
             ratio = ratio0
             for k in range(low, high + 1):
-                waveforms[wire, k] += value
+                waveforms[channel, k] += value
                 value *= ratio
                 ratio *= ratio_step
             row = truth[count]
+            row.channel = channel
             row.wire = wire
             row.tick = tick[i]
             row.energy = energy[i] * share
@@ -168,26 +182,25 @@ def keep_regions(waveforms: NDArray[np.float32], threshold: float, padding: int)
 
     A region holds the samples above ``threshold`` and ``padding`` ticks on both sides.
     """
-    wires, ticks = waveforms.shape
-    for wire in range(wires):
+    channels, ticks = waveforms.shape
+    for channel in range(channels):
         done = 0  # samples before this are settled
         k = 0
         while k < ticks:
-            if waveforms[wire, k] > threshold:
+            if waveforms[channel, k] > threshold:
                 begin = max(done, k - padding)
-                waveforms[wire, done:begin] = 0.0
+                waveforms[channel, done:begin] = 0.0
                 end = k
                 while k < ticks and k <= end + padding:
-                    if waveforms[wire, k] > threshold:
+                    if waveforms[channel, k] > threshold:
                         end = k
                     k += 1
                 done = k
             else:
                 k += 1
-        waveforms[wire, done:ticks] = 0.0
+        waveforms[channel, done:ticks] = 0.0
 
 
 def pixels(waveforms: NDArray[np.float32]) -> NDArray[np.float16]:
-    """(wires, 1000) mean over the 6 ticks of each drift pixel."""
-    wires = len(waveforms)
-    return waveforms.reshape(wires, -1, PIXEL_TICKS).mean(axis=2).astype(np.float16)
+    """(channels, 1000) mean over the 6 ticks of each drift pixel."""
+    return waveforms.reshape(len(waveforms), -1, PIXEL_TICKS).mean(axis=2).astype(np.float16)

@@ -20,9 +20,9 @@ QUICK = ROOT / "training" / "configs" / "quick.yaml"
 
 @pytest.fixture(scope="session")
 def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten generated events, of which two are held out."""
+    """Ten generated events of the collection plane, of which two are held out."""
     path = tmp_path_factory.mktemp("data") / "events.h5"
-    generate(events=EVENTS, seed=5, out=path)
+    generate(events=EVENTS, seed=5, planes=("W",), out=path)
     return path
 
 

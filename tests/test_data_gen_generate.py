@@ -18,7 +18,7 @@ from lartpc.detector import plane
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
 
-LIGHT = Configuration(sources=Sources(cosmic_scale=0.1, stopping_muons=1.0, showers=0.5, beam_hadrons=0.2))
+LIGHT = Configuration(sources=Sources(cosmic_muons=0.1, stopping_muons=0.6, showers=0.5, beam=0.2))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_composition_of_the_default_mixture(sample):
     with EventFile(sample) as file:
         hits = np.concatenate([file.hits(index) for index in range(len(file))])
     share = np.bincount(hits["label"], minlength=3) / len(hits)
-    assert 2000 < len(hits) / 8 < 5000
+    assert 6000 < len(hits) / 8 < 16000
     assert share[Label.TRACK] > 0.3 and share[Label.SHOWER] > 0.2
     assert 0.003 < share[Label.NONE] < 0.03
     assert 0.015 < hits["michel"].mean() < 0.08
@@ -75,7 +75,7 @@ def test_provenance_says_what_and_never_how(sample):
     with EventFile(sample) as file:
         data = file.provenance.data
     assert data["generator"] == "data_gen" and data["seed"] == 11
-    assert data["events"] == 8 and data["first_event"] == 0 and data["planes"] == ["W"]
+    assert data["events"] == 8 and data["first_event"] == 0 and data["planes"] == ["U", "V", "W"]
     assert data["configuration"]["sources"]["stopping_muons"] == Sources().stopping_muons
     assert set(data) == {
         "generator",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from data_gen import argon, bremsstrahlung, decays, ionisation, photons
+from data_gen.configuration import Response
 from data_gen.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
 from data_gen.directions import rotate, scatter
 from data_gen.drift import recombination
@@ -203,10 +204,12 @@ def test_argon39_spectrum():
 
 
 def test_recombination():
-    assert recombination(2.1, 0.4867) == pytest.approx(0.703, abs=0.001)
-    dense, sparse = recombination(np.array([20.0, 2.0]), 0.4867)
+    response = Response()
+    assert recombination(2.1, response) == pytest.approx(0.703, abs=0.001)
+    dense, sparse = recombination(np.array([20.0, 2.0]), response)
     assert 0.0 < dense < sparse < 1.0
-    assert recombination(0.1, 0.4867) == recombination(1.0, 0.4867)
+    assert recombination(0.1, response) == recombination(1.0, response)
+    assert recombination(2.1, Response(box_b=0.3)) < 0.68
 
 
 def test_cosmic_flux_and_angles():

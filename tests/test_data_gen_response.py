@@ -5,14 +5,18 @@ import pytest
 
 from data_gen.configuration import Configuration, Labels, Response
 from data_gen.drift import drift
+from data_gen.empty_pixels import draw_empty_pixels
 from data_gen.hits import find_hits, label
-from data_gen.simulate import respond, simulate
+from data_gen.response import dead_channels, respond
+from data_gen.simulate import simulate
 from data_gen.steps import STEP_DTYPE, Deposit
 from data_gen.waveforms import (
     ADC_TICKS_PER_KE,
+    COHERENT_CHANNELS,
     FILTER_TICKS,
     TRUTH_DTYPE,
     add_charge,
+    coherent_noise,
     electronics_response,
     keep_regions,
     noise,
@@ -21,9 +25,20 @@ from data_gen.waveforms import (
 )
 from lartpc.adc_scale import adc_scale, network_units
 from lartpc.contract import Label
-from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, PIXEL_TICKS, PLANES, READOUT_TICKS, TRIGGER_TICK, plane
+from lartpc.detector import (
+    ACTIVE_CM,
+    DETECTORS,
+    DRIFT_SPEED,
+    PIXEL_TICKS,
+    PLANES,
+    READOUT_TICKS,
+    TRIGGER_TICK,
+    plane,
+)
+from lartpc.errors import UserError
 
-W = plane("W")
+U, W = plane("U"), plane("W")
+VOLUME = DETECTORS["drift-volume"].volumes[0]
 
 
 def line_of_steps(x: float = 180.0, y: float = 300.0, deposit: Deposit = Deposit.TRACK) -> np.ndarray:
@@ -73,7 +88,7 @@ def test_charge_of_a_minimum_ionising_particle():
     """About 30 thousand electrons a collection wire, at the tick where they arrive."""
     steps = line_of_steps()
     waveforms = np.zeros((W.wires, READOUT_TICKS), np.float32)
-    truth = add_charge(drift(steps, Response()), W, waveforms)
+    truth = add_charge(drift(steps, VOLUME, Response()), W, waveforms)
     charge = waveforms[60:400].sum(axis=1)
     born = 1e-3 * 2.1 * 0.4792 / 23.6e-6 * 0.703  # 30.0 thousand electrons escape recombination
     assert charge == pytest.approx(born * np.exp(-180.0 / DRIFT_SPEED / 35_000.0), rel=1e-3)
@@ -84,8 +99,8 @@ def test_charge_of_a_minimum_ionising_particle():
 
 
 def test_diffusion_widens_pulses_with_the_drift():
-    near = drift(line_of_steps(x=1.0), Response())
-    far = drift(line_of_steps(x=350.0), Response())
+    near = drift(line_of_steps(x=1.0), VOLUME, Response())
+    far = drift(line_of_steps(x=350.0), VOLUME, Response())
     assert far.width[0] == pytest.approx(np.sqrt(2.0 * 8.8 * 350.0 / DRIFT_SPEED * 1e-6))  # cm
     assert far.spread[0] == pytest.approx(np.sqrt(2.0 * 4.0 * 350.0 / DRIFT_SPEED * 1e-6) / DRIFT_SPEED / 0.5)
     assert near.width[0] < 0.1 * far.width[0]
@@ -98,7 +113,7 @@ def test_the_active_volume_projects_onto_the_wires(wires):
     grid = np.array(np.meshgrid([1.0, 300.0], [0.0, ACTIVE_CM[1]], [0.0, ACTIVE_CM[2]])).reshape(3, 8)
     corners["x"], corners["y"], corners["z"] = grid
     corners["energy"] = corners["length"] = 1.0
-    position = drift(corners, Response()).wire_position(wires)
+    position = drift(corners, VOLUME, Response()).wire_position(wires)
     assert position.min() == pytest.approx(0.0, abs=1e-9)
     assert wires.wires - 15 < position.max() < wires.wires
 
@@ -107,7 +122,8 @@ def test_planes_disagree_on_height_alone_as_their_angles_say():
     low, high = line_of_steps(y=100.0), line_of_steps(y=200.0)
     shift = {
         wires.name: (
-            drift(high, Response()).wire_position(wires) - drift(low, Response()).wire_position(wires)
+            drift(high, VOLUME, Response()).wire_position(wires)
+            - drift(low, VOLUME, Response()).wire_position(wires)
         )[0]
         for wires in PLANES
     }
@@ -121,7 +137,7 @@ def test_deposits_outside_or_out_of_time_leave_nothing():
     late = line_of_steps()
     late["t"] = 10_000.0
     for steps in (outside, late, np.zeros(0, STEP_DTYPE)):
-        images, hits = respond(steps, quiet(), ("W",), np.random.default_rng(1))
+        images, hits, _ = respond(steps, quiet(), ("W",), np.random.default_rng(1))
         assert np.sum(hits["label"] != Label.NONE) == 0
         assert images["W"].shape == (1, W.wires, READOUT_TICKS // PIXEL_TICKS)
 
@@ -149,7 +165,7 @@ def test_pixels_are_means_of_six_ticks():
 
 
 def test_a_track_makes_one_hit_a_wire():
-    _, hits = respond(line_of_steps(), quiet(), ("W",), np.random.default_rng(1))
+    _, hits, _ = respond(line_of_steps(), quiet(), ("W",), np.random.default_rng(1))
     track = hits[hits["label"] == Label.TRACK]
     inner = track[(track["local_wire"] >= 60) & (track["local_wire"] < 400)]
     assert np.array_equal(inner["local_wire"], np.arange(60, 400))
@@ -202,13 +218,13 @@ def test_labels_follow_the_steps_kind():
         (Deposit.SHOWER, Label.SHOWER, 0),
         (Deposit.MICHEL, Label.SHOWER, 1),
     ):
-        _, hits = respond(line_of_steps(deposit=deposit), quiet(), ("W",), np.random.default_rng(1))
+        _, hits, _ = respond(line_of_steps(deposit=deposit), quiet(), ("W",), np.random.default_rng(1))
         bright = hits[hits["amplitude"] > 1.0]
         assert np.all(bright["label"] == expected) and np.all(bright["michel"] == michel)
 
 
 def test_noise_alone_makes_few_hits_and_all_are_none():
-    images, hits = respond(np.zeros(0, STEP_DTYPE), Configuration(), ("W",), np.random.default_rng(2))
+    images, hits, _ = respond(np.zeros(0, STEP_DTYPE), Configuration(), ("W",), np.random.default_rng(2))
     assert 0 < len(hits) < 100
     assert np.all(hits["label"] == Label.NONE)
     assert np.mean(images["W"] != 0) < 0.01
@@ -243,3 +259,115 @@ def test_tracks_fill_the_network_scale_without_saturating(event):
     values = units[hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)]
     assert 1.0 < np.median(values) < 8.0
     assert np.mean(values >= 15.0) < 0.1
+
+
+def test_a_channel_reads_its_wire_and_the_continuation():
+    """An induction wire wraps around the APA: what one wire sees, the image shows on both."""
+    assert U.channel_of_wire.max() == U.channels - 1 and W.channel_of_wire.tolist() == list(range(480))
+    steps = line_of_steps(y=10.0)  # low down, on wires from 740 on
+    images, hits, _ = respond(steps, quiet(), ("U",), np.random.default_rng(1))
+    wires = np.unique(hits["local_wire"][hits["label"] == Label.TRACK])
+    assert wires.min() < 800 < wires.max()
+    assert np.array_equal(wires, np.arange(wires.min(), wires.max() + 1))
+    assert np.array_equal(images["U"][0, 800:], images["U"][0, :348])
+
+
+def on_wire(wire: int, y: float, energy: float) -> np.ndarray:
+    """One deposit at the middle of an induction wire, at the height y."""
+    step = np.zeros(1, STEP_DTYPE)
+    across = (wire + 0.5) * U.pitch - (ACTIVE_CM[1] - y) * np.sin(U.angle)
+    step["x"], step["y"], step["z"] = 180.0, y, across / np.cos(U.angle)
+    step["energy"], step["length"] = energy, 0.5 * energy
+    return step
+
+
+def test_deposits_on_one_channel_add_up_and_the_larger_names_the_wire():
+    steps = np.concatenate([on_wire(40, 560.0, 1.0), on_wire(840, 30.0, 3.0)])
+    _, hits, _ = respond(steps, quiet(), ("U",), np.random.default_rng(1))
+    main = hits[hits["label"] == Label.TRACK]
+    assert main["local_wire"][main["amplitude"].argmax()] == 840
+    assert main["energy_track"].max() > 3.0  # transverse diffusion takes some to the next wires
+
+
+def test_the_other_drift_side_is_the_same_volume_turned_about():
+    low, high = DETECTORS["protodune-sp"].volumes[2:4]
+    steps = line_of_steps()
+    steps["z"] += low.z
+    turned = steps.copy()
+    turned["x"] = high.wires_x - steps["x"]
+    turned["z"] = 2.0 * low.z + ACTIVE_CM[2] - steps["z"]
+    here, there = drift(steps, low, Response()), drift(turned, high, Response())
+    assert there.tick == pytest.approx(here.tick)
+    assert there.wire_position(U) == pytest.approx(here.wire_position(U))
+    assert len(drift(steps, high, Response()).tick) == 0
+
+
+def test_six_drift_volumes_share_the_argon():
+    detector = DETECTORS["protodune-sp"]
+    rng = np.random.default_rng(3)
+    steps = np.zeros(2000, STEP_DTYPE)
+    for axis, extent in zip("xyz", detector.size, strict=True):
+        steps[axis] = extent * rng.random(len(steps))
+    steps["energy"] = steps["length"] = 1.0
+    assert sum(len(drift(steps, volume, Response()).tick) for volume in detector.volumes) == len(steps)
+    configuration = Configuration(detector="protodune-sp", response=Response(raw_noise=0.05))
+    images, hits, empty = respond(steps[:200], configuration, ("W",), rng)
+    assert images["W"].shape == (6, 480, 1000)
+    assert set(hits["tpc"]) == set(range(6))
+    assert all(images["W"][tpc].any() for tpc in range(6))
+
+
+def test_dead_channels_give_nothing_in_any_event():
+    configuration = Configuration(response=Response(dead_channels=0.1))
+    dead = dead_channels(W, 0, configuration.response)
+    assert 20 < len(dead) < 80
+    for seed in (1, 2):
+        images, hits, _ = respond(line_of_steps(), configuration, ("W",), np.random.default_rng(seed))
+        assert not images["W"][0, dead].any()
+        assert not np.isin(hits["local_wire"], dead).any()
+    assert not np.array_equal(dead, dead_channels(W, 1, configuration.response))
+    assert len(dead_channels(W, 0, Response())) == 0
+
+
+def test_variations_of_the_detector_do_what_they_say():
+    steps = line_of_steps()
+    nominal = drift(steps, VOLUME, Response())
+    assert drift(steps, VOLUME, Response(gain=0.9)).charge == pytest.approx(0.9 * nominal.charge)
+    assert np.all(drift(steps, VOLUME, Response(lifetime_us=5000.0)).charge < 0.85 * nominal.charge)
+    assert np.all(drift(steps, VOLUME, Response(box_b=0.3)).charge < 0.95 * nominal.charge)
+    slow = drift(steps, VOLUME, Response(drift_speed=0.9 * DRIFT_SPEED))
+    assert slow.tick - TRIGGER_TICK == pytest.approx((nominal.tick - TRIGGER_TICK) / 0.9)
+
+
+def test_coherent_noise_is_common_to_32_channels():
+    waveforms = coherent_noise(100, 2.5, np.random.default_rng(1))
+    assert waveforms.shape == (100, READOUT_TICKS)
+    assert np.array_equal(waveforms[0], waveforms[COHERENT_CHANNELS - 1])
+    assert abs(np.corrcoef(waveforms[0], waveforms[COHERENT_CHANNELS])[0, 1]) < 0.2
+    assert waveforms.std() == pytest.approx(noise_rms(2.5), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gain": 0.0}, {"lifetime_us": -1.0}, {"dead_channels": 1.5}, {"raw_noise": float("nan")}]
+)
+def test_a_response_out_of_range_is_refused(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Response(**wrong)
+
+
+def test_empty_pixels_lie_near_signal_and_on_none(event):
+    assert len(event.empty) == 3 * Labels().empty_pixels
+    for wires in PLANES:
+        image = event.images[wires.name][0] != 0
+        of_plane = event.empty[event.empty["local_plane"] == wires.index]
+        assert len(np.unique(of_plane)) > 0.9 * len(of_plane)
+        pixels_of = (of_plane["local_time"] / PIXEL_TICKS).astype(int)
+        for wire, pixel in zip(of_plane["local_wire"].astype(int), pixels_of, strict=True):
+            assert not image[max(0, wire - 2) : wire + 3, max(0, pixel - 2) : pixel + 3].any()
+            assert image[max(0, wire - 24) : wire + 24, max(0, pixel - 24) : pixel + 24].sum() > 6
+
+
+def test_without_signal_there_are_no_empty_pixels():
+    assert len(draw_empty_pixels(np.zeros((480, 1000), "f2"), 5, 0, 2, np.random.default_rng(1))) == 0
+    full = np.ones((480, 1000), "f2")
+    assert len(draw_empty_pixels(full, 5, 0, 2, np.random.default_rng(1))) == 0

@@ -5,12 +5,14 @@ import pytest
 
 from data_gen import argon, simulate
 from data_gen.configuration import Configuration, Labels
+from data_gen.primary import Primary
 from data_gen.ranges import range_of_energy
 from data_gen.record import Balance, Record
-from data_gen.sources import ACTIVE, Primary, primaries
 from data_gen.steps import Deposit
+from lartpc.detector import ACTIVE_CM
 from lartpc.event import PARTICLE_DTYPE
 
+ACTIVE = np.array(ACTIVE_CM)
 CENTRE = 0.5 * ACTIVE
 UP_DRIFT = np.array([0.6, 0.0, 0.8])
 
@@ -152,20 +154,3 @@ def test_particle_table():
     assert len(michel) == 1
     assert table["start_position"][michel[0]] == pytest.approx(table["end_position"][0])
     assert np.all(table["parent_id"] < table["g4_id"])
-
-
-def test_sources_start_at_the_box_and_stop_where_they_should():
-    start = primaries(Configuration(), np.random.default_rng(1))
-    muons = [primary for primary in start if abs(primary.pdg) == 13]
-    margin = Configuration().margin
-    assert len(muons) > 5
-    for primary in start:
-        assert np.all(primary.position >= -margin - 1e-6)
-        assert np.all(primary.position <= ACTIVE + margin + 1e-6)
-        assert np.linalg.norm(primary.direction) == pytest.approx(1.0)
-        assert primary.energy > 0.0
-    for muon in muons:
-        outside = np.minimum(muon.position + margin, ACTIVE + margin - muon.position)
-        assert outside.min() == pytest.approx(0.0, abs=1e-6)
-    argon39 = [primary for primary in start if primary.pdg == 11 and primary.energy < 0.57]
-    assert len(argon39) == pytest.approx(364, abs=80)  # 1.01 Bq/kg x 67,900 kg x 5.3 ms

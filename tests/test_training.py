@@ -152,7 +152,18 @@ def test_without_data_the_recipe_generates_its_own(
     small = [
         argument for argument in tiny(Path()) if "--config" not in argument and "--data.path" not in argument
     ]
-    assert main([*small, "--generate.events=10", "--generate.seed=5", "--trainer.max_epochs=1"]) == 0
+    assert (
+        main(
+            [
+                *small,
+                "--generate.events=10",
+                "--generate.seed=5",
+                "--generate.planes=W",
+                "--trainer.max_epochs=1",
+            ]
+        )
+        == 0
+    )
     assert "data/default.h5 is missing: generating" in capsys.readouterr().out
     assert Path("runs/default/best.ckpt").is_file()
     with EventFile(Path("data/default.h5")) as events:

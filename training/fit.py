@@ -42,6 +42,9 @@ class FitCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=Path | None, help="last.ckpt of a run to go on with")
         parser.add_argument("--generate.events", type=int, default=100, help="events of the recipe's data")
         parser.add_argument("--generate.seed", type=int, default=1, help="seed of the recipe's data")
+        parser.add_argument(
+            "--generate.planes", type=str, default="U,V,W", help="planes of the recipe's data"
+        )
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
         parser.set_defaults({"trainer.num_sanity_val_steps": 0, "trainer.enable_model_summary": False})
 
@@ -116,8 +119,9 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
         return
     from data_gen.generate import command as generate
 
-    say(f"{path} is missing: generating the recipe's {cli.config.generate.events} events")
-    generate(events=cli.config.generate.events, seed=cli.config.generate.seed, out=path)
+    recipe = cli.config.generate
+    say(f"{path} is missing: generating the recipe's {recipe.events} events")
+    generate(events=recipe.events, seed=recipe.seed, planes=recipe.planes, out=path)
 
 
 def prepare_run(cli: FitCLI) -> None:

@@ -1,0 +1,1 @@
+"""Configurations: one YAML file each, read by `python -m data_gen.generate --config FILE`."""
