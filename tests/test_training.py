@@ -142,6 +142,8 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
     assert torch.load(last, weights_only=True)["epoch"] == 0
     assert main(advice.split()) == 0
     assert len(list(Path("runs/interrupted").glob("metrics*.csv"))) == 2
+    for checkpoint in (last, Path("runs/whole/last.ckpt")):
+        assert torch.load(checkpoint, weights_only=True)["epoch"] == 1
     whole, resumed = weights(Path("runs/whole/last.ckpt")), weights(last)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

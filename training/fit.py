@@ -98,17 +98,14 @@ def run_folder(name: str, ckpt_path: Path | None) -> Path:
 
 
 def callbacks(run: Path) -> list[lightning.Callback]:
-    """Learning rate in the log, best checkpoint by validation score and last one."""
+    """Learning rate in the log, best checkpoint by validation score and that of the last epoch.
+
+    Two savers: one with ``save_last`` would renew last.ckpt only in epochs that are the best so far.
+    """
     return [
         LearningRateMonitor("epoch"),
-        ModelCheckpoint(
-            run,
-            filename="best",
-            monitor="val_score",
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        ),
+        ModelCheckpoint(run, "best", monitor="val_score", mode="max", enable_version_counter=False),
+        ModelCheckpoint(run, "last", enable_version_counter=False),
     ]
 
 
