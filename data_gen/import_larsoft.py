@@ -1,6 +1,7 @@
 """Import training dumps of LArSoft: python -m data_gen.import_larsoft."""
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -155,11 +156,11 @@ def _open(
 def _record(files: list[Path], track: Track) -> dict[str, str]:
     """Name and SHA-256 of each file; of many, one SHA-256 of what sha256sum would list, sorted by name."""
     digests = sorted((path.name, sha256(path)) for path in track(files, "reading checksums", len(files)))
-    whole = [pair for pair in digests if not pair[0].endswith(("_y.npy", ".deposit", ".pdg"))]
-    first = {digest: name for name, digest in reversed(whole)}
-    for name, digest in whole:
-        if name.endswith("_x.npy") and first[digest] is not name:
-            raise UserError(f"{name} is a copy of {first[digest]}; name one of them")
+    seen: dict[str, str] = {}
+    for name, digest in digests:
+        if name.endswith("_x.npy") and digest in seen:
+            raise UserError(f"{name} is a copy of {seen[digest]}; name one of them")
+        seen[digest] = name
     if len(digests) > _SOURCES_NAMED or len(dict(digests)) < len(digests):
         listing = "".join(f"{digest}  {name}\n" for name, digest in digests)
         return {f"{len(digests)} files": hashlib.sha256(listing.encode()).hexdigest()}
@@ -167,10 +168,10 @@ def _record(files: list[Path], track: Track) -> dict[str, str]:
 
 
 def progress(items: Iterable[Any], what: str, total: int) -> Iterable[Any]:
-    """Iterate under a progress bar."""
+    """Iterate under a progress bar, where someone looks."""
     from rich.progress import track
 
-    return track(items, what, total, transient=True)
+    return track(items, what, total, transient=True, disable=not sys.stdout.isatty())
 
 
 def command(

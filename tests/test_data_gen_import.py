@@ -342,6 +342,18 @@ def test_a_table_of_patches_comes_out_as_it_went_in(tmp_path):
         assert (label, michel) == (expected, row["y2"])
 
 
+def test_the_header_that_c2numpy_writes_is_read(tmp_path):
+    """It promises 50,000 rows, overwritten in the end: blanks follow the number, no newline the header."""
+    header = f"{{'descr': {ROW_DTYPE.descr}, 'fortran_order': False, 'shape': (4    ,), }}"
+    header += " " * (-(len(header) + 10) % 16)
+    head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    (tmp_path / "dump0.npy").write_bytes(head + table(4).tobytes())
+    with EventFile(
+        imported(tmp_path, tmp_path / "dump0.npy", "--format=numpy", "--adc-scale=2021")
+    ) as events:
+        assert len(events.hits(0)) == 3 and len(events.empty_pixels(0)) == 1
+
+
 def test_patches_labelled_none_are_no_hits(tmp_path):
     np.save(tmp_path / "dump.npy", table(20))
     with EventFile(imported(tmp_path, tmp_path, "--format=numpy", "--adc-scale=2021")) as events:
