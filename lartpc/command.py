@@ -1,11 +1,12 @@
 """How a typed function becomes a command: its docstring is the help, its errors one line."""
 
+import inspect
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from lartpc.errors import UserError
 
@@ -14,7 +15,8 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
     """Parse ``args`` (default: the command line) against ``function`` and call it.
 
     Parameters without a default become positional arguments, the others ``--options`` with dashes
-    for underscores; one that is False by default becomes a switch.
+    for underscores; one that is False by default becomes a switch. A list without a default takes
+    every positional argument.
 
     Returns:
         The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted.
@@ -31,7 +33,7 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
                 allow_abbrev=False,
                 exit_on_error=False,
                 parser_mode="yaml",
-                parser_class=_command_parser(),
+                parser_class=_command_parser(function),
             )
             or 0
         )
@@ -46,14 +48,23 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
         return report("interrupted", 130)
 
 
-def _command_parser() -> type:
+def _command_parser(function: Callable[..., int | None]) -> type:
     from jsonargparse import ActionYesNo, ArgumentParser
+
+    hints = get_type_hints(function)
+    lists = {
+        name: get_args(hints[name])[0]
+        for name, parameter in inspect.signature(function).parameters.items()
+        if get_origin(hints[name]) is list and parameter.default is parameter.empty
+    }
 
     class CommandParser(ArgumentParser):
         def add_argument(self, *names: Any, **options: Any) -> Any:
             if options.get("type") is bool and options.get("default") is False:
                 del options["type"]
                 options["action"] = ActionYesNo(no_prefix=None)
+            if names[0] in lists:
+                options.update(action="store", type=lists[names[0]], nargs="+", metavar=names[0].upper())
             dashed = (name.replace("_", "-") if name.startswith("--") else name for name in names)
             return super().add_argument(*dashed, **options)
 

@@ -12,6 +12,7 @@ from lartpc.files import whole_file, whole_folder
 
 COMMANDS = [
     "data_gen.generate",
+    "data_gen.import_larsoft",
     "training.evaluate",
     "export.triton",
     "export.check",
@@ -51,6 +52,20 @@ def test_exit_codes(args: list[str], code: int, message: str, capsys: pytest.Cap
     error = capsys.readouterr().err
     assert error.startswith(message)
     assert error.count("\n") == (1 if code else 0)
+
+
+def test_a_list_without_default_takes_every_positional_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    taken: list[tuple[list[Path], int]] = []
+
+    def collect(files: list[Path], number: int = 1) -> None:
+        """Collect."""
+        taken.append((files, number))
+
+    assert run(collect, ["a", "b", "--number", "2"], prog="collect") == 0
+    assert run(collect, ["--number", "3", "c"], prog="collect") == 0
+    assert taken == [([Path("a"), Path("b")], 2), ([Path("c")], 3)]
+    assert run(collect, [], prog="collect") == 2
+    assert "files" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
