@@ -208,4 +208,5 @@ def _draw_scale_bar(axis: Axes, window: Window, plane_name: str) -> None:
     left, low = window.left + 0.05 * window.wires, window.low + 0.05 * window.us
     axis.plot((left, left + length), (low, low), c="0.1", lw=2.5, solid_capstyle="butt", zorder=6)
     where = (left + 0.5 * length, low + 0.015 * window.us)
-    axis.text(*where, f"{SCALE_BAR_CM:g} cm", ha="center", va="bottom", fontsize=10, zorder=6)
+    behind = {"fc": "w", "ec": "none", "alpha": 0.8, "pad": 1.0}
+    axis.text(*where, f"{SCALE_BAR_CM:g} cm", ha="center", va="bottom", fontsize=10, zorder=6, bbox=behind)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
@@ -30,7 +31,8 @@ KINDS = {
 """Kind -> name, colour, marker and its area in points squared. The colours differ in lightness too, for
 those who do not see all hues."""
 
-COLOUR_MAP = "magma_r"
+COLOUR_MAP = ListedColormap(colormaps["magma_r"](np.linspace(0.08, 1.0, 256)))
+"""Perceptually uniform; without its palest end, so that faint charge differs from none."""
 
 ZOOM_WIRES = 70
 ZOOM_US = ZOOM_WIRES * PIXEL_TICKS * TICK_US
@@ -215,5 +217,6 @@ def save(figure: Figure, path: Path, dpi: int = 100) -> None:
     Raises:
         UserError: the file cannot be written.
     """
+    figure.draw_without_rendering()  # only at its second time does the layout know how large headings are
     with whole_file(path) as part:
         figure.savefig(part, dpi=dpi, format="png")
