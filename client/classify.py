@@ -33,11 +33,12 @@ def classify(
     """
     from rich.progress import track
 
-    from client.event_picture import event_picture, save
+    from client.event_picture import event_picture
     from client.plane_hits import PlaneHits, joined, most_michel_hits
     from client.server import connections
     from client.triton import TritonClassifier
     from lartpc.adc_scale import adc_scale
+    from lartpc.event_drawing import save
     from lartpc.event_file import EventFile
 
     with EventFile(file) as events:

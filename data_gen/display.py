@@ -1,0 +1,201 @@
+"""Draw an event file's events and patches: python -m data_gen.display."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.adc_scale import DEFAULT_ERA, AdcScale, adc_scale
+from lartpc.command import run, say
+from lartpc.detector import plane as wire_plane
+from lartpc.errors import UserError
+
+if TYPE_CHECKING:
+    from data_gen.plane_picture import PlaneOfEvent
+    from lartpc.event_file import EventFile
+
+MOST_VOLUMES = 6
+"""Drift volumes in one picture: those of ProtoDUNE-SP."""
+
+MOST_EACH = 40
+"""Patches in a row of the gallery."""
+
+DPI = 150
+
+
+def display(
+    file: Path,
+    event: int | None = None,
+    plane: str | None = None,
+    truth: bool = False,
+    volume: int | None = None,
+    gallery: bool = False,
+    each: int = 8,
+    era: str = DEFAULT_ERA,
+    seed: int = 1,
+    out: Path | None = None,
+) -> None:
+    """Draw one plane of an event, or patches of each class, as a PNG picture.
+
+    Args:
+        file: event file
+        event: index in the file, from 0; by default the one with the most Michel hits in the plane; the
+            command then names the next four, worth a look too
+        plane: U, V or W; by default W, or the file's first plane where it has no W
+        truth: draw beside the charge the true class of each hit, and a closer look at a Michel electron
+        volume: drift volume, from 0; by default each that has charge, up to six, in its own row
+        gallery: draw patches of each class, as a network sees them, instead of an event
+        each: patches of each class, with --gallery
+        era: ADC scale of the patches' network units, with --gallery
+        seed: draws the patches by lot, with --gallery
+        out: the picture; by default event.png, or gallery.png with --gallery
+    """
+    from lartpc.event_file import EventFile
+
+    if gallery:
+        refuse_gallery(event, truth, volume, each, seed)
+    scale = adc_scale(era)
+    with EventFile(file) as events:
+        name = choose_plane(events, plane)
+        if gallery:
+            draw_gallery(events, name, each, scale, seed, out or Path("gallery.png"))
+        else:
+            draw_event(events, name, event, volume, truth, out or Path("event.png"))
+
+
+def refuse_gallery(event: int | None, truth: bool, volume: int | None, each: int, seed: int) -> None:
+    """Refuse what makes no sense with --gallery.
+
+    Raises:
+        UserError: --event, --truth or --volume is given, or --each or --seed is out of range.
+    """
+    if event is not None or truth or volume is not None:
+        raise UserError("--gallery draws from the whole file: leave out --event, --truth and --volume")
+    if not 1 <= each <= MOST_EACH:
+        raise UserError(f"--each {each} must be 1 to {MOST_EACH}")
+    if seed < 0:
+        raise UserError(f"--seed {seed} must be 0 or more")
+
+
+def choose_plane(events: "EventFile", name: str | None) -> str:
+    """The plane to draw: the one named, else W, else the file's first.
+
+    Raises:
+        UserError: the file has no such plane, or no event.
+    """
+    if not len(events):
+        raise UserError(f"{events.path} has no events; generate it anew")
+    if name is None:
+        return "W" if "W" in events.planes else events.planes[0]
+    if name not in events.planes:
+        raise UserError(f"{events.path} has the planes {', '.join(events.planes)}, no plane {name!r}")
+    return name
+
+
+def draw_event(
+    events: "EventFile", plane: str, event: int | None, volume: int | None, truth: bool, out: Path
+) -> None:
+    """Draw one plane of one event, and say what is in it.
+
+    Raises:
+        UserError: the file has no such event or drift volume, or the picture cannot be written.
+    """
+    from data_gen.plane_picture import plane_picture
+    from lartpc.event_drawing import KINDS, hit_kind, save
+
+    if event is None:
+        michel, hits = count_hits(events, plane, volume)
+        leaders = np.lexsort((-hits, -michel))[:5]
+        event = int(leaders[0])
+        listed = ", ".join(f"{index} ({michel[index]})" for index in leaders)
+        say(f"most Michel hits in plane {plane}: event {listed}")
+    drawn, left_out = read_plane(events, event, plane, volume)
+    save(plane_picture(drawn, truth), out, DPI)
+    number = np.bincount(hit_kind(drawn.hits), minlength=len(KINDS))
+    content = ", ".join(f"{number[kind]} {name}" for kind, (name, *_) in KINDS.items())
+    shown = f"event {event}, plane {plane}, drift volume {', '.join(map(str, drawn.images))}"
+    say(f"{shown}: {len(drawn.hits)} hits ({content})")
+    if left_out:
+        say(f"{left_out} more drift volumes have charge; name one with --volume")
+    say(f"[bold]{out}[/bold]")
+    other = "--gallery" if truth else f"--event {event} --plane {plane} --truth"
+    say(f"next: python -m data_gen.display {events.path} {other}")
+
+
+def count_hits(
+    events: "EventFile", plane: str, volume: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(E,) Michel hits and (E,) hits of each event in a plane, of one drift volume or of all."""
+    number = wire_plane(plane).index
+    counts = np.zeros((2, len(events)), np.int64)
+    for index in range(len(events)):
+        hits = events.hits(index)
+        wanted = hits["local_plane"] == number
+        if volume is not None:
+            wanted &= hits["tpc"] == volume
+        counts[:, index] = np.count_nonzero(hits["michel"][wanted]), np.count_nonzero(wanted)
+    return counts[0], counts[1]
+
+
+def read_plane(events: "EventFile", event: int, plane: str, volume: int | None) -> tuple["PlaneOfEvent", int]:
+    """Read what is drawn of an event: one drift volume, or the first six that have charge.
+
+    Returns:
+        The plane, and the number of volumes with charge that are left out.
+
+    Raises:
+        UserError: the file has no such event or drift volume.
+    """
+    from data_gen.plane_picture import PlaneOfEvent
+
+    if not 0 <= event < len(events):
+        raise UserError(f"{events.path} has events 0 to {len(events) - 1}, no event {event}")
+    images = events.image(event, plane)
+    if volume is not None and not 0 <= volume < len(images):
+        raise UserError(f"{events.path} has drift volumes 0 to {len(images) - 1}, no volume {volume}")
+    charged = np.flatnonzero(images.any(axis=(1, 2))).tolist() or [0]
+    volumes = charged[:MOST_VOLUMES] if volume is None else [volume]
+    number = wire_plane(plane).index
+    hits, empty = (
+        rows[(rows["local_plane"] == number) & np.isin(rows["tpc"], volumes)]
+        for rows in (events.hits(event), events.empty_pixels(event))
+    )
+    run, subrun, identity = (int(part) for part in events.event_ids[event])
+    shown = {index: images[index] for index in volumes}
+    drawn = PlaneOfEvent((run, subrun, identity), plane, shown, hits, empty, events.stored)
+    return drawn, len(charged) - len(volumes) if volume is None else 0
+
+
+def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, seed: int, out: Path) -> None:
+    """Draw patches of each class, and say which class there is none of.
+
+    Raises:
+        UserError: the plane has neither hits nor empty pixels, a hit lies outside it, its pixels were
+            clipped to less than the era's window, or the picture cannot be written.
+    """
+    from data_gen.patch_gallery import NAMES, draw_lots, patch_gallery, patches_at, places
+    from lartpc.event_drawing import save
+
+    found = places(events, plane)
+    missing = [name for kind, name in NAMES.items() if not len(found[kind])]
+    if len(missing) == len(NAMES):
+        raise UserError(f"{events.path} has neither hits nor empty pixels in plane {plane}; name another")
+    chosen = draw_lots(found, each, seed)
+    patches = {kind: patches_at(events, plane, scale, kind, rows) for kind, rows in chosen.items()}
+    counts = {kind: len(rows) for kind, rows in found.items()}
+    title = f"{events.path.name}, plane {plane}: patches drawn by lot, seed {seed}"
+    save(patch_gallery(patches, counts, each, plane, scale, title), out, DPI)
+    for name in missing:
+        say(f"no {name} in plane {plane} of {events.path}: its row is left out")
+    say(f"[bold]{out}[/bold]")
+    say(f"next: python -m data_gen.display {events.path} --plane {plane} --truth")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return run(display, args, prog="python -m data_gen.display")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
