@@ -29,8 +29,8 @@ class GateSample:
 
     Attributes:
         calibration: (up to 4352, 48, 48, 1) patches of training events.
-        held_out: every hit of the held-out events.
-        reference: the checkpoint's answers to the held-out hits.
+        held_out: every hit and empty pixel of the held-out events.
+        reference: the checkpoint's answers to them.
     """
 
     calibration: NDArray[np.float32]
@@ -75,7 +75,7 @@ def read_gate_sample(
                 "put the checkpoint's own gate.h5 beside it"
             )
         training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
-        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
+        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale, empty_pixels=True)
     return GateSample(_calibration(training), held_out, checkpoint.answer(held_out, watch))
 
 

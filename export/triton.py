@@ -52,10 +52,13 @@ def export(
             target.ensure_known(model, present)
             say(f"{model}: version {present} holds exactly these weights; nothing written")
             continue
-        with Console(stderr=True).status(f"{model}: answering {len(sample.held_out):,} held-out hits"):
+        held_out = sample.held_out
+        with Console(stderr=True).status(f"{model}: answering {len(held_out):,} held-out patches"):
             parity, answers = measure(weights, sample)
         judge(model, parity, tolerances(kind))
-        metrics = physics_metrics(answers, sample.held_out.label, sample.held_out.michel)
+        hits = held_out.is_hit
+        of_hits = {name: values[hits] for name, values in answers.items()}
+        metrics = physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits])
         number = target.version_for(
             trained.provenance.training["checkpoint_sha256"], model, map(model_name, PRECISIONS)
         )

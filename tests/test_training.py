@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from data_gen.import_larsoft import main as import_larsoft
 from lartpc.adc_scale import adc_scale, network_units
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches import cut_patches, drift_pixel, pad_planes
+from tests.test_data_gen_import import table
 from training.checkpoint import latest_checkpoint, load_checkpoint
 from training.dataset import EpochBatches, PatchDataset
 from training.evaluate import main as evaluate
@@ -263,6 +265,9 @@ def test_evaluation_writes_metrics_and_picture(
     record = json.loads((copy / "metrics.json").read_text())
     assert 0.8 < record["metrics"]["track_shower_auc"] < 1
     assert record["events"] == 2
+    natural = record["natural_metrics"]
+    assert natural.keys() == record["metrics"].keys() and natural != record["metrics"]
+    assert natural["michel_share"] < 0.6 * record["metrics"]["michel_share"]
     assert (copy / "evaluation.png").read_bytes().startswith(b"\x89PNG")
     assert "next: python -m export.triton" in capsys.readouterr().out
 
@@ -271,7 +276,28 @@ def test_metrics_of_perfect_answers() -> None:
     label = np.array([0, 0, 1, 1, 2])
     michel = np.array([0, 0, 0, 1, 0])
     outputs = {CLASS_OUTPUT: np.eye(3, dtype="f4")[label], MICHEL_OUTPUT: michel[:, None].astype("f4")}
-    assert set(physics_metrics(outputs, label, michel).values()) == {1.0}
+    metrics = physics_metrics(outputs, label, michel)
+    assert metrics.pop("michel_share") == 0.2
+    assert set(metrics.values()) == {1.0}
+
+
+def test_metrics_count_hits_as_often_as_they_weigh() -> None:
+    random = np.random.default_rng(1)
+    label = random.integers(0, 3, 300)
+    michel = (label == 1) & (random.random(300) < 0.4)
+    classes = random.dirichlet(np.ones(3), 300).astype("f4")
+    outputs = {CLASS_OUTPUT: classes, MICHEL_OUTPUT: random.random((300, 1)).astype("f4")}
+    weight = random.integers(0, 4, 300)
+    repeated = {name: np.repeat(values, weight, axis=0) for name, values in outputs.items()}
+    expected = physics_metrics(repeated, np.repeat(label, weight), np.repeat(michel, weight))
+    assert physics_metrics(outputs, label, michel, weight) == pytest.approx(expected, abs=2e-6)
+    assert len(expected) == 6
+
+
+def test_metrics_of_one_sided_samples_are_left_out() -> None:
+    label, michel = np.zeros(4, int), np.zeros(4, int)
+    outputs = {CLASS_OUTPUT: np.eye(3, dtype="f4")[label], MICHEL_OUTPUT: np.zeros((4, 1), "f4")}
+    assert physics_metrics(outputs, label, michel) == {"accuracy": 1.0, "michel_share": 0.0}
 
 
 class _Exploit:
@@ -311,3 +337,19 @@ def test_torch_save_of_code_is_refused(workplace: Path) -> None:
     with pytest.raises(UserError, match="not a readable checkpoint"):
         load_checkpoint(Path("x.ckpt"))
     assert not Path("exploited").exists()
+
+
+def test_imported_patches_train_and_are_evaluated(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LArSoft's patch dumps have none as empty pixels alone; no figure counts those."""
+    np.save("dump.npy", np.concatenate([table(300, event, evt=event) for event in range(10)]))
+    Path("data").mkdir()
+    arguments = ["dump.npy", "--format=numpy", "--adc-scale=2021", "--out=data/imported.h5"]
+    assert import_larsoft(arguments) == 0
+    assert main(tiny(Path("data/imported.h5"), "--name=imported", "--trainer.max_epochs=1")) == 0
+    assert evaluate(["--data=data/imported.h5"]) == 0
+    record = json.loads(Path("runs/imported/metrics.json").read_text())
+    assert record["hits"] == 2 * 225
+    assert "none_auc" not in record["metrics"]
+    assert record["natural_metrics"] == record["metrics"]

@@ -40,6 +40,7 @@ class PatchDataset(Dataset):
         label: (N,) lartpc.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
         event: (N,) index of the hit's event in the file.
+        is_hit: (N,) False where it is an empty pixel.
         weight: (N,) how often the hit counts in the natural mixture.
     """
 
@@ -47,16 +48,20 @@ class PatchDataset(Dataset):
         self, events: EventFile, indices: NDArray[np.integer], scale: AdcScale, empty_pixels: bool = False
     ) -> None:
         canvases: list[NDArray[np.float32]] = []
-        rows, pixels, hits, event = [], [], [], []
+        rows, pixels, hits, is_hit, event = [], [], [], [], []
         first_row = 0
         names = [plane.name for plane in PLANES]
         for index in indices:
             of_event = events.hits(index)
+            counts = [len(of_event), 0]
             if empty_pixels:
                 of_event = np.concatenate([of_event, _as_hits(events.empty_pixels(index))])
+                counts[1] = len(of_event) - counts[0]
+            is_hit_of_event = np.repeat([True, False], counts)
             for plane in events.planes:
                 image = events.image(index, plane)
-                of_plane = of_event[of_event["local_plane"] == names.index(plane)]
+                in_plane = of_event["local_plane"] == names.index(plane)
+                of_plane = of_event[in_plane]
                 where = f"{events.path}, event {index}, plane {plane}"
                 row, pixel = locate_hits(of_plane, image.shape, where)
                 volumes, position = np.unique(of_plane["tpc"], return_inverse=True)
@@ -67,6 +72,7 @@ class PatchDataset(Dataset):
                 rows.append(first_row + row + (position - of_plane["tpc"]) * (image.shape[1] + PATCH_SIZE))
                 pixels.append(pixel)
                 hits.append(of_plane)
+                is_hit.append(is_hit_of_event[in_plane])
                 event.append(np.full(len(of_plane), index))
                 first_row += len(canvases[-1])
         if not hits or not sum(map(len, hits)):
@@ -80,6 +86,7 @@ class PatchDataset(Dataset):
         self.label = hit["label"].astype(np.int64)
         self.michel = hit["michel"]
         self.event = np.concatenate(event)
+        self.is_hit = np.concatenate(is_hit)
         self.weight = events.natural_weights(hit)
         if self.label.max() > max(Label):
             raise UserError(f"{events.path} has the label {self.label.max()}; labels are 0, 1 and 2")
@@ -181,11 +188,14 @@ class InOrder(Sampler):
 def check_classes(dataset: PatchDataset, path: Path, split: str) -> None:
     """Refuse a split in which a class is missing: its head could learn or show nothing.
 
+    Hits of none may be missing: imported files have that class as empty pixels alone.
+
     Raises:
         UserError: naming the classes that are missing.
     """
-    counts = np.bincount(dataset.label, minlength=len(Label))
-    missing = [label.name.lower() for label in Label if counts[label] == 0]
+    missing = [
+        label.name.lower() for label in (Label.TRACK, Label.SHOWER) if not np.any(dataset.label == label)
+    ]
     missing += ["michel"] if not dataset.michel.any() else []
     if missing:
         raise UserError(

@@ -14,6 +14,9 @@ PROG = "python -m training.evaluate"
 def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: int | None = None) -> None:
     """Evaluate a checkpoint on held-out events; write metrics.json and evaluation.png beside it.
 
+    Every figure is given over the hits as they were generated, and weighted to the natural mixture by the
+    file's sample table.
+
     Args:
         checkpoint: checkpoint of training.fit; the latest in runs/ where not given.
         data: event file whose held-out events are used; the checkpoint's gate.h5 where not given.
@@ -37,10 +40,12 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
     check_classes(dataset, path, "test")
     outputs = trained.answer(dataset, partial(track, description="answering", transient=True))
     metrics = physics_metrics(outputs, dataset.label, dataset.michel)
+    natural = physics_metrics(outputs, dataset.label, dataset.michel, dataset.weight)
     folder = trained.path.parent
     hits, held_out = len(dataset), len(set(dataset.event.tolist()))
     record = {
         "metrics": metrics,
+        "natural_metrics": natural,
         "hits": hits,
         "events": held_out,
         "data_digest": digest,
@@ -50,9 +55,9 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
     title = f"{trained.path}: {hits:,} hits of {held_out} held-out events"
     with whole_file(folder / "evaluation.png") as part:
         save(evaluation_figure(outputs, dataset.label, dataset.michel, metrics, title), part)
-    table = Table("metric", "value", title=title)
+    table = Table("metric", "as generated", "natural mixture", title=title)
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}")
+        table.add_row(name, f"{value:.4f}", f"{natural[name]:.4f}" if name in natural else "")
     say(table)
     say(f"wrote {folder}/metrics.json and evaluation.png in {perf_counter() - start:.0f} s")
     say(f"next: python -m export.triton --precision all --checkpoint {trained.path}")

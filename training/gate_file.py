@@ -26,10 +26,11 @@ GOLDEN_OF_EACH_CLASS = 64
 def write_gate_file(data: PatchData, path: Path) -> None:
     """Copy the first training events and the first held-out events of the data set.
 
-    Held-out events are taken until there are 12 and each class has its 64 golden hits.
+    Held-out events are taken until there are 12 and each class has its 64 golden patches; empty pixels
+    count as none.
 
     Raises:
-        UserError: the data set's held-out events do not hold 64 hits of each class.
+        UserError: the data set's held-out events do not hold 64 patches of each class.
     """
     with EventFile(data.path) as events:
         counts = np.zeros(len(Label) + 1, int)
@@ -39,6 +40,7 @@ def write_gate_file(data: PatchData, path: Path) -> None:
                 break
             hits = events.hits(index)
             counts[:-1] += np.bincount(hits["label"], minlength=len(Label))
+            counts[Label.NONE] += len(events.empty_pixels(index))
             counts[-1] += np.count_nonzero(hits["michel"])
             held_out.append(index)
         if counts.min() < GOLDEN_OF_EACH_CLASS:
