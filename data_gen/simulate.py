@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import MUON_MASS, NEUTRAL_PION_MASS, PION_MASS, PROTON_MASS
+from data_gen.argon import ALPHA_MASS, KAON_MASS, MUON_MASS, NEUTRAL_PION_MASS, PION_MASS, PROTON_MASS
 from data_gen.configuration import Configuration
 from data_gen.drift import drift
 from data_gen.hits import find_hits
@@ -14,7 +14,8 @@ from data_gen.waveforms import add_charge, keep_regions, noise, noise_rms, pixel
 from lartpc.detector import plane
 from lartpc.event import PARTICLE_DTYPE, Event
 
-_MASSES = {11: 0.51099895, 13: MUON_MASS, 22: 0.0, 111: NEUTRAL_PION_MASS, 211: PION_MASS, 2212: PROTON_MASS}
+_MASSES = {11: 0.51099895, 13: MUON_MASS, 22: 0.0, 111: NEUTRAL_PION_MASS, 211: PION_MASS, 321: KAON_MASS,
+           2212: PROTON_MASS, 1000020040: ALPHA_MASS}  # fmt: skip
 _STEPS = 1 << 18
 
 
