@@ -11,7 +11,9 @@ ELECTRON_MASS = 0.51099895
 MUON_MASS = 105.6583755
 PION_MASS = 139.57039
 NEUTRAL_PION_MASS = 134.9768
+KAON_MASS = 493.677
 PROTON_MASS = 938.27208816
+ALPHA_MASS = 3727.3794
 
 FINE_STRUCTURE = 1.0 / 137.035999
 ELECTRON_RADIUS = 2.8179403e-13
@@ -60,4 +62,8 @@ MICHEL_ENDPOINT = (MUON_MASS**2 + ELECTRON_MASS**2) / (2.0 * MUON_MASS)
 """Largest total energy of the electron from a muon at rest: 52.83 MeV."""
 PION_MUON_ENERGY = (PION_MASS - MUON_MASS) ** 2 / (2.0 * PION_MASS)
 """Kinetic energy of the muon from a pion at rest: 4.12 MeV."""
+PION_DECAY_LENGTH = 780.45
+"""c tau of charged pions, in cm."""
+KAON_DECAY_LENGTH = 371.1
+"""c tau of charged kaons, in cm."""
 PI = math.pi

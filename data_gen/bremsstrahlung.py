@@ -6,8 +6,7 @@ radiative stopping powers of ICRU Report 37 by the correction A'(E, Z) of EGSnrc
 D. W. O. Rogers et al., NRCC PIRS-0436 (1990)), interpolated between Z = 13 and 20. Koch and Motz's older
 correction, EGS4's default, exceeds it by 40 % at 2 MeV.
 Photons above :data:`PHOTON_CUT` are followed, the others deposit where they arise.
-Energies in MeV, lengths in cm. Radiation of muons and hadrons is not simulated: it is 1 % of a muon's
-loss at 10 GeV.
+Energies in MeV, lengths in cm.
 """
 
 import math

@@ -1,8 +1,9 @@
-"""Simplified hadrons: charged pions and protons scatter off nuclei and interact with them.
+"""Simplified hadrons: charged pions, kaons and protons scatter off nuclei and interact with them.
 
 Free paths are the PDG's; the final states are a sketch that keeps energy balanced and gives the
 topologies (kinks, stars of protons, secondary pions, pi0 showers), not a model of nuclei. Neutrons
-and nuclear excitation carry their energy away unseen; stopped pi- are absorbed unseen.
+and nuclear excitation carry their energy away unseen. Kaons have the free path of pions and come out of an
+interaction as the leading particle.
 """
 
 import math
@@ -11,6 +12,7 @@ import numpy as np
 
 from data_gen.argon import (
     DENSITY,
+    KAON_MASS,
     NEUTRAL_PION_MASS,
     NUCLEON_INTERACTION_LENGTH,
     PION_INTERACTION_LENGTH,
@@ -20,7 +22,7 @@ from data_gen.argon import (
     Z,
 )
 from data_gen.compiled import compiled
-from data_gen.decays import neutral_pion_photon
+from data_gen.decays import decay_neutral_pion
 from data_gen.directions import Direction, isotropic, rotate
 from data_gen.record import Balance, Process, Record, push_named
 from data_gen.steps import Deposit
@@ -43,9 +45,15 @@ _NEUTRAL_PION = 111
 _NUCLEAR = int(Balance.NUCLEAR)
 _RELEASED = int(Balance.RELEASED)
 _TRACK = int(Deposit.TRACK)
-_SHOWER = int(Deposit.SHOWER)
 _INELASTIC = int(Process.INELASTIC)
-_DECAY = int(Process.DECAY)
+
+
+@compiled
+def hadron_mass(pdg: int) -> float:
+    """Mass in MeV of a charged pion, a charged kaon or a proton."""
+    if pdg == _PROTON:
+        return PROTON_MASS
+    return PION_MASS if abs(pdg) == 211 else KAON_MASS
 
 
 @compiled
@@ -74,10 +82,10 @@ def interact(
     g4_id: int,
     rng: np.random.Generator,
 ) -> None:
-    """End a pion or proton in an inelastic interaction and push what comes out of it."""
+    """End a pion, kaon or proton in an inelastic interaction and push what comes out of it."""
     left = energy
     nucleons = 1 + int(3.0 * rng.random())
-    pion = pdg != _PROTON
+    pion = abs(pdg) == 211
     if pion and energy < 500.0 and rng.random() < ABSORPTION_SHARE:
         record.balance[_RELEASED] += PION_MASS
         left += PION_MASS
@@ -86,14 +94,14 @@ def interact(
         keep = left * (0.3 + 0.6 * rng.random())
         left -= keep
         if not pion:
-            _emit(record, _PROTON, keep, x, y, z, direction, t, g4_id, rng)
+            emit(record, pdg, keep, x, y, z, direction, t, g4_id, _INELASTIC, rng)
         elif rng.random() < NEUTRAL_SHARE:
             # the mass difference of 4.6 MeV stays with the nucleus
             record.balance[_RELEASED] += PION_MASS - NEUTRAL_PION_MASS
             record.balance[_NUCLEAR] += PION_MASS - NEUTRAL_PION_MASS
-            _emit(record, _NEUTRAL_PION, keep, x, y, z, direction, t, g4_id, rng)
+            emit(record, _NEUTRAL_PION, keep, x, y, z, direction, t, g4_id, _INELASTIC, rng)
         else:
-            _emit(record, pdg, keep, x, y, z, direction, t, g4_id, rng)
+            emit(record, pdg, keep, x, y, z, direction, t, g4_id, _INELASTIC, rng)
     while left > 500.0 and rng.random() < 0.7:
         charge = int(3.0 * rng.random()) - 1
         mass = PION_MASS if charge != 0 else NEUTRAL_PION_MASS
@@ -101,7 +109,25 @@ def interact(
         left -= share
         record.balance[_RELEASED] -= mass
         code = 211 * charge if charge != 0 else _NEUTRAL_PION
-        _emit(record, code, share - mass, x, y, z, direction, t, g4_id, rng)
+        emit(record, code, share - mass, x, y, z, direction, t, g4_id, _INELASTIC, rng)
+    emit_nucleons(record, nucleons, left, x, y, z, direction, t, g4_id, _INELASTIC, rng)
+
+
+@compiled
+def emit_nucleons(
+    record: Record,
+    nucleons: int,
+    left: float,
+    x: float,
+    y: float,
+    z: float,
+    direction: Direction,
+    t: float,
+    parent_id: int,
+    process: int,
+    rng: np.random.Generator,
+) -> None:
+    """Share ``left`` MeV among nucleons, of which protons are followed; the nucleus keeps the rest."""
     for _ in range(nucleons):
         if left <= SEPARATION_ENERGY:
             break
@@ -110,14 +136,14 @@ def interact(
         share = min(left, left * rng.random() + 5.0)
         left -= share
         if rng.random() * A < Z:
-            _emit(record, _PROTON, share, x, y, z, direction, t, g4_id, rng)
+            emit(record, _PROTON, share, x, y, z, direction, t, parent_id, process, rng)
         else:
             record.balance[_NUCLEAR] += share
     record.balance[_NUCLEAR] += left
 
 
 @compiled
-def _emit(
+def emit(
     record: Record,
     pdg: int,
     energy: float,
@@ -127,10 +153,11 @@ def _emit(
     direction: Direction,
     t: float,
     parent_id: int,
+    process: int,
     rng: np.random.Generator,
 ) -> None:
     """Push a secondary; its direction has an exponential transverse momentum, or is isotropic if slow."""
-    mass = PROTON_MASS if pdg == _PROTON else PION_MASS
+    mass = NEUTRAL_PION_MASS if pdg == _NEUTRAL_PION else hadron_mass(pdg)
     momentum = math.sqrt(energy * (energy + 2.0 * mass))
     transverse = -math.log(1.0 - rng.random()) * TRANSVERSE_MOMENTUM
     if transverse < momentum:
@@ -138,15 +165,7 @@ def _emit(
         out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
     else:
         out = isotropic(rng)
-    if pdg != _NEUTRAL_PION:
-        push_named(record, pdg, energy, x, y, z, out, t, _TRACK, parent_id, _INELASTIC)
-        return
-    own = push_named(record, pdg, energy, x, y, z, out, t, _SHOWER, parent_id, _INELASTIC)
-    record.counts[1] -= 1  # a pi0 decays where it arises: it is in the table, not on the stack
-    record.balance[_RELEASED] += NEUTRAL_PION_MASS
-    first, cosine1, second, cosine2 = neutral_pion_photon(energy, rng)
-    phi = 2.0 * math.pi * rng.random()
-    one = rotate(out[0], out[1], out[2], cosine1, phi)
-    two = rotate(out[0], out[1], out[2], cosine2, phi + math.pi)
-    push_named(record, 22, first, x, y, z, one, t, _SHOWER, own, _DECAY)
-    push_named(record, 22, second, x, y, z, two, t, _SHOWER, own, _DECAY)
+    if pdg == _NEUTRAL_PION:
+        decay_neutral_pion(record, energy, x, y, z, out, t, parent_id, process, rng)
+    else:
+        push_named(record, pdg, energy, x, y, z, out, t, _TRACK, parent_id, process)

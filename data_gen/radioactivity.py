@@ -1,37 +1,74 @@
-"""Argon-39: a beta emitter, half-life 269 years, end point 565 keV, no gamma rays."""
+"""Radioactive decays in liquid argon: what comes out of them, and when."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import loggamma
 
-from data_gen.argon import ELECTRON_MASS, FINE_STRUCTURE
+from data_gen import beta
+from data_gen.nuclides import NUCLIDES, Branch
 
-ARGON39_ENDPOINT = 0.565
-"""In MeV (ENSDF)."""
-_DAUGHTER_Z = 19
+ALPHA = 1000020040
+"""PDG code of the alpha particle."""
+ARGON39_ENDPOINT = NUCLIDES["39Ar"].branches[0].beta
+"""In MeV."""
 
 
-def argon39_spectrum(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape of the beta spectrum at kinetic energies in MeV, not normalised.
+class Emitted(NamedTuple):
+    """A particle that a decay sets free.
 
-    Unique first forbidden: F(Z, W) p W q^2 (p^2 + q^2), with the Fermi function of a point nucleus
-    (E. Fermi, Z. Phys. 88 (1934) 161; H. Behrens, W. Buehring, Electron Radial Wave Functions, 1982). The
-    mean is 219 keV (ENSDF).
+    Attributes:
+        pdg: PDG code: 11, 22 or :data:`ALPHA`.
+        energy: kinetic energy, in MeV.
+        delay: in us, after the decay.
     """
-    total = energy + ELECTRON_MASS
-    momentum = np.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
-    neutrino = ARGON39_ENDPOINT - energy
-    gamma = np.sqrt(1.0 - (FINE_STRUCTURE * _DAUGHTER_Z) ** 2)
-    eta = FINE_STRUCTURE * _DAUGHTER_Z * total / momentum
-    fermi = momentum ** (2.0 * gamma - 2.0) * np.exp(np.pi * eta + 2.0 * loggamma(gamma + 1j * eta).real)
-    return fermi * momentum * total * neutrino**2 * (momentum**2 + neutrino**2)
+
+    pdg: int
+    energy: float
+    delay: float
 
 
-_ENERGY = np.linspace(1e-4, ARGON39_ENDPOINT, 2001)
-_SPECTRUM = argon39_spectrum(_ENERGY)
-_CUMULATIVE = np.concatenate([[0.0], np.cumsum(0.5 * (_SPECTRUM[1:] + _SPECTRUM[:-1]) * np.diff(_ENERGY))])
+def decays(nuclide: str, count: int, rng: np.random.Generator) -> list[list[Emitted]]:
+    """What ``count`` decays set free, one list a decay.
+
+    The particles of a decay start at one point, each in a direction of its own.
+
+    Args:
+        nuclide: a key of :data:`data_gen.nuclides.NUCLIDES`.
+        count: number of decays.
+        rng: numpy Generator.
+
+    Raises:
+        KeyError: the nuclide is not in the table.
+    """
+    parent = NUCLIDES[nuclide]
+    shares = np.array([branch.share for branch in parent.branches])
+    chosen = rng.choice(len(shares), count, p=shares / shares.sum())
+    emitted: list[list[Emitted]] = [[] for _ in range(count)]
+    for number, branch in enumerate(parent.branches):
+        rows = np.flatnonzero(chosen == number)
+        if branch.beta:
+            rays = beta.energies(len(rows), branch.beta, parent.daughter, branch.unique, rng)
+            for row, energy in zip(rows, rays, strict=True):
+                emitted[row].append(Emitted(11, float(energy), 0.0))
+        for row in rows:
+            emitted[row].extend(_lines(branch))
+    if parent.then is not None:
+        delays = rng.exponential(NUCLIDES[parent.then].half_life / np.log(2.0), count)
+        for particles, after, delay in zip(emitted, decays(parent.then, count, rng), delays, strict=True):
+            particles.extend(Emitted(pdg, energy, float(delay) + more) for pdg, energy, more in after)
+    return emitted
+
+
+def _lines(branch: Branch) -> list[Emitted]:
+    """The particles of a branch that have one energy."""
+    lines = [Emitted(22, energy, 0.0) for energy in branch.gammas]
+    lines += [Emitted(11, energy, 0.0) for energy in branch.electrons]
+    if branch.alpha:
+        lines.append(Emitted(ALPHA, branch.alpha, 0.0))
+    return lines
 
 
 def argon39_energies(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(count,) kinetic energies of the electrons in MeV."""
-    return np.interp(rng.random(count) * _CUMULATIVE[-1], _CUMULATIVE, _ENERGY)
+    """(count,) kinetic energies of the electrons of 39Ar in MeV."""
+    return beta.energies(count, ARGON39_ENDPOINT, 19, True, rng)

@@ -56,6 +56,8 @@ class Process(IntEnum):
     DECAY = 1
     DELTA = 2
     INELASTIC = 3
+    CAPTURE = 4
+    RADIATION = 5
 
 
 class Balance(IntEnum):
@@ -167,20 +169,18 @@ def push(
 
 
 @compiled
-def push_named(
+def name(
     record: Record,
     pdg: int,
     energy: float,
     x: float,
     y: float,
     z: float,
-    direction: Direction,
     t: float,
-    kind: int,
     parent_id: int,
     process: int,
 ) -> int:
-    """Put a particle on the stack and give it a row of its own in the particle table; its g4_id."""
+    """Give a particle a row of its own in the particle table; its g4_id."""
     index = record.counts[2]
     if index >= record.particles.shape[0]:
         record.balance[_FULL] = 1.0
@@ -198,7 +198,27 @@ def push_named(
     origin.end_z = z
     origin.process = process
     record.counts[2] = index + 1
-    push(record, pdg, energy, x, y, z, direction, t, kind, index, 1)
+    return index
+
+
+@compiled
+def push_named(
+    record: Record,
+    pdg: int,
+    energy: float,
+    x: float,
+    y: float,
+    z: float,
+    direction: Direction,
+    t: float,
+    kind: int,
+    parent_id: int,
+    process: int,
+) -> int:
+    """Put a particle on the stack and give it a row of its own in the particle table; its g4_id."""
+    index = name(record, pdg, energy, x, y, z, t, parent_id, process)
+    if record.balance[_FULL] == 0.0:
+        push(record, pdg, energy, x, y, z, direction, t, kind, index, 1)
     return index
 
 

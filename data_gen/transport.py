@@ -1,4 +1,4 @@
-"""Transport of muons, pions, protons, electrons, positrons and photons through liquid argon.
+"""Transport of muons, pions, kaons, protons, alphas, electrons, positrons and photons through liquid argon.
 
 A primary and all that it makes is followed until it stops, leaves the box or is absorbed; every
 energy deposit becomes a step (:mod:`data_gen.steps`). Flight times are neglected (10 ns against
@@ -14,18 +14,20 @@ from data_gen.argon import (
     BOUND_MUON_DECAY_FRACTION,
     BOUND_MUON_LIFETIME,
     ELECTRON_MASS,
+    KAON_DECAY_LENGTH,
     MUON_LIFETIME,
     MUON_MASS,
-    PION_MASS,
-    PION_MUON_ENERGY,
-    PROTON_MASS,
+    PION_DECAY_LENGTH,
 )
+from data_gen.bremsstrahlung import emission_cosine
+from data_gen.captures import capture_kaon, capture_muon, capture_pion
 from data_gen.compiled import compiled
-from data_gen.decays import michel_energy
-from data_gen.directions import isotropic, rotate, scatter
-from data_gen.hadrons import ELASTIC_LENGTH, elastic_cosine, inelastic_rate, interact
+from data_gen.decays import decay_pion, michel_energy
+from data_gen.directions import Direction, isotropic, rotate, scatter
+from data_gen.hadrons import ELASTIC_LENGTH, elastic_cosine, hadron_mass, inelastic_rate, interact
 from data_gen.ionisation import (
     DELTA_CUT,
+    alpha_range,
     heavy_delta_energy,
     heavy_delta_rate,
     heavy_stopping_power,
@@ -33,6 +35,8 @@ from data_gen.ionisation import (
     recoil_cosine,
     step_loss,
 )
+from data_gen.kaons import decay_kaon
+from data_gen.muon_radiation import pair_energy, photon_energy, radiation
 from data_gen.record import Balance, Process, Record, deposit, finish, outside, push_named
 from data_gen.showers import LARGEST_LOSS, LONGEST_STEP, follow_electron, follow_photon, push_electron
 from data_gen.steps import Deposit
@@ -40,6 +44,7 @@ from data_gen.steps import Deposit
 HEAVY_STOP = 1.0
 """Muons and hadrons below this kinetic energy (range below 0.1 mm) stop on the spot."""
 
+_ALPHA = 1000020040
 _ESCAPED = int(Balance.ESCAPED)
 _NEUTRINOS = int(Balance.NEUTRINOS)
 _RELEASED = int(Balance.RELEASED)
@@ -49,6 +54,7 @@ _SHOWER = int(Deposit.SHOWER)
 _MICHEL = int(Deposit.MICHEL)
 _DECAY = int(Process.DECAY)
 _DELTA = int(Process.DELTA)
+_RADIATION = int(Process.RADIATION)
 
 
 @compiled
@@ -75,8 +81,21 @@ def follow_all(
             follow_photon(record, low, high, rng)
         elif pdg == 11 or pdg == -11:
             follow_electron(record, low, high, rng)
+        elif pdg == _ALPHA:
+            _stop_alpha(record)
         else:
             _follow_heavy(record, low, high, delta_ray_shower, rng)
+
+
+@compiled
+def _stop_alpha(record: Record) -> None:
+    """An alpha particle deposits on the spot, over its range."""
+    state = record.stack[record.counts[1]]
+    x, y, z = state.x, state.y, state.z
+    length = alpha_range(state.energy)
+    g4_id, named = state.g4_id, state.named
+    deposit(record, x, y, z, state.t, state.energy, length, state.deposit, g4_id)
+    finish(record, g4_id, named, x, y, z)
 
 
 @compiled
@@ -93,25 +112,34 @@ def _follow_heavy(
     x, y, z = state.x, state.y, state.z
     direction = (state.ux, state.uy, state.uz)
     t, kind, g4_id, named = state.t, state.deposit, state.g4_id, state.named
-    mass = MUON_MASS
-    hadron = False
-    if pdg != 13 and pdg != -13:
-        hadron = True
-        mass = PROTON_MASS if pdg == 2212 else PION_MASS
-    elastic = 1.0 / ELASTIC_LENGTH if hadron else 0.0
-    inelastic = inelastic_rate(pdg) if hadron else 0.0
+    muon = pdg == 13 or pdg == -13
+    mass = MUON_MASS if muon else hadron_mass(pdg)
+    elastic = 0.0 if muon else 1.0 / ELASTIC_LENGTH
+    inelastic = 0.0 if muon else inelastic_rate(pdg)
+    decay_length = 0.0
+    if abs(pdg) == 211:
+        decay_length = PION_DECAY_LENGTH
+    elif abs(pdg) == 321:
+        decay_length = KAON_DECAY_LENGTH
+    radiated, photons, pairs, decay = 0.0, 0.0, 0.0, 0.0
     while True:
         if energy < HEAVY_STOP:
             if energy > 0.0:
                 length = energy / heavy_stopping_power(HEAVY_STOP, mass, DELTA_CUT)
                 deposit(record, x, y, z, t, energy, length, kind, g4_id)
-            _decay_at_rest(record, pdg, x, y, z, t, g4_id, rng)
+            _end_at_rest(record, pdg, x, y, z, t, g4_id, rng)
             break
         gamma = 1.0 + energy / mass
         beta2 = 1.0 - 1.0 / (gamma * gamma)
+        momentum = math.sqrt(energy * (energy + 2.0 * mass))
         loss = heavy_stopping_power(energy, mass, DELTA_CUT)
+        if muon:
+            radiated, photons, pairs = radiation(energy)
+            loss += radiated
+        elif decay_length > 0.0:
+            decay = mass / (momentum * decay_length)
         knock = heavy_delta_rate(energy, mass)
-        rate = knock + elastic + inelastic
+        rate = knock + elastic + inelastic + decay + photons + pairs
         step = min(LONGEST_STEP, LARGEST_LOSS * energy / loss)
         interacts = False
         if rate > 0.0:
@@ -131,7 +159,6 @@ def _follow_heavy(
         if outside(x, y, z, low, high):
             record.balance[_ESCAPED] += energy - lost
             break
-        momentum = math.sqrt(energy * (energy + 2.0 * mass))
         energy -= lost
         direction = scatter(direction[0], direction[1], direction[2], step, momentum, math.sqrt(beta2), rng)
         if not interacts or energy < HEAVY_STOP:
@@ -151,31 +178,76 @@ def _follow_heavy(
         elif which < knock + elastic:
             cosine = elastic_cosine(momentum, rng)
             direction = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
-        else:
+        elif which < knock + elastic + inelastic:
             interact(record, pdg, energy, x, y, z, direction, t, g4_id, rng)
             break
+        elif which < knock + elastic + inelastic + decay:
+            if abs(pdg) == 211:
+                decay_pion(record, pdg, energy, x, y, z, direction, t, g4_id, rng)
+            else:
+                decay_kaon(record, pdg, energy, x, y, z, direction, t, g4_id, rng)
+            break
+        else:
+            pair = which >= rate - pairs
+            transfer = pair_energy(energy, rng) if pair else photon_energy(energy, rng)
+            _radiate(record, transfer, pair, energy / mass, x, y, z, direction, t, g4_id, rng)
+            energy -= transfer
     finish(record, g4_id, named, x, y, z)
 
 
 @compiled
-def _decay_at_rest(
+def _radiate(
+    record: Record,
+    energy: float,
+    pair: bool,
+    gamma: float,
+    x: float,
+    y: float,
+    z: float,
+    direction: Direction,
+    t: float,
+    g4_id: int,
+    rng: np.random.Generator,
+) -> None:
+    """Push a photon or a pair of a muon: showers with rows of their own.
+
+    The photon's angle is of the order of 1 / gamma of the muon, distributed as an electron's; the pair
+    goes along the muon.
+    """
+    if not pair:
+        cosine = emission_cosine(gamma * ELECTRON_MASS, rng)
+        out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
+        push_named(record, 22, energy, x, y, z, out, t, _SHOWER, g4_id, _RADIATION)
+        return
+    record.balance[_RELEASED] -= 2.0 * ELECTRON_MASS
+    kinetic = energy - 2.0 * ELECTRON_MASS
+    electron = kinetic * rng.random()
+    push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+    push_named(record, -11, kinetic - electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+
+
+@compiled
+def _end_at_rest(
     record: Record, pdg: int, x: float, y: float, z: float, t: float, g4_id: int, rng: np.random.Generator
 ) -> None:
-    """A stopped mu+ decays; a mu- decays or is captured; pi+ decays to mu+; pi- and protons just stop."""
+    """What has stopped decays or is captured by the nucleus; protons just stop."""
+    still = (0.0, 0.0, 1.0)
     if pdg == 211:
-        record.balance[_RELEASED] += PION_MASS - MUON_MASS
-        record.balance[_NEUTRINOS] += PION_MASS - MUON_MASS - PION_MUON_ENERGY
-        out = isotropic(rng)
-        push_named(record, -13, PION_MUON_ENERGY, x, y, z, out, t, _TRACK, g4_id, _DECAY)
-        return
-    if pdg != 13 and pdg != -13:
-        return
-    if pdg == 13 and rng.random() > BOUND_MUON_DECAY_FRACTION:
-        return
-    lifetime = BOUND_MUON_LIFETIME if pdg == 13 else MUON_LIFETIME
-    later = t - math.log(1.0 - rng.random()) * lifetime
-    energy = michel_energy(rng)
-    record.balance[_RELEASED] += MUON_MASS - ELECTRON_MASS
-    record.balance[_NEUTRINOS] += MUON_MASS - ELECTRON_MASS - energy
-    code = 11 if pdg == 13 else -11
-    push_named(record, code, energy, x, y, z, isotropic(rng), later, _MICHEL, g4_id, _DECAY)
+        decay_pion(record, pdg, 0.0, x, y, z, still, t, g4_id, rng)
+    elif pdg == -211:
+        capture_pion(record, x, y, z, t, g4_id, rng)
+    elif pdg == 321:
+        decay_kaon(record, pdg, 0.0, x, y, z, still, t, g4_id, rng)
+    elif pdg == -321:
+        capture_kaon(record, x, y, z, t, g4_id, rng)
+    elif pdg == 13 or pdg == -13:
+        lifetime = BOUND_MUON_LIFETIME if pdg == 13 else MUON_LIFETIME
+        later = t - math.log(1.0 - rng.random()) * lifetime
+        if pdg == 13 and rng.random() > BOUND_MUON_DECAY_FRACTION:
+            capture_muon(record, x, y, z, later, g4_id, rng)
+            return
+        energy = michel_energy(rng)
+        record.balance[_RELEASED] += MUON_MASS - ELECTRON_MASS
+        record.balance[_NEUTRINOS] += MUON_MASS - ELECTRON_MASS - energy
+        code = 11 if pdg == 13 else -11
+        push_named(record, code, energy, x, y, z, isotropic(rng), later, _MICHEL, g4_id, _DECAY)
