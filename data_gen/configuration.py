@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from data_gen.nuclides import ACTIVITY, CHAINS
 from lartpc.detector import DETECTORS, DRIFT_SPEED, ELECTRON_LIFETIME_US
 from lartpc.errors import UserError
 
@@ -23,10 +24,8 @@ class Sources:
         beam: particles of the beam line, for each event; in nature 1.
         beam_momentum: lowest and highest momentum of these in MeV/c; the logarithm is uniform.
         beam_particles: share of each particle, by PDG code, among these.
-        argon39: activity in Bq/kg (P. Benetti et al., NIM A 574 (2007) 83: 1.01).
-        argon42: activity in Bq/kg, in equilibrium with its daughter potassium-42.
-        krypton85: activity in Bq/kg.
-        radon222: activity in Bq/kg, in equilibrium with its daughters down to lead-210.
+        activities: in Bq/kg by source, each with its daughters in equilibrium; sources and natural values
+            are those of data_gen.nuclides.
     """
 
     cosmic_muons: float = 0.4
@@ -36,12 +35,12 @@ class Sources:
     beam: float = 0.5
     beam_momentum: tuple[float, float] = (300.0, 7000.0)
     beam_particles: dict[int, float] = field(
-        default_factory=lambda: {211: 0.3, -211: 0.2, 2212: 0.3, -11: 0.1, -13: 0.1}
+        default_factory=lambda: {211: 0.3, -211: 0.2, 2212: 0.25, 321: 0.05, -11: 0.1, -13: 0.1}
     )
-    argon39: float = 1.01
+    activities: dict[str, float] = field(default_factory=ACTIVITY.copy)
 
     def __post_init__(self) -> None:
-        for name in ("cosmic_muons", "stopping_muons", "showers", "beam", "argon39"):
+        for name in ("cosmic_muons", "stopping_muons", "showers", "beam"):
             _at_least(name, getattr(self, name), 0)
         for name in ("shower_energy", "beam_momentum"):
             low, high = getattr(self, name)
@@ -57,6 +56,10 @@ class Sources:
                 f"sources beam_particles {self.beam_particles} must give each of some PDG codes a share; "
                 f"known are {', '.join(map(str, known))}"
             )
+        for source, activity in self.activities.items():
+            if source not in CHAINS:
+                raise UserError(f"sources activities: {source!r} is not known; there are {', '.join(CHAINS)}")
+            _at_least(f"sources activities {source}", activity, 0)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from data_gen.argon import DENSITY
 from data_gen.configuration import Configuration
 from data_gen.cosmic_sources import cosmic_muons, natural_numbers
+from data_gen.nuclides import CHAINS
 from data_gen.particles import mass
 from data_gen.primary import (
     EARLIEST_US,
@@ -16,7 +17,7 @@ from data_gen.primary import (
     kinetic,
     times,
 )
-from data_gen.radioactivity import argon39_energies
+from data_gen.radioactivity import decays
 from data_gen.steps import Deposit
 from lartpc.detector import DETECTORS
 from lartpc.event import SAMPLE_DTYPE
@@ -31,14 +32,14 @@ def primaries(configuration: Configuration, rng: np.random.Generator) -> list[Pr
         *cosmic_muons(configuration, Sample.STOPPING_MUONS, rng),
         *_showers(configuration, rng),
         *_beam(configuration, rng),
-        *_argon39(configuration, rng),
+        *_radioactivity(configuration, rng),
     ]
 
 
 def sample_table(configuration: Configuration) -> NDArray[np.void]:
     """(6,) of :data:`lartpc.event.SAMPLE_DTYPE`, in the order of :class:`Sample`.
 
-    Noise and radioactivity are as in nature; the number of decays is that in the active argon.
+    Noise and radioactivity are as in nature; the latter's number is that of decays in the active argon.
     """
     sources = configuration.sources
     natural = {
@@ -46,7 +47,8 @@ def sample_table(configuration: Configuration) -> NDArray[np.void]:
         **natural_numbers(configuration.detector, configuration.margin),
         Sample.SHOWERS: 0.0,
         Sample.BEAM: 1.0,
-        Sample.RADIOACTIVITY: sources.argon39 * _kilogram_seconds(configuration),
+        Sample.RADIOACTIVITY: _kilogram_seconds(configuration)
+        * sum(len(CHAINS[source]) * activity for source, activity in sources.activities.items()),
     }
     generated = {
         **natural,
@@ -95,18 +97,27 @@ def _beam(configuration: Configuration, rng: np.random.Generator) -> list[Primar
     ]  # fmt: skip
 
 
-def _argon39(configuration: Configuration, rng: np.random.Generator) -> list[Primary]:
-    """Beta decays anywhere in the active argon, at any time that can reach the readout."""
-    count = rng.poisson(configuration.sources.argon39 * _kilogram_seconds(configuration))
-    energies = argon39_energies(count, rng)
-    positions = rng.random((count, 3)) * DETECTORS[configuration.detector].size
-    directions = isotropic_directions(count, rng)
-    moments = times(count, rng)
-    return [
-        Primary(11, energies[i], positions[i], directions[i], moments[i], Deposit.SHOWER,
-                Sample.RADIOACTIVITY)
-        for i in range(count)
-    ]  # fmt: skip
+def _radioactivity(configuration: Configuration, rng: np.random.Generator) -> list[Primary]:
+    """Decays anywhere in the active argon, at any time that can reach the readout.
+
+    A nuclide and its daughters decay at places of their own: the daughters live for minutes.
+    """
+    exposure = _kilogram_seconds(configuration)
+    size = DETECTORS[configuration.detector].size
+    found = []
+    for source, activity in configuration.sources.activities.items():
+        for nuclide in CHAINS[source]:
+            emitted = decays(nuclide, rng.poisson(activity * exposure), rng)
+            positions = rng.random((len(emitted), 3)) * size
+            moments = times(len(emitted), rng)
+            for position, moment, particles in zip(positions, moments, emitted, strict=True):
+                directions = isotropic_directions(len(particles), rng)
+                found += [
+                    Primary(particle.pdg, particle.energy, position, direction, moment + particle.delay,
+                            Deposit.SHOWER, Sample.RADIOACTIVITY)
+                    for particle, direction in zip(particles, directions, strict=True)
+                ]  # fmt: skip
+    return found
 
 
 def _kilogram_seconds(configuration: Configuration) -> float:
