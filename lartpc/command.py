@@ -49,7 +49,7 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
 
 
 def _command_parser(function: Callable[..., int | None]) -> type:
-    from jsonargparse import ActionYesNo, ArgumentParser
+    from jsonargparse import ArgumentParser
 
     hints = get_type_hints(function)
     lists = {
@@ -59,12 +59,18 @@ def _command_parser(function: Callable[..., int | None]) -> type:
     }
 
     class CommandParser(ArgumentParser):
+        positional_lists = lists
+
+        # jsonargparse compiles this method again for groups of options: nothing of the outer function
         def add_argument(self, *names: Any, **options: Any) -> Any:
+            from jsonargparse import ActionYesNo
+
             if options.get("type") is bool and options.get("default") is False:
                 del options["type"]
                 options["action"] = ActionYesNo(no_prefix=None)
-            if names[0] in lists:
-                options.update(action="store", type=lists[names[0]], nargs="+", metavar=names[0].upper())
+            item = getattr(self, "positional_lists", {}).get(names[0])
+            if item is not None:
+                options.update(action="store", type=item, nargs="+", metavar=names[0].upper())
             dashed = (name.replace("_", "-") if name.startswith("--") else name for name in names)
             return super().add_argument(*dashed, **options)
 

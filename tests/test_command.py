@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from lartpc.files import whole_file, whole_folder
 COMMANDS = [
     "data_gen.generate",
     "data_gen.import_larsoft",
+    "data_gen.display",
     "training.evaluate",
     "export.triton",
     "export.check",
@@ -34,6 +36,36 @@ def count(number: int = 1, file: Path | None = None) -> None:
         raise UserError("two\nis wrong")
     if number == 3:
         raise CheckError("three is wanting")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A shape.
+
+    Attributes:
+        long_side: in cm.
+        filled: or hollow.
+    """
+
+    long_side: float = 1.0
+    filled: bool = False
+
+
+def draw(files: list[Path], shape: Shape = Shape()) -> int:
+    """Draw.
+
+    Args:
+        files: where to.
+        shape: what.
+    """
+    return int(len(files) + shape.long_side) + 10 * shape.filled
+
+
+def test_a_dataclass_makes_a_group_of_options_beside_positional_files(tmp_path: Path) -> None:
+    assert run(draw, ["a", "b"], prog="draw") == 3
+    assert run(draw, ["a", "--shape.long-side", "5", "--shape.filled"], prog="draw") == 16
+    (tmp_path / "shape.yaml").write_text("shape: {long_side: 7}\n")
+    assert run(draw, ["a", "--config", str(tmp_path / "shape.yaml")], prog="draw") == 8
 
 
 @pytest.mark.parametrize(
