@@ -190,7 +190,8 @@ def _follow_heavy(
         else:
             pair = which >= rate - pairs
             transfer = pair_energy(energy, rng) if pair else photon_energy(energy, rng)
-            _radiate(record, transfer, pair, energy / mass, x, y, z, direction, t, g4_id, rng)
+            separate = transfer >= delta_ray_shower and kind == _TRACK
+            _radiate(record, transfer, pair, separate, gamma, x, y, z, direction, t, kind, g4_id, rng)
             energy -= transfer
     finish(record, g4_id, named, x, y, z)
 
@@ -200,16 +201,18 @@ def _radiate(
     record: Record,
     energy: float,
     pair: bool,
+    separate: bool,
     gamma: float,
     x: float,
     y: float,
     z: float,
     direction: Direction,
     t: float,
+    kind: int,
     g4_id: int,
     rng: np.random.Generator,
 ) -> None:
-    """Push a photon or a pair of a muon: showers with rows of their own.
+    """Push a photon or a pair of a muon: a shower with rows of its own; a pair may stay with the muon.
 
     The photon's angle is of the order of 1 / gamma of the muon, distributed as an electron's; the pair
     goes along the muon.
@@ -220,10 +223,14 @@ def _radiate(
         push_named(record, 22, energy, x, y, z, out, t, _SHOWER, g4_id, _RADIATION)
         return
     record.balance[_RELEASED] -= 2.0 * ELECTRON_MASS
-    kinetic = energy - 2.0 * ELECTRON_MASS
-    electron = kinetic * rng.random()
-    push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
-    push_named(record, -11, kinetic - electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+    electron = (energy - 2.0 * ELECTRON_MASS) * rng.random()
+    positron = energy - 2.0 * ELECTRON_MASS - electron
+    if separate:
+        push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+        push_named(record, -11, positron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+    else:
+        push_electron(record, 11, electron, x, y, z, direction, t, kind, g4_id)
+        push_electron(record, -11, positron, x, y, z, direction, t, kind, g4_id)
 
 
 @compiled

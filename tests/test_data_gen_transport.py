@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import curve_fit
+from scipy.stats import gamma
 
 from data_gen import argon, simulate
 from data_gen.configuration import Configuration, Labels
 from data_gen.ranges import range_of_energy
-from data_gen.record import Balance, Record
+from data_gen.record import Balance, Process, Record, new_record, push_named
 from data_gen.sources import ACTIVE, Primary, primaries
 from data_gen.steps import Deposit
+from data_gen.transport import follow_all
 from lartpc.event import PARTICLE_DTYPE
 
 CENTRE = 0.5 * ACTIVE
@@ -106,6 +109,91 @@ def test_stopping_positive_pions_make_the_chain_to_michel_electrons():
     assert len(muons) >= 45  # a few interact on their 1 cm
     assert particles["energy"][muons] == pytest.approx(4.12, abs=0.01)
     assert np.sum(np.isin(particles["parent_id"], muons)) >= len(muons)
+
+
+def test_stopping_kaons_decay_as_the_pdg_says():
+    particles = particles_of(follow(321, 5.0, count=600))
+    kaon = np.isin(particles["parent_id"], np.flatnonzero(particles["pdg"] == 321))
+    muons = particles[kaon & (particles["pdg"] == -13)]
+    of_two = np.abs(muons["energy"] - 152.49) < 0.1
+    assert np.sum(of_two) / 600 == pytest.approx(0.636, abs=0.06)
+    pions = particles[kaon & (particles["pdg"] == 211)]
+    assert np.sum(np.abs(pions["energy"] - 108.55) < 0.1) / 600 == pytest.approx(0.207, abs=0.05)
+
+
+def test_pions_decay_in_flight():
+    """A pion of 40 MeV that loses no energy would decay in 1.5 % of 20 cm (range 13 cm)."""
+    particles = particles_of(follow(211, 40.0, count=1500))
+    muons = particles[particles["pdg"] == -13]
+    in_flight = np.abs(muons["energy"] - 4.12) > 0.02
+    assert 0.005 < np.mean(in_flight) < 0.05
+    assert muons["energy"].max() > 10.0
+
+
+def test_captures_make_stars():
+    pions = particles_of(follow(-211, 3.0, count=400))
+    protons = np.sum(pions["pdg"] == 2212) / 400
+    assert 0.3 < protons < 2.0
+    assert not np.any(np.abs(pions["pdg"]) == 13)
+    kaons = particles_of(follow(-321, 3.0, count=200))
+    assert np.sum(np.isin(kaons["pdg"], [211, -211, 111])) > 100
+    muons = particles_of(follow(13, 3.0, count=1500))
+    captured = muons[muons["process"] == Process.CAPTURE]
+    assert set(captured["pdg"]) == {22, 2212}
+    assert np.sum(captured["pdg"] == 2212) / 1500 == pytest.approx(0.027 * 0.74, abs=0.012)
+    assert np.mean(captured["t"]) == pytest.approx(0.57, rel=0.2)
+
+
+def test_alphas_deposit_on_the_spot():
+    steps = steps_of(follow(1000020040, 5.49))
+    assert len(steps) == 1
+    assert steps["energy"][0] == 5.49
+    assert 500.0 < steps["energy"][0] / steps["length"][0] < 1100.0  # MeV/cm
+
+
+def test_fast_muons_radiate():
+    """Photons and pairs of 100 GeV muons over 100 m, labelled as showers in rows of their own."""
+    record, rng = new_record(1 << 22), np.random.default_rng(4)
+    radiated, deposits = [], []
+    for _ in range(20):
+        record.counts[:] = 0
+        push_named(record, 13, 1e5, 0.0, 0.0, 0.0, (0.0, 0.0, 1.0), 0.0, int(Deposit.TRACK), -1, 0)
+        follow_all(record, np.full(3, -1e3), np.full(3, 1e4), 3.0, rng)
+        assert record.balance[Balance.FULL] == 0.0
+        particles, steps = particles_of(record), steps_of(record)
+        radiated.append(particles[particles["process"] == Process.RADIATION])
+        own = np.isin(steps["g4_id"], np.flatnonzero(particles["process"] == Process.RADIATION))
+        deposits.append(set(steps["deposit"][own]))
+    pdg = np.concatenate(radiated)["pdg"]
+    assert np.sum(pdg == 11) == np.sum(pdg == -11) > 20 * np.sum(pdg == 22) > 0
+    assert set.union(*deposits) == {Deposit.SHOWER}
+
+
+@pytest.mark.parametrize(("energy", "count"), [(1000.0, 150), (3000.0, 60)])
+def test_shower_shape(energy, count):
+    """Against the parameterisation of G. Grindhammer, S. Peters (hep-ex/0001020), made with GEANT3.
+
+    Its maximum of the mean profile is ln(E / Ec) - 0.858 with Ec = 2.66 (X0 Z / A)^1.1 MeV, X0 in g/cm^2.
+    """
+    record, rng = new_record(1 << 20), np.random.default_rng(3)
+    edges = 0.5 * np.arange(60)
+    depth, core, total = np.zeros(59), 0.0, 0.0
+    for _ in range(count):
+        record.counts[:] = 0
+        push_named(record, 11, energy, 0.0, 0.0, 0.0, (0.0, 0.0, 1.0), 0.0, int(Deposit.SHOWER), -1, 0)
+        follow_all(record, np.full(3, -1e4), np.full(3, 1e4), 3.0, rng)
+        steps = steps_of(record)
+        depth += np.histogram(steps["z"] / argon.RADIATION_LENGTH, edges, weights=steps["energy"])[0]
+        core += steps["energy"][np.hypot(steps["x"], steps["y"]) < argon.MOLIERE_RADIUS].sum()
+        total += steps["energy"].sum()
+    assert total == pytest.approx(count * energy, rel=1e-9)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    (a, scale), _ = curve_fit(
+        lambda x, a, s: gamma.pdf(x, a, scale=s), centres, 2.0 * depth / total, (4.0, 2.0)
+    )
+    critical = 2.66 * (19.55 * argon.Z / argon.A) ** 1.1
+    assert (a - 1.0) * scale == pytest.approx(np.log(energy / critical) - 0.858, rel=0.07)
+    assert core / total == pytest.approx(0.83, abs=0.015)
 
 
 def test_delta_ray_rule_is_the_configured_one():
