@@ -173,7 +173,8 @@ def test_fast_muons_radiate():
 def test_shower_shape(energy, count):
     """Against the parameterisation of G. Grindhammer, S. Peters (hep-ex/0001020), made with GEANT3.
 
-    Its maximum of the mean profile is ln(E / Ec) - 0.858 with Ec = 2.66 (X0 Z / A)^1.1 MeV, X0 in g/cm^2.
+    Its maximum of the mean profile is ln(E / Ec) - 0.858 with Ec = 2.66 (X0 Z / A)^1.1 MeV, X0 in g/cm^2. In
+    the Moliere radius it has 80 % of the energy in argon, 82 % in iron, 89 % in lead: 90 % is a rule of lead.
     """
     record, rng = new_record(1 << 20), np.random.default_rng(3)
     edges = 0.5 * np.arange(60)
@@ -193,7 +194,12 @@ def test_shower_shape(energy, count):
     )
     critical = 2.66 * (19.55 * argon.Z / argon.A) ** 1.1
     assert (a - 1.0) * scale == pytest.approx(np.log(energy / critical) - 0.858, rel=0.07)
-    assert core / total == pytest.approx(0.83, abs=0.015)
+    assert 0.80 < core / total < 0.86
+
+
+def test_other_particles_are_refused():
+    with pytest.raises(ValueError, match="alpha and photons only"):
+        follow(2112, 100.0)
 
 
 def test_delta_ray_rule_is_the_configured_one():
