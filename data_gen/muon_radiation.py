@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.argon import DENSITY, ELECTRON_MASS, FINE_STRUCTURE, IONISATION_PREFACTOR, MUON_MASS
+from data_gen.bremsstrahlung import emission_cosine
 from data_gen.compiled import compiled
+from data_gen.directions import Direction, rotate
+from data_gen.record import Balance, Process, Record, push_named
+from data_gen.showers import push_electron
+from data_gen.steps import Deposit
 
 RADIATION_CUT = 2.0
 """Smallest energy of an explicit photon or pair."""
@@ -23,6 +28,10 @@ LEAST_TRANSFER = max(RADIATION_CUT, 4.0 * ELECTRON_MASS)
 """Smallest energy of an explicit pair, masses included."""
 LEAST_ENERGY = 300.0
 """Kinetic energy below which muons do not radiate: it is less than 1e-3 of their loss."""
+
+_RELEASED = int(Balance.RELEASED)
+_SHOWER = int(Deposit.SHOWER)
+_RADIATION = int(Process.RADIATION)
 
 _GROOM = np.array(
     [  # kinetic energy in MeV; bremsstrahlung, pairs, photonuclear in MeV cm^2/g
@@ -128,3 +137,40 @@ def pair_energy(energy: float, rng: np.random.Generator) -> float:
     low = (LEAST_TRANSFER / total) ** -1.5
     high = (energy / total) ** -1.5
     return total * (high + rng.random() * (low - high)) ** (-1.0 / 1.5)
+
+
+@compiled
+def radiate(
+    record: Record,
+    energy: float,
+    pair: bool,
+    separate: bool,
+    gamma: float,
+    x: float,
+    y: float,
+    z: float,
+    direction: Direction,
+    t: float,
+    kind: int,
+    g4_id: int,
+    rng: np.random.Generator,
+) -> None:
+    """Push a photon or a pair of a muon: a shower with rows of its own; a pair may stay with the muon.
+
+    The photon's angle is of the order of 1 / gamma of the muon, distributed as an electron's; the pair
+    goes along the muon.
+    """
+    if not pair:
+        cosine = emission_cosine(gamma * ELECTRON_MASS, rng)
+        out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
+        push_named(record, 22, energy, x, y, z, out, t, _SHOWER, g4_id, _RADIATION)
+        return
+    record.balance[_RELEASED] -= 2.0 * ELECTRON_MASS
+    electron = (energy - 2.0 * ELECTRON_MASS) * rng.random()
+    positron = energy - 2.0 * ELECTRON_MASS - electron
+    if separate:
+        push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+        push_named(record, -11, positron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+    else:
+        push_electron(record, 11, electron, x, y, z, direction, t, kind, g4_id)
+        push_electron(record, -11, positron, x, y, z, direction, t, kind, g4_id)

@@ -5,13 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from data_gen import argon, bremsstrahlung, decays, ionisation, kaons, muon_radiation, photons
+from data_gen import argon, bremsstrahlung, ionisation, muon_radiation, photons
 from data_gen.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
 from data_gen.directions import rotate, scatter
 from data_gen.drift import recombination
-from data_gen.nuclides import ACTIVITY, CHAINS, NUCLIDES
-from data_gen.radioactivity import ALPHA, ARGON39_ENDPOINT, argon39_energies
-from data_gen.radioactivity import decays as radioactive_decays
 from data_gen.ranges import energy_of_range, range_of_energy
 
 PDG_RANGES = {100.0: 42.5, 400.0: 238.5, 1000.0: 616.3, 4000.0: 2297.0}
@@ -197,110 +194,6 @@ def test_rotate_keeps_the_angle():
         assert np.dot(vector, turned) == pytest.approx(cosine, abs=1e-12)
         assert np.linalg.norm(turned) == pytest.approx(1.0)
     assert rotate(0.0, 0.0, -1.0, 1.0, 0.3)[2] == -1.0
-
-
-def test_michel_spectrum():
-    rng = np.random.default_rng(9)
-    energies = np.array([decays.michel_energy(rng) for _ in range(200_000)])
-    endpoint = 52.83 - argon.ELECTRON_MASS
-    assert energies.mean() == pytest.approx(36.47, abs=0.1)
-    assert endpoint - 1.0 < energies.max() <= endpoint + 0.01
-    assert energies.min() > 0.0
-
-
-def test_neutral_pion_photons_have_its_mass():
-    rng = np.random.default_rng(10)
-    for kinetic in (1.0, 500.0):
-        first, cosine1, second, cosine2 = decays.neutral_pion_photon(kinetic, rng)
-        opening = math.acos(cosine1) + math.acos(cosine2)
-        assert first + second == pytest.approx(kinetic + argon.NEUTRAL_PION_MASS)
-        mass2 = 2.0 * first * second * (1.0 - math.cos(opening))
-        assert math.sqrt(mass2) == pytest.approx(argon.NEUTRAL_PION_MASS, rel=1e-6)
-
-
-def test_kaons_at_rest_make_products_of_one_energy():
-    """K -> mu nu: 235.5 MeV/c; K -> pi pi0: 205.1 MeV/c (PDG)."""
-    assert kaons.breakup_momentum(argon.KAON_MASS, argon.MUON_MASS, 0.0) == pytest.approx(235.53, abs=0.05)
-    two_pions = kaons.breakup_momentum(argon.KAON_MASS, argon.PION_MASS, argon.NEUTRAL_PION_MASS)
-    assert two_pions == pytest.approx(205.14, abs=0.05)
-
-
-def test_three_bodies_balance():
-    rng = np.random.default_rng(15)
-    masses = np.array([argon.PION_MASS, argon.PION_MASS, argon.PION_MASS])
-    for _ in range(100):
-        momenta = np.array(kaons.three_bodies(argon.KAON_MASS, *masses, rng))
-        assert momenta.sum(0) == pytest.approx(np.zeros(3), abs=1e-9)
-        energies = np.sqrt((momenta**2).sum(1) + masses**2)
-        assert energies.sum() == pytest.approx(argon.KAON_MASS)
-
-
-def test_decay_products_keep_their_mass_when_boosted():
-    gamma, momentum = 3.0, (20.0, -5.0, 12.0)
-    kinetic, size, out = decays.boosted(argon.MUON_MASS, momentum, gamma, (0.0, 0.6, 0.8))
-    total = kinetic + argon.MUON_MASS
-    assert total**2 - size**2 == pytest.approx(argon.MUON_MASS**2)
-    assert np.linalg.norm(out) == pytest.approx(1.0)
-    at_rest = math.sqrt(argon.MUON_MASS**2 + sum(part**2 for part in momentum))
-    assert total == pytest.approx(gamma * at_rest + math.sqrt(gamma**2 - 1.0) * momentum[2])
-
-
-def test_annihilation_in_flight_conserves_momentum():
-    rng = np.random.default_rng(11)
-    energy = 5.0
-    momentum = math.sqrt(energy * (energy + 2.0 * argon.ELECTRON_MASS))
-    for _ in range(100):
-        first, cosine = decays.annihilation(energy, rng)
-        second = energy + 2.0 * argon.ELECTRON_MASS - first
-        along = (momentum - first * cosine) / second
-        assert abs(along) <= 1.0 + 1e-9
-        across1, across2 = first * math.sqrt(1.0 - cosine**2), second * math.sqrt(max(0.0, 1.0 - along**2))
-        assert across1 == pytest.approx(across2, rel=1e-6, abs=1e-6)
-
-
-def test_argon39_spectrum():
-    energies = argon39_energies(200_000, np.random.default_rng(12))
-    assert energies.mean() == pytest.approx(0.2188, rel=0.01)  # ENSDF
-    assert energies.min() > 0.0 and energies.max() <= ARGON39_ENDPOINT
-
-
-@pytest.mark.parametrize(
-    ("nuclide", "mean"),
-    [("42Ar", 0.233), ("42K", 1.430), ("85Kr", 0.2516)],
-)
-def test_mean_beta_energies(nuclide, mean):
-    """ENSDF, over all branches, in MeV."""
-    decayed = radioactive_decays(nuclide, 40_000, np.random.default_rng(16))
-    assert np.mean([particles[0].energy for particles in decayed]) == pytest.approx(mean, rel=0.03)
-    assert all(particles[0].pdg == 11 and particles[0].delay == 0.0 for particles in decayed)
-
-
-@pytest.mark.parametrize(("nuclide", "energy"), [("42K", 3.525), ("214Pb", 1.019), ("214Bi", 3.270)])
-def test_every_branch_ends_in_the_ground_state(nuclide, energy):
-    for branch in NUCLIDES[nuclide].branches:
-        assert branch.beta + sum(branch.gammas) + sum(branch.electrons) == pytest.approx(energy, abs=0.001)
-
-
-def test_polonium_follows_bismuth():
-    decayed = radioactive_decays("214Bi", 20_000, np.random.default_rng(17))
-    assert all([particle.pdg for particle in particles].count(ALPHA) == 1 for particles in decayed)
-    delays = [particle.delay for particles in decayed for particle in particles if particle.pdg == ALPHA]
-    assert np.median(delays) == pytest.approx(164.3, rel=0.04)
-    lines = [particle.energy for particles in decayed for particle in particles if particle.pdg == 22]
-    assert lines.count(0.6093) / len(decayed) == pytest.approx(0.424, abs=0.02)
-
-
-def test_alphas_of_the_radon_chain():
-    rng = np.random.default_rng(18)
-    for nuclide, energy in (("222Rn", 5.4895), ("218Po", 6.0024)):
-        assert radioactive_decays(nuclide, 1, rng) == [[(ALPHA, energy, 0.0)]]
-    assert 50e-4 < ionisation.alpha_range(5.49) < 65e-4
-    assert radioactive_decays("218Po", 0, rng) == []
-
-
-def test_sources_name_nuclides_of_the_table():
-    assert ACTIVITY.keys() == CHAINS.keys()
-    assert {name for chain in CHAINS.values() for name in chain} <= NUCLIDES.keys()
 
 
 def test_recombination():
