@@ -50,10 +50,18 @@ _INELASTIC = int(Process.INELASTIC)
 
 @compiled
 def hadron_mass(pdg: int) -> float:
-    """Mass in MeV of a charged pion, a charged kaon or a proton."""
+    """Mass in MeV of a charged pion, a charged kaon or a proton.
+
+    Raises:
+        ValueError: the particle is none of these.
+    """
     if pdg == _PROTON:
         return PROTON_MASS
-    return PION_MASS if abs(pdg) == 211 else KAON_MASS
+    if abs(pdg) == 211:
+        return PION_MASS
+    if abs(pdg) == 321:
+        return KAON_MASS
+    raise ValueError("the transport follows e, mu, pi, K, p, alpha and photons only")
 
 
 @compiled

@@ -14,13 +14,24 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import DENSITY, ELECTRON_MASS, MUON_MASS
+from data_gen.argon import DENSITY, ELECTRON_MASS, FINE_STRUCTURE, IONISATION_PREFACTOR, MUON_MASS
+from data_gen.bremsstrahlung import emission_cosine
 from data_gen.compiled import compiled
+from data_gen.directions import Direction, rotate
+from data_gen.record import Balance, Process, Record, push_named
+from data_gen.showers import push_electron
+from data_gen.steps import Deposit
 
 RADIATION_CUT = 2.0
 """Smallest energy of an explicit photon or pair."""
+LEAST_TRANSFER = max(RADIATION_CUT, 4.0 * ELECTRON_MASS)
+"""Smallest energy of an explicit pair, masses included."""
 LEAST_ENERGY = 300.0
-"""Kinetic energy below which muons do not radiate: it is less than 2e-4 of their loss."""
+"""Kinetic energy below which muons do not radiate: it is less than 1e-3 of their loss."""
+
+_RELEASED = int(Balance.RELEASED)
+_SHOWER = int(Deposit.SHOWER)
+_RADIATION = int(Process.RADIATION)
 
 _GROOM = np.array(
     [  # kinetic energy in MeV; bremsstrahlung, pairs, photonuclear in MeV cm^2/g
@@ -55,21 +66,37 @@ def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.floa
         DENSITY * energy * np.interp(np.log(energy), np.log(_GROOM[:, 0]), column / _GROOM[:, 0])
         for column in _GROOM.T[1:]
     )
+    electronic = of_electrons(energy)
     total = energy + MUON_MASS
-    cut = RADIATION_CUT / total
-    soft_photons = 4.0 / 3.0 * cut - 2.0 / 3.0 * cut**2 + cut**3 / 3.0
-    photon_rate = photons / total * (4.0 / 3.0 * (-np.log(cut) - 1.0 + cut) + 0.5 * (1.0 - cut**2))
-    whole = 2.0 * ((4.0 * ELECTRON_MASS / total) ** -0.5 - 1.0)  # integral of v^-1.5 from 4 m_e on
-    cut = np.maximum(cut, 4.0 * ELECTRON_MASS / total)
-    hard_pairs = 2.0 * (cut**-0.5 - 1.0) / whole
-    pair_rate = pairs / total * (cut**-1.5 - 1.0) / 1.5 / whole
-    soft = photons * soft_photons + pairs * (1.0 - hard_pairs) + nuclear
-    return photons + pairs + nuclear, soft, photon_rate, pair_rate
+    cut, top = RADIATION_CUT / total, energy / total
+    whole = _photon_moment(top)
+    photon_rate = 4.0 / 3.0 * (np.log(top / cut) - top + cut) + 0.5 * (top**2 - cut**2)
+    photon_rate *= photons / total / whole
+    soft = photons * _photon_moment(cut) / whole
+    least, cut = 4.0 * ELECTRON_MASS / total, LEAST_TRANSFER / total
+    whole = 2.0 * (least**-0.5 - top**-0.5)  # integral of v^-1.5
+    soft += pairs * 2.0 * (least**-0.5 - cut**-0.5) / whole
+    pair_rate = pairs / total * (cut**-1.5 - top**-1.5) / 1.5 / whole
+    return photons + pairs + nuclear + electronic, soft + nuclear + electronic, photon_rate, pair_rate
+
+
+def _photon_moment(v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integral of 4/3 - 4/3 v + v^2 from 0 on."""
+    return 4.0 / 3.0 * v - 2.0 / 3.0 * v**2 + v**3 / 3.0
+
+
+def of_electrons(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean loss in MeV/cm that Groom et al. add to the Bethe equation: radiation off electrons, and spin."""
+    total = energy + MUON_MASS
+    gamma = total / MUON_MASS
+    ratio = ELECTRON_MASS / MUON_MASS
+    largest = 2.0 * ELECTRON_MASS * (gamma**2 - 1.0) / (1.0 + 2.0 * gamma * ratio + ratio**2)
+    log = np.log(2.0 * largest / ELECTRON_MASS)
+    radiated = FINE_STRUCTURE / (4.0 * math.pi) * (np.log(2.0 * gamma) - log / 3.0) * log**2
+    return IONISATION_PREFACTOR * (radiated + 0.125 * (largest / total) ** 2)
 
 
 _LOSS, _SOFT, _PHOTONS, _PAIRS = _tables()
-LEAST_TRANSFER = max(RADIATION_CUT, 4.0 * ELECTRON_MASS)
-"""Smallest energy of an explicit pair, masses included."""
 
 
 @compiled
@@ -98,8 +125,8 @@ def photon_energy(energy: float, rng: np.random.Generator) -> float:
     """Energy of a photon above the cut."""
     total = energy + MUON_MASS
     while True:
-        v = (RADIATION_CUT / total) ** (1.0 - rng.random())
-        if v * total < energy and rng.random() * 4.0 / 3.0 < 4.0 / 3.0 * (1.0 - v) + v * v:
+        v = energy / total * (RADIATION_CUT / energy) ** (1.0 - rng.random())
+        if rng.random() * 4.0 / 3.0 < 4.0 / 3.0 * (1.0 - v) + v * v:
             return v * total
 
 
@@ -107,8 +134,43 @@ def photon_energy(energy: float, rng: np.random.Generator) -> float:
 def pair_energy(energy: float, rng: np.random.Generator) -> float:
     """Energy of a pair above the cut, masses included."""
     total = energy + MUON_MASS
-    top = (LEAST_TRANSFER / total) ** -1.5
-    while True:
-        v = (1.0 + rng.random() * (top - 1.0)) ** (-1.0 / 1.5)
-        if v * total < energy:
-            return v * total
+    low = (LEAST_TRANSFER / total) ** -1.5
+    high = (energy / total) ** -1.5
+    return total * (high + rng.random() * (low - high)) ** (-1.0 / 1.5)
+
+
+@compiled
+def radiate(
+    record: Record,
+    energy: float,
+    pair: bool,
+    separate: bool,
+    gamma: float,
+    x: float,
+    y: float,
+    z: float,
+    direction: Direction,
+    t: float,
+    kind: int,
+    g4_id: int,
+    rng: np.random.Generator,
+) -> None:
+    """Push a photon or a pair of a muon: a shower with rows of its own; a pair may stay with the muon.
+
+    The photon's angle is of the order of 1 / gamma of the muon, distributed as an electron's; the pair
+    goes along the muon.
+    """
+    if not pair:
+        cosine = emission_cosine(gamma * ELECTRON_MASS, rng)
+        out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
+        push_named(record, 22, energy, x, y, z, out, t, _SHOWER, g4_id, _RADIATION)
+        return
+    record.balance[_RELEASED] -= 2.0 * ELECTRON_MASS
+    electron = (energy - 2.0 * ELECTRON_MASS) * rng.random()
+    positron = energy - 2.0 * ELECTRON_MASS - electron
+    if separate:
+        push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+        push_named(record, -11, positron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
+    else:
+        push_electron(record, 11, electron, x, y, z, direction, t, kind, g4_id)
+        push_electron(record, -11, positron, x, y, z, direction, t, kind, g4_id)

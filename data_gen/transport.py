@@ -19,11 +19,10 @@ from data_gen.argon import (
     MUON_MASS,
     PION_DECAY_LENGTH,
 )
-from data_gen.bremsstrahlung import emission_cosine
 from data_gen.captures import capture_kaon, capture_muon, capture_pion
 from data_gen.compiled import compiled
 from data_gen.decays import decay_pion, michel_energy
-from data_gen.directions import Direction, isotropic, rotate, scatter
+from data_gen.directions import isotropic, rotate, scatter
 from data_gen.hadrons import ELASTIC_LENGTH, elastic_cosine, hadron_mass, inelastic_rate, interact
 from data_gen.ionisation import (
     DELTA_CUT,
@@ -36,7 +35,7 @@ from data_gen.ionisation import (
     step_loss,
 )
 from data_gen.kaons import decay_kaon
-from data_gen.muon_radiation import pair_energy, photon_energy, radiation
+from data_gen.muon_radiation import pair_energy, photon_energy, radiate, radiation
 from data_gen.record import Balance, Process, Record, deposit, finish, outside, push_named
 from data_gen.showers import LARGEST_LOSS, LONGEST_STEP, follow_electron, follow_photon, push_electron
 from data_gen.steps import Deposit
@@ -54,7 +53,6 @@ _SHOWER = int(Deposit.SHOWER)
 _MICHEL = int(Deposit.MICHEL)
 _DECAY = int(Process.DECAY)
 _DELTA = int(Process.DELTA)
-_RADIATION = int(Process.RADIATION)
 
 
 @compiled
@@ -190,40 +188,10 @@ def _follow_heavy(
         else:
             pair = which >= rate - pairs
             transfer = pair_energy(energy, rng) if pair else photon_energy(energy, rng)
-            _radiate(record, transfer, pair, energy / mass, x, y, z, direction, t, g4_id, rng)
+            separate = transfer >= delta_ray_shower and kind == _TRACK
+            radiate(record, transfer, pair, separate, gamma, x, y, z, direction, t, kind, g4_id, rng)
             energy -= transfer
     finish(record, g4_id, named, x, y, z)
-
-
-@compiled
-def _radiate(
-    record: Record,
-    energy: float,
-    pair: bool,
-    gamma: float,
-    x: float,
-    y: float,
-    z: float,
-    direction: Direction,
-    t: float,
-    g4_id: int,
-    rng: np.random.Generator,
-) -> None:
-    """Push a photon or a pair of a muon: showers with rows of their own.
-
-    The photon's angle is of the order of 1 / gamma of the muon, distributed as an electron's; the pair
-    goes along the muon.
-    """
-    if not pair:
-        cosine = emission_cosine(gamma * ELECTRON_MASS, rng)
-        out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
-        push_named(record, 22, energy, x, y, z, out, t, _SHOWER, g4_id, _RADIATION)
-        return
-    record.balance[_RELEASED] -= 2.0 * ELECTRON_MASS
-    kinetic = energy - 2.0 * ELECTRON_MASS
-    electron = kinetic * rng.random()
-    push_named(record, 11, electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
-    push_named(record, -11, kinetic - electron, x, y, z, direction, t, _SHOWER, g4_id, _RADIATION)
 
 
 @compiled

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from data_gen import argon, bremsstrahlung, decays, ionisation, photons
+from data_gen import argon, bremsstrahlung, ionisation, muon_radiation, photons
 from data_gen.configuration import Response
 from data_gen.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
 from data_gen.directions import rotate, scatter
 from data_gen.drift import recombination
-from data_gen.radioactivity import ARGON39_ENDPOINT, argon39_energies
 from data_gen.ranges import energy_of_range, range_of_energy
 
 PDG_RANGES = {100.0: 42.5, 400.0: 238.5, 1000.0: 616.3, 4000.0: 2297.0}
@@ -19,12 +18,38 @@ PDG_RANGES = {100.0: 42.5, 400.0: 238.5, 1000.0: 616.3, 4000.0: 2297.0}
 
 @pytest.mark.parametrize("energy", PDG_RANGES)
 def test_muon_range(energy):
-    assert range_of_energy(energy) * argon.DENSITY == pytest.approx(PDG_RANGES[energy], rel=0.01)
+    assert range_of_energy(energy) * argon.DENSITY == pytest.approx(PDG_RANGES[energy], rel=0.002)
 
 
 def test_energy_of_range_inverts_range_of_energy():
     energies = np.geomspace(2.0, 5e4, 50)
     assert energy_of_range(range_of_energy(energies)) == pytest.approx(energies, rel=1e-6)
+
+
+@pytest.mark.parametrize(("energy", "loss"), [(500.0, 1.547), (2000.0, 1.758), (1e4, 2.003), (1e5, 2.258)])
+def test_muon_ionisation(energy, loss):
+    """Groom's table, in MeV cm^2/g."""
+    bethe = ionisation.heavy_stopping_power(energy, argon.MUON_MASS, 1e9)
+    electronic = float(muon_radiation.of_electrons(np.array([energy]))[0])
+    assert (bethe + electronic) / argon.DENSITY == pytest.approx(loss, rel=0.001)
+
+
+@pytest.mark.parametrize(("energy", "loss"), [(1e3, 9.759e-4), (5e3, 9.821e-3), (5e4, 0.1786), (1e6, 5.258)])
+def test_muon_radiation(energy, loss):
+    """The whole is Groom's table, in MeV cm^2/g; what is followed and what is not add up to it.
+
+    The table counts radiation off atomic electrons and the spin's term as ionisation.
+    """
+    whole = float(muon_radiation.mean_loss(np.array([energy]))[0])
+    electronic = float(muon_radiation.of_electrons(np.array([energy]))[0])
+    assert (whole - electronic) / argon.DENSITY == pytest.approx(loss, rel=0.01)
+    soft, photon_rate, pair_rate = muon_radiation.radiation(energy)
+    rng = np.random.default_rng(14)
+    drawn = np.array([muon_radiation.photon_energy(energy, rng) for _ in range(100_000)])
+    pairs = np.array([muon_radiation.pair_energy(energy, rng) for _ in range(100_000)])
+    for transfers in (drawn, pairs):
+        assert transfers.min() >= muon_radiation.RADIATION_CUT and transfers.max() <= energy
+    assert soft + photon_rate * drawn.mean() + pair_rate * pairs.mean() == pytest.approx(whole, rel=0.03)
 
 
 def test_minimum_ionisation():
@@ -128,6 +153,13 @@ def test_angles_are_forward_and_legal(draw):
     assert cosines.mean() > 0.5
 
 
+def test_pairs_are_xcom_and_smooth_at_the_threshold():
+    assert photons.pair_rate(10.0) / argon.DENSITY == pytest.approx(1.0627e-2, rel=0.005)
+    assert photons.pair_rate(1000.0) / argon.DENSITY == pytest.approx(3.719e-2, rel=0.005)
+    rates = [photons.pair_rate(energy) for energy in np.linspace(1.0, 2.0, 101)]
+    assert np.all(np.diff(rates) >= 0.0)
+
+
 def test_pair_fraction_is_symmetric():
     rng = np.random.default_rng(6)
     shares = np.array([photons.pair_fraction(500.0, rng) for _ in range(20_000)])
@@ -163,44 +195,6 @@ def test_rotate_keeps_the_angle():
         assert np.dot(vector, turned) == pytest.approx(cosine, abs=1e-12)
         assert np.linalg.norm(turned) == pytest.approx(1.0)
     assert rotate(0.0, 0.0, -1.0, 1.0, 0.3)[2] == -1.0
-
-
-def test_michel_spectrum():
-    rng = np.random.default_rng(9)
-    energies = np.array([decays.michel_energy(rng) for _ in range(200_000)])
-    endpoint = 52.83 - argon.ELECTRON_MASS
-    assert energies.mean() == pytest.approx(36.47, abs=0.1)
-    assert endpoint - 1.0 < energies.max() <= endpoint + 0.01
-    assert energies.min() > 0.0
-
-
-def test_neutral_pion_photons_have_its_mass():
-    rng = np.random.default_rng(10)
-    for kinetic in (1.0, 500.0):
-        first, cosine1, second, cosine2 = decays.neutral_pion_photon(kinetic, rng)
-        opening = math.acos(cosine1) + math.acos(cosine2)
-        assert first + second == pytest.approx(kinetic + argon.NEUTRAL_PION_MASS)
-        mass2 = 2.0 * first * second * (1.0 - math.cos(opening))
-        assert math.sqrt(mass2) == pytest.approx(argon.NEUTRAL_PION_MASS, rel=1e-6)
-
-
-def test_annihilation_in_flight_conserves_momentum():
-    rng = np.random.default_rng(11)
-    energy = 5.0
-    momentum = math.sqrt(energy * (energy + 2.0 * argon.ELECTRON_MASS))
-    for _ in range(100):
-        first, cosine = decays.annihilation(energy, rng)
-        second = energy + 2.0 * argon.ELECTRON_MASS - first
-        along = (momentum - first * cosine) / second
-        assert abs(along) <= 1.0 + 1e-9
-        across1, across2 = first * math.sqrt(1.0 - cosine**2), second * math.sqrt(max(0.0, 1.0 - along**2))
-        assert across1 == pytest.approx(across2, rel=1e-6, abs=1e-6)
-
-
-def test_argon39_spectrum():
-    energies = argon39_energies(200_000, np.random.default_rng(12))
-    assert energies.mean() == pytest.approx(0.2188, rel=0.01)  # ENSDF
-    assert energies.min() > 0.0 and energies.max() <= ARGON39_ENDPOINT
 
 
 def test_recombination():

@@ -7,7 +7,7 @@ from data_gen import argon, simulate
 from data_gen.configuration import Configuration, Labels
 from data_gen.primary import Primary
 from data_gen.ranges import range_of_energy
-from data_gen.record import Balance, Record
+from data_gen.record import Balance, Process, Record
 from data_gen.steps import Deposit
 from lartpc.detector import ACTIVE_CM
 from lartpc.event import PARTICLE_DTYPE
@@ -108,6 +108,51 @@ def test_stopping_positive_pions_make_the_chain_to_michel_electrons():
     assert len(muons) >= 45  # a few interact on their 1 cm
     assert particles["energy"][muons] == pytest.approx(4.12, abs=0.01)
     assert np.sum(np.isin(particles["parent_id"], muons)) >= len(muons)
+
+
+def test_stopping_kaons_decay_as_the_pdg_says():
+    particles = particles_of(follow(321, 5.0, count=600))
+    kaon = np.isin(particles["parent_id"], np.flatnonzero(particles["pdg"] == 321))
+    muons = particles[kaon & (particles["pdg"] == -13)]
+    of_two = np.abs(muons["energy"] - 152.49) < 0.1
+    assert np.sum(of_two) / 600 == pytest.approx(0.636, abs=0.06)
+    pions = particles[kaon & (particles["pdg"] == 211)]
+    assert np.sum(np.abs(pions["energy"] - 108.55) < 0.1) / 600 == pytest.approx(0.207, abs=0.05)
+
+
+def test_pions_decay_in_flight():
+    """A pion of 40 MeV that loses no energy would decay in 1.5 % of 20 cm (range 13 cm)."""
+    particles = particles_of(follow(211, 40.0, count=1500))
+    muons = particles[particles["pdg"] == -13]
+    in_flight = np.abs(muons["energy"] - 4.12) > 0.02
+    assert 0.005 < np.mean(in_flight) < 0.05
+    assert muons["energy"].max() > 10.0
+
+
+def test_captures_make_stars():
+    pions = particles_of(follow(-211, 3.0, count=400))
+    protons = np.sum(pions["pdg"] == 2212) / 400
+    assert 0.3 < protons < 2.0
+    assert not np.any(np.abs(pions["pdg"]) == 13)
+    kaons = particles_of(follow(-321, 3.0, count=200))
+    assert np.sum(np.isin(kaons["pdg"], [211, -211, 111])) > 100
+    muons = particles_of(follow(13, 3.0, count=1500))
+    captured = muons[muons["process"] == Process.CAPTURE]
+    assert set(captured["pdg"]) == {22, 2212}
+    assert np.sum(captured["pdg"] == 2212) / 1500 == pytest.approx(0.027 * 0.74, abs=0.012)
+    assert np.mean(captured["t"]) == pytest.approx(0.57, rel=0.2)
+
+
+def test_alphas_deposit_on_the_spot():
+    steps = steps_of(follow(1000020040, 5.49))
+    assert len(steps) == 1
+    assert steps["energy"][0] == 5.49
+    assert 500.0 < steps["energy"][0] / steps["length"][0] < 1100.0  # MeV/cm
+
+
+def test_other_particles_are_refused():
+    with pytest.raises(ValueError, match="alpha and photons only"):
+        follow(2112, 100.0)
 
 
 def test_delta_ray_rule_is_the_configured_one():
