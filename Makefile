@@ -6,7 +6,7 @@ GENERATOR := $(wildcard lartpc/*.py data_gen/*.py)
 TRAINING := $(wildcard lartpc/*.py training/*.py)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run test lint bench lock clean
+.PHONY: help install run test lint validate bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -44,6 +44,9 @@ lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+validate: .venv/installed  ## the generator's physics against references, in minutes: runs/validation/index.html
+	$(RUN) data_gen.validate --quick
 
 bench: install runs/quick/best.ckpt  ## figures as ratios, printed and kept in benchmarks/results
 	$(RUN) benchmarks.generator

@@ -1,0 +1,51 @@
+"""Energy conservation: what was deposited or is known to have gone, against what was there."""
+
+from functools import partial
+
+import numpy as np
+
+from data_gen.configuration import Configuration
+from data_gen.primary import isotropic_directions
+from data_gen.record import Balance
+from data_gen.validation.check import Check
+from data_gen.validation.particle_gun import shoot
+from data_gen.validation.study import Effort, Section, Study, generator
+from lartpc.detector import ACTIVE_CM
+
+PRIMARIES = {
+    "e-": 11, "e+": -11, "photon": 22, "mu-": 13, "mu+": -13, "pi+": 211, "pi-": -211, "K+": 321, "K-": -321,
+    "proton": 2212,
+}  # fmt: skip
+"""Every kind of primary -> PDG code."""
+_ENERGIES = (30.0, 300.0, 3000.0)
+
+
+def study(effort: Effort, seed: int) -> Study:
+    """Primaries of every kind from the middle of the active argon, many of which leave it."""
+    tasks = [partial(worst_balance, name, effort.balanced, seed) for name in PRIMARIES]
+    return Study(tuple(tasks), conclude)
+
+
+def worst_balance(name: str, count: int, seed: int) -> tuple[str, int, float]:
+    """Name, number of primaries, and that share of energy accounted for that is furthest from 1."""
+    rng = generator(seed, f"conservation {name}")
+    shares = []
+    for energy in np.repeat(_ENERGIES, count):
+        direction = tuple(map(float, isotropic_directions(1, rng)[0]))
+        middle = tuple(0.5 * extent for extent in ACTIVE_CM)
+        shot = shoot(PRIMARIES[name], float(energy), rng, Configuration(), middle, direction)
+        shares.append(shot.accounted / (energy + shot.balance[Balance.RELEASED]))
+    return name, len(shares), max(shares, key=lambda share: abs(share - 1.0))
+
+
+def conclude(results: list[tuple[str, int, float]]) -> Section:
+    """One check for each kind of primary."""
+    checks = tuple(
+        Check(f"Energy accounted for, {name}: worst of {count}", share, "", 0.0, 1.0, "energy conservation", 1e-9)
+        for name, count, share in results
+    )
+    text = (
+        "Deposits + escaped + neutrinos + kept by nuclei, over kinetic energy + rest mass set free, for primaries of "
+        f"{', '.join(f'{energy:g}' for energy in _ENERGIES)} MeV in random directions.",
+    )
+    return Section("Energy conservation", text, checks)
