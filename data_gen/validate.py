@@ -28,8 +28,8 @@ def validate(
 ) -> None:
     """Check the generator's physics against references, and write one page about it.
 
-    Ranges, energy loss, showers, decays, response, noise, rates, and what events hold, each with its reference
-    and the source of that. Exit code 1 if a check fails.
+    Ranges, energy loss, showers, decays, response, noise, rates, and what events hold, each with its
+    reference and the source of that. Exit code 1 if a check fails.
 
     Args:
         out: folder for index.html and checks.json
@@ -45,7 +45,9 @@ def validate(
     if seed < 0:
         raise UserError(f"--seed {seed} must be 0 or more")
     if not 1 <= workers <= 4 * available_cores():
-        raise UserError(f"--workers {workers} must be 1 to four times the {available_cores()} cores of this machine")
+        raise UserError(
+            f"--workers {workers} must be 1 to four times the {available_cores()} cores of this machine"
+        )
     from data_gen.validation.studies import run_studies
     from data_gen.validation.study import FULL, QUICK
 
@@ -114,14 +116,21 @@ def conclude(sections: "list[Section]", out: Path) -> None:
         table.add_section()
         for check in section.checks:
             verdict = check.verdict.value
-            table.add_row(check.quantity, measured(check), reference(check), deviation(check), allowed(check),
-                          f"[{colours[verdict]}]{verdict}[/]")  # fmt: skip
+            table.add_row(
+                check.quantity,
+                measured(check),
+                reference(check),
+                deviation(check),
+                allowed(check),
+                f"[{colours[verdict]}]{verdict}[/]",
+            )
     say(table)
     say(", ".join(f"{number} {verdict}" for verdict, number in counts(sections).items()))
     failed = failures(sections)
     if failed:
         raise CheckError(
-            f"{len(failed)} checks failed: {'; '.join(check.quantity for check in failed)}; see {out / 'index.html'}"
+            f"{len(failed)} checks failed: {'; '.join(check.quantity for check in failed)}; see "
+            f"{out / 'index.html'}"
         )
     say("next: python -m data_gen.generate")
 
@@ -131,7 +140,13 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
     """A progress bar; yields the callback that moves it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TextColumn("tasks, left"), TimeRemainingColumn())
+    columns = (
+        TextColumn("checking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tasks, left"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("checking", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -55,27 +55,73 @@ def conclude(results: list[tuple[int, int, NDArray[np.float64]]]) -> Section:
     share = len(found[13]) / muons[13]
     one_measurement = "The measurement is 0.537(32) µs: its uncertainty of 6 % holds the generator's 0.57 µs."
     checks = (
-        Check("Michel electrons, mean kinetic energy", float(energies.mean()), "MeV",
-              float(energies.std() / np.sqrt(count)), MEAN_KINETIC,
-              "Michel spectrum, rho = 3/4 (PDG, Muon decay parameters): mean total energy 7/10 of the end point",
-              0.003),
-        Check("Michel electrons, end point (total energy)", float(endpoint), "MeV", 0.5 * ENDPOINT / count,
-              ENDPOINT, "two-body kinematics, masses of the PDG", 0.001,
-              note="Largest of the sample, corrected for its expected distance from the end, 1 / (2 N)."),
-        Check("Mean lifetime of stopped mu+", float(times.mean()), "µs", float(times.std() / np.sqrt(count)),
-              LIFETIME, "PDG", 0.005),
-        Check("Electrons for each stopped mu+", count / muons[-13], "", 0.0, 1.0, "every free muon decays", 0.0),
-        Check("Mean lifetime of stopped mu-", float(late.mean()), "µs", float(late.std() / np.sqrt(len(late))),
-              CAPTURE_LIFETIME, "T. Suzuki, D. F. Measday, J. P. Roalsvig, PRC 35 (1987) 2212", note=one_measurement),
-        Check("Share of stopped mu- that decay", share, "", float(np.sqrt(share * (1.0 - share) / muons[13])),
-              CAPTURE_LIFETIME / LIFETIME, "ratio of the lifetimes above", note=one_measurement),
-    )  # fmt: skip
+        Check(
+            "Michel electrons, mean kinetic energy",
+            float(energies.mean()),
+            "MeV",
+            uncertainty=float(energies.std() / np.sqrt(count)),
+            reference=MEAN_KINETIC,
+            source="Michel spectrum (PDG, Muon decay parameters): mean total energy 7/10 of the end point",
+            tolerance=0.003,
+        ),
+        Check(
+            "Michel electrons, end point (total energy)",
+            float(endpoint),
+            "MeV",
+            uncertainty=0.5 * ENDPOINT / count,
+            reference=ENDPOINT,
+            source="two-body kinematics, masses of the PDG",
+            tolerance=0.001,
+            note="Largest of the sample, corrected for its expected distance from the end, 1 / (2 N).",
+        ),
+        Check(
+            "Mean lifetime of stopped mu+",
+            float(times.mean()),
+            "µs",
+            uncertainty=float(times.std() / np.sqrt(count)),
+            reference=LIFETIME,
+            source="PDG",
+            tolerance=0.005,
+        ),
+        Check(
+            "Electrons for each stopped mu+",
+            count / muons[-13],
+            "",
+            reference=1.0,
+            source="every free muon decays",
+            tolerance=0.0,
+        ),
+        Check(
+            "Mean lifetime of stopped mu-",
+            float(late.mean()),
+            "µs",
+            uncertainty=float(late.std() / np.sqrt(len(late))),
+            reference=CAPTURE_LIFETIME,
+            source="T. Suzuki, D. F. Measday, J. P. Roalsvig, PRC 35 (1987) 2212",
+            note=one_measurement,
+        ),
+        Check(
+            "Share of stopped mu- that decay",
+            share,
+            "",
+            uncertainty=float(np.sqrt(share * (1.0 - share) / muons[13])),
+            reference=CAPTURE_LIFETIME / LIFETIME,
+            source="ratio of the lifetimes above",
+            note=one_measurement,
+        ),
+    )
     message = "Electrons of stopped muons follow the Michel spectrum up to its end point."
     with drawing("michel", message) as canvas:
         axes = canvas.axes[0]
-        axes.hist(energies, 53, (0, 53), density=True, color=OURS, alpha=0.4, label=f"{count:,} simulated decays")
+        axes.hist(
+            energies, 53, (0, 53), density=True, color=OURS, alpha=0.4, label=f"{count:,} simulated decays"
+        )
         x = np.linspace(0.0, 1.0, 200)
-        axes.plot(x * MICHEL_ENDPOINT - ELECTRON_MASS, 2.0 * x**2 * (3.0 - 2.0 * x) / MICHEL_ENDPOINT,
-                  color=REFERENCE, label="Michel spectrum")  # fmt: skip
+        axes.plot(
+            x * MICHEL_ENDPOINT - ELECTRON_MASS,
+            2.0 * x**2 * (3.0 - 2.0 * x) / MICHEL_ENDPOINT,
+            color=REFERENCE,
+            label="Michel spectrum",
+        )
         label(axes, "kinetic energy of the electron (MeV)", "probability (1/MeV)", xlim=(0, 58))
     return Section("Muons at rest: decay and capture", (), checks, (canvas.plot,))

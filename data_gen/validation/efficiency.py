@@ -35,8 +35,8 @@ def study(effort: Effort, seed: int) -> Study:
 def found_pulses(seed: int, number: int) -> dict[str, Any]:
     """Of one event: true pulses and those with a hit, by plane and charge; hits with and without truth.
 
-    A true pulse is one of the noise-free waveforms; it is found where a hit on its channel peaks within 6 ticks
-    of its own peak. Only single ones count, without another within 40 ticks.
+    A true pulse is one of the noise-free waveforms; it is found where a hit on its channel peaks within
+    6 ticks of its own peak. Only single ones count, without another within 40 ticks.
     """
     rng, configuration = generator(seed, "efficiency", number), Configuration()
     record = transport(primaries(configuration, rng), configuration, rng)
@@ -107,18 +107,39 @@ def conclude(results: list[dict[str, Any]]) -> Section:
     value, error = half_point(pulses, found)
     share = found[bright].sum() / pulses[bright].sum()
     checks = (
-        Check("Charge at which half of the single pulses have a hit", value, "ke", error, float(expected),
-              "threshold of 4.2 noise RMS × area of the filter's Gaussian pulse of height 1", 0.2,
-              note="Noise moves the peak up, diffusion moves the pulse's height down."),
-        Check("Single pulses above 3 ke with a hit", float(share), "",
-              float(np.sqrt(max(share * (1 - share), 1e-6) / pulses[bright].sum())), 1.0,
-              "ten noise RMS: every such pulse is above the threshold", 0.01),
-        *(Check(f"Purity: hits on plane {name} with at least 20 keV of truth",
-                100.0 * total["real"][i] / total["hits"][i], "%",
-                note="Depends on what the events hold; the rest are noise and grazing charge.")
-          for i, name in enumerate(_PLANES)),
-    )  # fmt: skip
-    message = "Hits appear where the pulse's charge crosses 0.7 thousand electrons, a fortieth of a minimum-ionising particle's."
+        Check(
+            "Charge at which half of the single pulses have a hit",
+            value,
+            "ke",
+            uncertainty=error,
+            reference=float(expected),
+            source="threshold of 4.2 noise RMS × area of the filter's Gaussian pulse of height 1",
+            tolerance=0.2,
+            note="Noise moves the peak up, diffusion moves the pulse's height down.",
+        ),
+        Check(
+            "Single pulses above 3 ke with a hit",
+            float(share),
+            "",
+            uncertainty=float(np.sqrt(max(share * (1 - share), 1e-6) / pulses[bright].sum())),
+            reference=1.0,
+            source="ten noise RMS: every such pulse is above the threshold",
+            tolerance=0.01,
+        ),
+        *(
+            Check(
+                f"Purity: hits on plane {name} with at least 20 keV of truth",
+                100.0 * total["real"][i] / total["hits"][i],
+                "%",
+                note="Depends on what the events hold; the rest are noise and grazing charge.",
+            )
+            for i, name in enumerate(_PLANES)
+        ),
+    )
+    message = (
+        "Hits appear where the pulse's charge crosses 0.7 thousand electrons, a fortieth of a "
+        "minimum-ionising particle's."
+    )
     with drawing("efficiency", message, panels=2) as canvas:
         axes = canvas.axes[0]
         for i, colour in enumerate((SECOND, THIRD, OURS)):
@@ -135,6 +156,7 @@ def conclude(results: list[dict[str, Any]]) -> Section:
         axes.set_xscale("log")
         label(axes, "height of the hit (noise RMS)", "hits with truth (%)", ylim=(0, 103))
     text = (
-        "True pulses are those of the same waveforms without noise; single ones count, 40 ticks from the next.",
+        "True pulses are those of the same waveforms without noise; single ones count, 40 ticks from the "
+        "next.",
     )
     return Section("Hit finding: efficiency and purity", text, checks, (canvas.plot,))

@@ -10,17 +10,19 @@ from data_gen.configuration import Configuration, Sources
 from data_gen.primary import Sample
 from data_gen.simulate import simulate
 from data_gen.sources import sample_table
+from data_gen.validation import patch_edges
 from data_gen.validation.check import Check
 from data_gen.validation.estimates import mean, ratio
 from data_gen.validation.figures import FAINT, OURS, REFERENCE, SECOND, THIRD, drawing, label
-from data_gen.validation.patch_edges import patch_statistics
 from data_gen.validation.study import Effort, Plot, Section, Study, generator
 from lartpc.contract import Label
 from lartpc.detector import PLANES
 
 NATURAL = Sources(cosmic_muons=1.0, stopping_muons=1.0, showers=0.0, beam=1.0)
 """As data_gen/configs/natural.yaml."""
-PAPER = "M. Wang et al., Front. Big Data 3 (2021) 604083, section 2.1: a typical event has about 55,000 patches"
+PAPER = (
+    "M. Wang et al., Front. Big Data 3 (2021) 604083, section 2.1: a typical event has about 55,000 patches"
+)
 CHARGES = np.geomspace(0.5, 300.0, 60)
 """Bins of a hit's charge, in thousands of electrons."""
 _NAMES = tuple(each.name for each in PLANES)
@@ -49,21 +51,25 @@ def configuration_of(kind: str) -> Configuration:
 
 
 def event(kind: str, seed: int, number: int) -> dict[str, Any]:
-    """One event: its hits, less what is not needed, and what patches at the collection plane's edge are like."""
+    """One event: its hits, less what is not needed, and of the default mixture also what patches are like."""
     simulated = simulate(configuration_of(kind), seed, number, _NAMES)
     hits = simulated.hits
     result: dict[str, Any] = {"kind": kind, "hits": hits[_KEPT].copy()}
     if kind == "default":
         on_w = hits[hits["local_plane"] == 2]
-        result["patches"] = patch_statistics(simulated.images["W"][0], on_w, generator(seed, "patches", number))
+        result["patches"] = patch_edges.patch_statistics(
+            simulated.images["W"][0], on_w, generator(seed, "patches", number)
+        )
     return result
 
 
 def conclude(results: list[dict[str, Any]]) -> Section:
     """Count what the events hold."""
     hits = {
-        kind: [each["hits"] for each in results if each["kind"] == kind] for kind in ("default", "natural", "whole")
+        kind: [each["hits"] for each in results if each["kind"] == kind]
+        for kind in ("default", "natural", "whole")
     }
+    patches = [each["patches"] for each in results if each["kind"] == "default"]
     table = sample_table(Configuration())
     weights = np.divide(
         table["natural"], table["generated"], out=np.ones(len(table)), where=table["generated"] > 0.0
@@ -72,17 +78,16 @@ def conclude(results: list[dict[str, Any]]) -> Section:
         *_count_checks(hits),
         *_class_checks(hits, weights),
         *_whole_checks(hits["whole"]),
-        *_patch_checks([each["patches"] for each in results if each["kind"] == "default"]),
+        *patch_edges.checks(patches),
     ]
-    plots = (_charge_plot(hits["default"]), _patch_plot([r["patches"] for r in results if r["kind"] == "default"]))
     text = (
-        f"{len(hits['default'])} events of one drift volume in the default mixture, whose hits also stand for nature "
-        f"when each counts natural / generated times; {len(hits['natural'])} events generated in nature's mixture, to "
-        f"see that the two agree; and {len(hits['whole'])} of the whole detector.",
-        "Outside regions of interest a pixel is exactly 0, inside the plane as in the padding beyond its edge. With noise "
-        "everywhere, padding would be a noise-free rectangle that marks the edge; as it is, a strip of zeros is nothing "
-        "that patches deep inside the plane do not have as well.",
+        f"{len(hits['default'])} events of one drift volume in the default mixture, whose hits also stand "
+        "for nature when each counts natural / generated times; "
+        f"{len(hits['natural'])} events generated in nature's mixture, to see that the two agree; and "
+        f"{len(hits['whole'])} of the whole detector.",
+        patch_edges.TEXT,
     )
+    plots = (_charge_plot(hits["default"]), patch_edges.plot(patches))
     return Section("Events: hits, classes, patches", text, tuple(checks), plots)
 
 
@@ -92,23 +97,40 @@ def _count_checks(hits: dict[str, list[NDArray[np.void]]]) -> list[Check]:
         for plane, name in enumerate(_NAMES):
             value, error = mean([np.sum(each["local_plane"] == plane) for each in hits[kind]])
             checks.append(
-                Check(f"Hits per event on plane {name}, {kind} mixture", value, "", error,
-                      note="Of one drift volume; follows from the mixture.")
-            )  # fmt: skip
-    for name, chosen in (("track", Label.TRACK), ("shower", Label.SHOWER)):
-        charge = np.concatenate([
-            each["integral"][(each["label"] == chosen) & (each["local_plane"] == 2)] for each in hits["default"]
-        ])  # fmt: skip
+                Check(
+                    f"Hits per event on plane {name}, {kind} mixture",
+                    value,
+                    "",
+                    uncertainty=error,
+                    note="Of one drift volume; follows from the mixture.",
+                )
+            )
+    for name, chosen, why in (
+        ("track", Label.TRACK, "Above the 30 ke of a track across the wires: they come at every angle."),
+        ("shower", Label.SHOWER, "Half of these hits are dots and the ends of showers."),
+    ):
+        charge = np.concatenate(
+            [
+                each["integral"][(each["label"] == chosen) & (each["local_plane"] == 2)]
+                for each in hits["default"]
+            ]
+        )
         error = 1.2533 * (np.percentile(charge, 84) - np.percentile(charge, 16)) / 2.0 / np.sqrt(len(charge))
         checks.append(
-            Check(f"Charge of {name} hits on plane W, median", float(np.median(charge)), "ke", float(error),
-                  note="Tracks cross the wires at every angle, so above the 30 ke of one that runs across them; dots and "
-                       "shower ends below.")
-        )  # fmt: skip
+            Check(
+                f"Charge of {name} hits on plane W, median",
+                float(np.median(charge)),
+                "ke",
+                uncertainty=float(error),
+                note=why,
+            )
+        )
     return checks
 
 
-def _shares(hits: list[NDArray[np.void]], weights: NDArray[np.float64] | None) -> dict[str, tuple[float, float]]:
+def _shares(
+    hits: list[NDArray[np.void]], weights: NDArray[np.float64] | None
+) -> dict[str, tuple[float, float]]:
     """Shares of hits, in percent with uncertainty, each hit counted with the weight of its sample."""
     weight = [np.ones(len(each)) if weights is None else weights[each["sample"]] for each in hits]
     total = [each.sum() for each in weight]
@@ -130,15 +152,29 @@ def _class_checks(hits: dict[str, list[NDArray[np.void]]], weights: NDArray[np.f
     checks = []
     for name, (value, error) in _shares(hits["default"], None).items():
         checks.append(
-            Check(f"Share of hits, {name}, default mixture", value, "%", error, note="Follows from the mixture.")
+            Check(
+                f"Share of hits, {name}, default mixture",
+                value,
+                "%",
+                uncertainty=error,
+                note="Follows from the mixture.",
+            )
         )
     generated = _shares(hits["natural"], None)
     for name, (value, error) in _shares(hits["default"], weights).items():
         expected, spread = generated[name]
         checks.append(
-            Check(f"Share of hits, {name}, nature's mixture by weights", value, "%", float(np.hypot(error, spread)),
-                  expected, "events generated in nature's mixture", 0.02, 3.0)
-        )  # fmt: skip
+            Check(
+                f"Share of hits, {name}, nature's mixture by weights",
+                value,
+                "%",
+                uncertainty=float(np.hypot(error, spread)),
+                reference=expected,
+                source="events generated in nature's mixture",
+                tolerance=0.02,
+                sigmas=3.0,
+            )
+        )
     return checks
 
 
@@ -157,40 +193,41 @@ def _whole_checks(hits: list[NDArray[np.void]]) -> list[Check]:
     shares = np.bincount(every["local_plane"], minlength=3) / len(hits)
     planes = ", ".join(f"{name} {share:,.0f}" for name, share in zip(_NAMES, shares, strict=True))
     note = (
-        f"No tolerance: the paper gives an order, not which planes and hits it counts. Here {', '.join(parts)}; {planes}. "
-        "Ideal hit finding at 4.2 noise RMS on all three planes, unipolar induction and perfect disambiguation keep dots "
-        "and grazing charge that an experiment's thresholds and noise filters drop."
+        "No tolerance: the paper gives an order, not which planes and hits it counts. Here "
+        f"{', '.join(parts)}; {planes}. The number of muons follows from the flux and sets the order; ideal "
+        "hit finding at 4.2 noise RMS on all three planes, unipolar induction and perfect disambiguation "
+        "keep dots and grazing charge that an experiment's thresholds and noise filters drop."
     )
     return [
-        Check("Hits per event of the whole detector, nature's mixture", value, "", error if np.isfinite(error) else 0.0,
-              55_000.0, PAPER, note=note),
-        Check("Hits per event of the whole detector, radioactivity and noise left out",
-              float(np.mean([np.sum(~np.isin(each["sample"], (Sample.RADIOACTIVITY, Sample.NOISE))) for each in hits])),
-              "", 0.0, 55_000.0, PAPER, note="As above."),
-    ]  # fmt: skip
-
-
-def _patch_checks(patches: list[dict[str, Any]]) -> list[Check]:
-    why = "Follows from the mixture and the regions of interest."
-    image = mean([each["zeros"] for each in patches])
-    joined = {key: np.concatenate([each[key] for each in patches]) for key in ("inside", "edge")}
-    margins = {key: np.concatenate([each[key] for each in patches]) for key in ("inside_margin", "edge_margin")}
-    rows = [
-        ("Pixels of plane W that are exactly 0", 100.0 * image[0], 100.0 * image[1]),
-        ("Zeros in patches that lie inside the plane", *_percent(joined["inside"])),
-        ("Zeros in the part within the plane of patches at its edge", *_percent(joined["edge"])),
-        ("Patches inside the plane with 8 or more empty rows on one side", *_percent(margins["inside_margin"] >= 8)),
-        ("Patches at the plane's first and last wires, the same", *_percent(margins["edge_margin"] >= 8)),
+        Check(
+            "Hits per event of the whole detector, nature's mixture",
+            value,
+            "",
+            uncertainty=error if np.isfinite(error) else 0.0,
+            reference=55_000.0,
+            source=PAPER,
+            note=note,
+        ),
+        Check(
+            "Hits per event of the whole detector, radioactivity and noise left out",
+            float(
+                np.mean(
+                    [np.sum(~np.isin(each["sample"], (Sample.RADIOACTIVITY, Sample.NOISE))) for each in hits]
+                )
+            ),
+            "",
+            reference=55_000.0,
+            source=PAPER,
+            note="As above.",
+        ),
     ]
-    return [Check(name, value, "%", error, note=why) for name, value, error in rows]
-
-
-def _percent(values: NDArray[Any]) -> tuple[float, float]:
-    return 100.0 * float(values.mean()), 100.0 * float(values.std() / np.sqrt(len(values)))
 
 
 def _charge_plot(hits: list[NDArray[np.void]]) -> Plot:
-    message = "Tracks peak at the charge of a minimum-ionising particle, radioactive dots far below, noise at the threshold."
+    message = (
+        "Tracks peak at the charge of a minimum-ionising particle, radioactive dots far below, noise at "
+        "the threshold."
+    )
     every = np.concatenate(hits)
     every = every[every["local_plane"] == 2]
     with drawing("hit-charge", message) as canvas:
@@ -198,27 +235,25 @@ def _charge_plot(hits: list[NDArray[np.void]]) -> Plot:
         dots = every["sample"] == Sample.RADIOACTIVITY
         for name, mask, colour in (
             ("track", every["label"] == Label.TRACK, OURS),
-            ("shower, Michel and dots left out", (every["label"] == Label.SHOWER) & (every["michel"] == 0) & ~dots, SECOND),
+            (
+                "shower, Michel and dots left out",
+                (every["label"] == Label.SHOWER) & (every["michel"] == 0) & ~dots,
+                SECOND,
+            ),
             ("Michel", every["michel"] == 1, REFERENCE),
             ("radioactive dots", dots, THIRD),
             ("none", every["label"] == Label.NONE, FAINT),
         ):
-            axes.hist(every["integral"][mask], CHARGES, weights=np.full(mask.sum(), 1.0 / len(hits)),
-                      histtype="step", lw=1.6, color=colour, label=name)  # fmt: skip
+            axes.hist(
+                every["integral"][mask],
+                CHARGES,
+                weights=np.full(mask.sum(), 1.0 / len(hits)),
+                histtype="step",
+                lw=1.6,
+                color=colour,
+                label=name,
+            )
         axes.set(xscale="log", yscale="log")
         label(axes, "charge of the hit (thousand electrons)", "hits per event on plane W")
         axes.legend(loc="upper left", fontsize=7.5)
-    return canvas.plot
-
-
-def _patch_plot(patches: list[dict[str, Any]]) -> Plot:
-    message = "Empty strips at the side of a patch occur inside the plane as well, though less often than at its edge."
-    margins = {key: np.concatenate([each[key] for each in patches]) for key in ("inside_margin", "edge_margin")}
-    rows = np.arange(0, 25)
-    with drawing("patch-edges", message) as canvas:
-        axes = canvas.axes[0]
-        for key, colour, name in (("inside_margin", OURS, "inside the plane"), ("edge_margin", REFERENCE, "at its first and last wires")):
-            share = [100.0 * np.mean(margins[key] >= row) for row in rows]
-            axes.plot(rows, share, "o-", ms=3, color=colour, label=f"patches {name}")
-        label(axes, "empty rows on one side of the patch, at least", "patches (%)", ylim=(0, 103))
     return canvas.plot

@@ -10,7 +10,6 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
 
 from data_gen.validation.study import Plot
 
@@ -38,11 +37,11 @@ class Canvas:
     """A figure under way; ``plot`` is set when the ``with`` block of :func:`drawing` ends.
 
     Attributes:
-        axes: left to right.
+        axes: of matplotlib, left to right.
         plot: the finished picture.
     """
 
-    def __init__(self, axes: list[Axes]) -> None:
+    def __init__(self, axes: list[Any]) -> None:
         self.axes = axes
         self.plot: Plot
 
@@ -70,7 +69,7 @@ def drawing(name: str, message: str, panels: int = 1, height: float = 3.1) -> It
             plt.close(figure)
 
 
-def label(axes: Axes, x: str, y: str, **options: Any) -> None:
+def label(axes: Any, x: str, y: str, **options: Any) -> None:
     """Name the axes, with units, and show the legend where something has a label."""
     axes.set(xlabel=x, ylabel=y, **options)
     if axes.get_legend_handles_labels()[0]:

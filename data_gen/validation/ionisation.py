@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,9 @@ def landau_width(energy: float, mass: float, length: float) -> float:
 
 
 def most_probable_loss(energy: float, mass: float, length: float) -> float:
-    """Most probable loss in MeV over ``length`` cm: xi [ln(2 m c^2 (bg)^2 / I) + ln(xi / I) + 0.2 - b^2 - delta].
+    """Most probable loss in MeV of a particle of charge 1 over ``length`` cm, thin for it.
 
-    PDG eq. 34.12, for thin layers, where xi is far below the largest transfer.
+    xi [ln(2 m c^2 (beta gamma)^2 / I) + ln(xi / I) + 0.2 - beta^2 - delta] (PDG eq. 34.12).
     """
     gamma = 1.0 + energy / mass
     beta_gamma2 = gamma**2 - 1.0
@@ -94,8 +95,8 @@ def peak(
 ) -> tuple[float, float]:
     """Most probable value and its statistical uncertainty.
 
-    The maximum of a cubic through the logarithm of the histogram within an eighth of its peak; the uncertainty
-    from 40 histograms with Poisson weights (bootstrap).
+    The maximum of a cubic through the logarithm of the histogram within an eighth of its peak; the
+    uncertainty from 40 histograms whose counts are drawn anew (Poisson bootstrap).
 
     Args:
         values: a sample with one peak.
@@ -106,7 +107,7 @@ def peak(
     counts, edges = np.histogram(values, bins, window)
     centres = 0.5 * (edges[1:] + edges[:-1])
 
-    def maximum(heights: NDArray[np.float64]) -> float:
+    def maximum(heights: NDArray[Any]) -> float:
         top = centres[heights.argmax()]
         near = (np.abs(centres - top) < 0.125 * top) & (heights > 0)
         cubic = np.polyfit(centres[near] - top, np.log(heights[near]), 3, w=np.sqrt(heights[near]))
@@ -121,13 +122,22 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
     losses = np.concatenate(results) / THICKNESS
     expected = most_probable_loss(MUON_ENERGY, MUON_MASS, THICKNESS) / THICKNESS
     value, error = peak(losses, 56, (1.2, 2.6), np.random.default_rng(0))
-    check = Check(f"Most probable loss of a 4 GeV muon over {THICKNESS} cm, {len(losses):,} pitches", value,
-                  "MeV/cm", error, expected, SOURCE, 0.04,
-                  note="Landau's theory takes atomic electrons as free: a thin layer of bound ones has a wider peak.")  # fmt: skip
+    check = Check(
+        f"Most probable loss of a 4 GeV muon over {THICKNESS} cm, {len(losses):,} pitches",
+        value,
+        "MeV/cm",
+        uncertainty=error,
+        reference=expected,
+        source=SOURCE,
+        tolerance=0.04,
+        note="Landau's theory takes atomic electrons as free: a thin layer of bound ones has a wider peak.",
+    )
     message = "The simulated losses peak where the formula of Landau and Bichsel says."
     with drawing("landau", message) as canvas:
         axes = canvas.axes[0]
-        axes.hist(losses, 90, (1.0, 4.0), density=True, color=OURS, alpha=0.35, label="simulated muons, 4 GeV")
+        axes.hist(
+            losses, 90, (1.0, 4.0), density=True, color=OURS, alpha=0.35, label="simulated muons, 4 GeV"
+        )
         scale = landau_width(MUON_ENERGY, MUON_MASS, THICKNESS) / THICKNESS
         x = np.linspace(1.0, 4.0, 400)
         inside = np.mean((losses > 1.0) & (losses < 4.0))
@@ -136,7 +146,8 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
         axes.axvline(value, color=OURS, ls="--", lw=1.0)
         label(axes, f"energy deposited over {THICKNESS} cm, per length (MeV/cm)", "probability (cm/MeV)")
     text = (
-        "Muons of 4 GeV cross planes one wire pitch apart; what is deposited between two planes counts, delta "
+        "Muons of 4 GeV cross planes one wire pitch apart; what is deposited between two planes counts, "
+        "delta "
         "rays with it.",
     )
     return Section("Energy loss in front of one wire", text, (check,), (canvas.plot,))

@@ -29,7 +29,7 @@ def study(effort: Effort, seed: int) -> Study:
 
 
 def deconvolution() -> NDArray[np.complexfloating]:
-    """(3001,) factor from the spectrum of raw ADC to that of thousands of electrons a tick, all frequencies."""
+    """(3001,) factor from the spectrum of raw ADC to that of ke/tick, at all frequencies."""
     megahertz = scipy.fft.rfftfreq(READOUT_TICKS, TICK_US)
     low_pass = np.exp(-0.5 * (megahertz / FILTER_MHZ) ** 2)
     return low_pass / electronics_response(megahertz) / ADC_TICKS_PER_KE
@@ -53,7 +53,9 @@ def spectrum(kind: str, seed: int, number: int) -> tuple[str, float, NDArray[np.
         modes = scipy.fft.rfft(raw, axis=1) * factor
     else:
         modes = scipy.fft.rfft(noise(_CHANNELS, RAW_RMS, rng).astype(float), axis=1)
-        low = (scipy.fft.rfftfreq(READOUT_TICKS, TICK_US) < 2.0 * FILTER_MHZ) & (np.arange(modes.shape[1]) > 0)
+        low = (scipy.fft.rfftfreq(READOUT_TICKS, TICK_US) < 2.0 * FILTER_MHZ) & (
+            np.arange(modes.shape[1]) > 0
+        )
         before = np.abs(modes[:, low] / factor[low]) ** 2
         rms = float(np.sqrt(before.mean() / READOUT_TICKS))
     return kind, rms, np.mean(np.abs(modes) ** 2, axis=0)
@@ -84,7 +86,9 @@ def expected_hits(threshold: float) -> float:
 
 def conclude(results: list[tuple[str, float, NDArray[np.float64]]]) -> Section:
     """Compare RMS and spectrum; count hits."""
-    power = {kind: np.mean([each for of, _, each in results if of == kind], axis=0) for kind in ("raw", "drawn")}
+    power = {
+        kind: np.mean([each for of, _, each in results if of == kind], axis=0) for kind in ("raw", "drawn")
+    }
     inferred = [rms for kind, rms, _ in results if kind == "drawn"]
     readouts = len(inferred)
     rms = {kind: _rms(each) for kind, each in power.items()}
@@ -100,31 +104,75 @@ def conclude(results: list[tuple[str, float, NDArray[np.float64]]]) -> Section:
     total = hits @ [each.channels for each in PLANES] / sum(each.channels for each in PLANES)
     number = total * readouts * sum(each.channels for each in PLANES)
     checks = (
-        Check("Raw noise that the drawn noise stands for", float(np.mean(inferred)), "ADC", RAW_RMS * error, RAW_RMS,
-              "ProtoDUNE-SP simulation, dunecore: 2.5 ADC", 0.02),
-        Check("Deconvolved noise, RMS of a sample", 1e3 * rms["drawn"], "e/tick", 1e3 * rms["drawn"] * error * 1.4,
-              1e3 * rms["raw"], SOURCE, 0.02),
-        Check("Power of the deconvolved noise, worst of ten bands of 0.05 MHz", worst, "",
-              float(np.sqrt(2.0 / (groups[0].sum() * _CHANNELS * readouts))), 1.0, SOURCE, 0.02, 3.0),
-        Check(f"Hits of noise alone, threshold {threshold} RMS, a channel and readout", float(total), "",
-              float(np.sqrt(number) / number * total), expected_hits(threshold),
-              "upward crossings of Gaussian noise (Rice, BSTJ 23 (1944) 282), for samples", 0.10,
-              note="Crossings that follow each other within a pulse count as one hit."),
-        *(Check(f"Hits of noise alone, plane {each.name}, a channel and readout", float(value), "",
-                float(np.sqrt(value / (readouts * each.channels))), note="By plane, for information.")
-          for each, value in zip(PLANES, hits, strict=True)),
-    )  # fmt: skip
+        Check(
+            "Raw noise that the drawn noise stands for",
+            float(np.mean(inferred)),
+            "ADC",
+            uncertainty=RAW_RMS * error,
+            reference=RAW_RMS,
+            source="ProtoDUNE-SP simulation, dunecore: 2.5 ADC",
+            tolerance=0.02,
+        ),
+        Check(
+            "Deconvolved noise, RMS of a sample",
+            1e3 * rms["drawn"],
+            "e/tick",
+            uncertainty=1e3 * rms["drawn"] * error * 1.4,
+            reference=1e3 * rms["raw"],
+            source=SOURCE,
+            tolerance=0.02,
+        ),
+        Check(
+            "Power of the deconvolved noise, worst of ten bands of 0.05 MHz",
+            worst,
+            "",
+            uncertainty=float(np.sqrt(2.0 / (groups[0].sum() * _CHANNELS * readouts))),
+            reference=1.0,
+            source=SOURCE,
+            tolerance=0.02,
+            sigmas=3.0,
+        ),
+        Check(
+            f"Hits of noise alone, threshold {threshold} RMS, a channel and readout",
+            float(total),
+            "",
+            uncertainty=float(np.sqrt(number) / number * total),
+            reference=expected_hits(threshold),
+            source="upward crossings of Gaussian noise (Rice, BSTJ 23 (1944) 282), for samples",
+            tolerance=0.10,
+            note="Crossings that follow each other within a pulse count as one hit.",
+        ),
+        *(
+            Check(
+                f"Hits of noise alone, plane {each.name}, a channel and readout",
+                float(value),
+                "",
+                uncertainty=float(np.sqrt(value / (readouts * each.channels))),
+                note="By plane, for information.",
+            )
+            for each, value in zip(PLANES, hits, strict=True)
+        ),
+    )
     message = "Noise drawn mode by mode has the spectrum of raw noise that went through the deconvolution."
     with drawing("noise", message) as canvas:
         axes = canvas.axes[0]
         unit = 1e3 * np.sqrt(2.0 / READOUT_TICKS**2)
         shown = (megahertz > 0) & (megahertz < 0.7)
-        axes.plot(megahertz[shown], unit * np.sqrt(power["raw"][shown]), color=REFERENCE, lw=2.5, alpha=0.5,
-                  label="2.5 ADC of white noise, deconvolved")  # fmt: skip
+        axes.plot(
+            megahertz[shown],
+            unit * np.sqrt(power["raw"][shown]),
+            color=REFERENCE,
+            lw=2.5,
+            alpha=0.5,
+            label="2.5 ADC of white noise, deconvolved",
+        )
         axes.plot(megahertz[shown], unit * np.sqrt(power["drawn"][shown]), color=OURS, lw=0.8, label="drawn")
         axes.set(yscale="log", ylim=(1e-3, 5))
         label(axes, "frequency (MHz)", "RMS of a Fourier mode (e/tick)")
-    text = (f"The chain: {CHAIN}. The reference makes 2.5 ADC of white noise and deconvolves it at all frequencies.",)
+    text = (
+        f"The chain: {CHAIN}. The reference makes 2.5 ADC of white noise and deconvolves it at all "
+        "frequencies.",
+    )
     return Section("Noise", text, checks, (canvas.plot,))
 
 

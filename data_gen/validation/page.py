@@ -66,6 +66,8 @@ def render(sections: list[Section], provenance: dict[str, Any]) -> str:
 
 def measured(check: Check) -> str:
     """Value with its uncertainty, to two digits of that, and unit: ``1.734(40) MeV/cm``."""
+    if _tiny(check):
+        return _with_unit(f"{check.value:.9g}", check.unit)
     return _with_unit(quantity_text(check.value, check.uncertainty), check.unit)
 
 
@@ -78,7 +80,7 @@ def deviation(check: Check) -> str:
     """Deviation from the reference in percent; as a power of ten where the tolerance is tiny."""
     if check.deviation is None:
         return "–"
-    if check.tolerance is not None and 0.0 < check.tolerance < 1e-6:
+    if _tiny(check):
         return f"{check.deviation:+.0e}".replace("-", "−")
     return f"{100.0 * check.deviation:+.2f} %".replace("-", "−")
 
@@ -89,7 +91,7 @@ def allowed(check: Check) -> str:
         return "–"
     if check.tolerance == 0.0:
         return f"{check.sigmas:g} σ" if check.uncertainty else "exact"
-    relative = f"{100.0 * check.tolerance:g} %" if check.tolerance > 1e-6 else f"{check.tolerance:g}"
+    relative = f"{check.tolerance:g}" if _tiny(check) else f"{100.0 * check.tolerance:g} %"
     return f"{relative} + {check.sigmas:g} σ" if check.uncertainty else relative
 
 
@@ -104,6 +106,11 @@ def quantity_text(value: float, uncertainty: float) -> str:
         return _rounded(value)
     spread = uncertainty if digits == 0 else round(uncertainty * 10.0**digits)
     return f"{value:,.{digits}f}({spread:,.0f})".replace("-", "−")
+
+
+def _tiny(check: Check) -> bool:
+    """Whether a check is about digits that a percentage does not show."""
+    return check.tolerance is not None and 0.0 < check.tolerance < 1e-6
 
 
 def _rounded(value: float) -> str:

@@ -12,8 +12,8 @@ from data_gen.simulate import transport
 from data_gen.steps import Deposit
 
 ENDLESS = Configuration(margin=1e4, labels=Labels(delta_ray_shower=0.0))
-"""100 m of argon on all sides. Every delta ray has an id of its own, so that the steps of a track are those of
-the particle itself."""
+"""100 m of argon on all sides. Every delta ray has an id of its own, so that a track's steps are those of the
+particle itself."""
 
 ALONG_Z = (0.0, 0.0, 1.0)
 

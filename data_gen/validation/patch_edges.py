@@ -5,13 +5,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data_gen.validation.check import Check
+from data_gen.validation.estimates import mean
+from data_gen.validation.figures import OURS, REFERENCE, drawing, label
+from data_gen.validation.study import Plot
 from lartpc.detector import PIXEL_TICKS
 from lartpc.patches import HALF, cut_patches, pad_planes
 
+TEXT = (
+    "Outside regions of interest a pixel is exactly 0, inside the plane as in the padding beyond its edge. "
+    "With noise everywhere, padding would be a noise-free rectangle that marks the edge. As it is, strips of "
+    "zeros occur in patches deep inside the plane as well, and the part of an edge patch that lies within "
+    "the "
+    "plane holds as many zeros as any other."
+)
 _PATCHES = 600
 
 
-def patch_statistics(image: NDArray[np.float16], hits: NDArray[np.void], rng: np.random.Generator) -> dict[str, Any]:
+def patch_statistics(
+    image: NDArray[np.float16], hits: NDArray[np.void], rng: np.random.Generator
+) -> dict[str, Any]:
     """Zeros in the patches around some of a plane's hits.
 
     Args:
@@ -44,3 +57,50 @@ def patch_statistics(image: NDArray[np.float16], hits: NDArray[np.void], rng: np
         "inside_margin": margin[whole],
         "edge_margin": margin[padded],
     }
+
+
+def checks(patches: list[dict[str, Any]]) -> list[Check]:
+    """Shares of zeros, in the image and in patches; one dictionary of :func:`patch_statistics` an event."""
+    why = "Follows from the mixture and the regions of interest."
+    image = mean([each["zeros"] for each in patches])
+    joined = {key: np.concatenate([each[key] for each in patches]) for key in ("inside", "edge")}
+    margins = {
+        key: np.concatenate([each[key] for each in patches]) for key in ("inside_margin", "edge_margin")
+    }
+    rows = [
+        ("Pixels of plane W that are exactly 0", 100.0 * image[0], 100.0 * image[1]),
+        ("Zeros in patches that lie inside the plane", *_percent(joined["inside"])),
+        ("Zeros in the part within the plane of patches at its edge", *_percent(joined["edge"])),
+        (
+            "Patches inside the plane with 8 or more empty rows on one side",
+            *_percent(margins["inside_margin"] >= 8),
+        ),
+        ("Patches at the plane's first and last wires, the same", *_percent(margins["edge_margin"] >= 8)),
+    ]
+    return [Check(name, value, "%", uncertainty=error, note=why) for name, value, error in rows]
+
+
+def _percent(values: NDArray[Any]) -> tuple[float, float]:
+    return 100.0 * float(values.mean()), 100.0 * float(values.std() / np.sqrt(len(values)))
+
+
+def plot(patches: list[dict[str, Any]]) -> Plot:
+    """How wide the empty strips of patches are."""
+    message = (
+        "Empty strips at the side of a patch occur inside the plane as well, though less often than at its "
+        "edge."
+    )
+    margins = {
+        key: np.concatenate([each[key] for each in patches]) for key in ("inside_margin", "edge_margin")
+    }
+    rows = np.arange(0, 25)
+    with drawing("patch-edges", message) as canvas:
+        axes = canvas.axes[0]
+        for key, colour, name in (
+            ("inside_margin", OURS, "inside the plane"),
+            ("edge_margin", REFERENCE, "at its first and last wires"),
+        ):
+            share = [100.0 * np.mean(margins[key] >= row) for row in rows]
+            axes.plot(rows, share, "o-", ms=3, color=colour, label=f"patches {name}")
+        label(axes, "empty rows on one side of the patch, at least", "patches (%)", ylim=(0, 103))
+    return canvas.plot

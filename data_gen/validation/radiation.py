@@ -62,16 +62,45 @@ def conclude(results: list[tuple[float, float]]) -> Section:
     energy = critical(length)
     pair_length = 7.0 / 9.0 / pair_rate(5e4)
     checks = (
-        Check("Radiation length: energy over radiative loss at 10 GeV", length, "cm", error, RADIATION_LENGTH,
-              SOURCE, 0.02),
-        Check("Radiation length: 7/9 of the mean free path for pairs at 50 GeV", pair_length, "cm", 0.0,
-              RADIATION_LENGTH, SOURCE, 0.03),
-        Check("Critical energy (Rossi: collision loss in one radiation length)", energy, "MeV",
-              abs(critical(length + error) - energy), CRITICAL_ENERGY, SOURCE, 0.02),
-        Check("Collision loss of a 10 MeV electron", collision_loss(10.0) / DENSITY, "MeV cm²/g", 0.0, 1.55,
-              "NIST ESTAR (ICRU Report 37), argon, with the density effect of the liquid", 0.02),
-    )  # fmt: skip
-    message = "Electrons lose by collisions what they would lose by Rossi's radiation at 33 MeV; Compton scattering rules between 0.1 and 10 MeV."
+        Check(
+            "Radiation length: energy over radiative loss at 10 GeV",
+            length,
+            "cm",
+            uncertainty=error,
+            reference=RADIATION_LENGTH,
+            source=SOURCE,
+            tolerance=0.02,
+        ),
+        Check(
+            "Radiation length: 7/9 of the mean free path for pairs at 50 GeV",
+            pair_length,
+            "cm",
+            reference=RADIATION_LENGTH,
+            source=SOURCE,
+            tolerance=0.03,
+        ),
+        Check(
+            "Critical energy (Rossi: collision loss in one radiation length)",
+            energy,
+            "MeV",
+            uncertainty=abs(critical(length + error) - energy),
+            reference=CRITICAL_ENERGY,
+            source=SOURCE,
+            tolerance=0.02,
+        ),
+        Check(
+            "Collision loss of a 10 MeV electron",
+            collision_loss(10.0) / DENSITY,
+            "MeV cm²/g",
+            reference=1.55,
+            source="NIST ESTAR (ICRU Report 37), argon, with the density effect of the liquid",
+            tolerance=0.02,
+        ),
+    )
+    message = (
+        "Electrons lose by collisions what they would lose by Rossi's radiation at 33 MeV; Compton "
+        "scattering rules between 0.1 and 10 MeV."
+    )
     with drawing("electrons", message, panels=2) as canvas:
         axes = canvas.axes[0]
         axes.plot(_ENERGIES, [collision_loss(each) for each in _ENERGIES], color=OURS, label="collisions")
@@ -83,11 +112,20 @@ def conclude(results: list[tuple[float, float]]) -> Section:
         label(axes, "kinetic energy of the electron (MeV)", "mean loss (MeV/cm)")
         axes = canvas.axes[1]
         energies = np.geomspace(0.01, 1e4, 400)
-        rates = [(photoelectric_rate, "photoelectric", THIRD), (compton_rate, "Compton", OURS), (pair_rate, "pairs", SECOND)]
+        rates = [
+            (photoelectric_rate, "photoelectric", THIRD),
+            (compton_rate, "Compton", OURS),
+            (pair_rate, "pairs", SECOND),
+        ]
         for rate, name, colour in rates:
             axes.plot(energies, [rate(each) for each in energies], color=colour, label=name)
-        axes.plot(energies, [sum(rate(each) for rate, *_ in rates) for each in energies], color="black", lw=1.0,
-                  label="all")  # fmt: skip
+        axes.plot(
+            energies,
+            [sum(rate(each) for rate, *_ in rates) for each in energies],
+            color="black",
+            lw=1.0,
+            label="all",
+        )
         axes.set(xscale="log", yscale="log", ylim=(1e-4, 100))
         label(axes, "energy of the photon (MeV)", "interactions per cm")
     text = (

@@ -55,20 +55,39 @@ def conclude(results: list[tuple[float, NDArray[np.float64]]]) -> Section:
         for energy in dict.fromkeys(energy for energy, _ in results)
     }
     integrated = [
-        Check(f"Muon range, {energy:g} MeV, integrated stopping power",
-              float(range_of_energy(energy)) * DENSITY, "g/cm²", 0.0, MUON_RANGES[energy], SOURCE,
-              tolerance(energy))
+        Check(
+            f"Muon range, {energy:g} MeV, integrated stopping power",
+            float(range_of_energy(energy)) * DENSITY,
+            "g/cm²",
+            reference=MUON_RANGES[energy],
+            source=SOURCE,
+            tolerance=tolerance(energy),
+        )
         for energy in ENERGIES
-    ]  # fmt: skip
+    ]
     means = {energy: float(found.mean()) * DENSITY for energy, found in lengths.items()}
     errors = {energy: float(found.std() / len(found) ** 0.5) * DENSITY for energy, found in lengths.items()}
     simulated = [
-        Check(f"Muon range, {energy:g} MeV, mean of {len(lengths[energy])} simulated muons", mean, "g/cm²",
-              errors[energy], MUON_RANGES[energy], SOURCE, tolerance(energy))
+        Check(
+            f"Muon range, {energy:g} MeV, mean of {len(lengths[energy])} simulated muons",
+            mean,
+            "g/cm²",
+            uncertainty=errors[energy],
+            reference=MUON_RANGES[energy],
+            source=SOURCE,
+            tolerance=tolerance(energy),
+        )
         for energy, mean in means.items()
-    ]  # fmt: skip
+    ]
     losses = [heavy_stopping_power(energy, MUON_MASS, 1e9) for energy in range(100, 1000, 2)]
-    minimum = Check("Smallest mean loss of a muon", min(losses), "MeV/cm", 0.0, MINIMUM_LOSS, SOURCE, 0.005)
+    minimum = Check(
+        "Smallest mean loss of a muon",
+        min(losses),
+        "MeV/cm",
+        reference=MINIMUM_LOSS,
+        source=SOURCE,
+        tolerance=0.005,
+    )
 
     table = np.array(list(MUON_RANGES.items())).T
     message = "Over three decades of energy the muon range follows the table to half a percent."
@@ -77,15 +96,28 @@ def conclude(results: list[tuple[float, NDArray[np.float64]]]) -> Section:
         ratio = range_of_energy(table[0]) * DENSITY / table[1]
         axes.axhspan(-0.5, 0.5, color=REFERENCE, alpha=0.08, lw=0)
         axes.axhline(0.0, color=REFERENCE, label="PDG table")
-        axes.plot(table[0], 100.0 * (ratio - 1.0), "o-", ms=3.5, color=OURS, label="integrated stopping power")
+        axes.plot(
+            table[0], 100.0 * (ratio - 1.0), "o-", ms=3.5, color=OURS, label="integrated stopping power"
+        )
         reference = np.array([MUON_RANGES[energy] for energy in means])
         deviation = 100.0 * (np.array(list(means.values())) / reference - 1.0)
-        axes.errorbar(list(means), deviation, 100.0 * np.array(list(errors.values())) / reference, fmt="s", ms=5,
-                      color="black", label="simulated muons, mean path")  # fmt: skip
+        axes.errorbar(
+            list(means),
+            deviation,
+            100.0 * np.array(list(errors.values())) / reference,
+            fmt="s",
+            ms=5,
+            color="black",
+            label="simulated muons, mean path",
+        )
         axes.set_xscale("log")
         label(axes, "kinetic energy of the muon (MeV)", "range over table, less 1 (%)", ylim=(-2, 2))
     text = (
-        "The range in the continuous-slowing-down approximation, and the mean path of muons that the transport "
-        "follows step by step, delta rays and fluctuations included. The mean loss has its minimum near 266 MeV.",
+        "The range in the continuous-slowing-down approximation, and the mean path of muons that the "
+        "transport "
+        "follows step by step, delta rays and fluctuations included. The mean loss has its minimum near "
+        "266 MeV.",
     )
-    return Section("Muons: range and mean energy loss", text, (*integrated, *simulated, minimum), (canvas.plot,))
+    return Section(
+        "Muons: range and mean energy loss", text, (*integrated, *simulated, minimum), (canvas.plot,)
+    )

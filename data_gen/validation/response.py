@@ -11,15 +11,15 @@ from data_gen.drift import IONISATION_ENERGY, drift, recombination
 from data_gen.steps import STEP_DTYPE
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, SECOND, drawing, label
+from data_gen.validation.geometry import geometry_checks
 from data_gen.validation.study import Effort, Plot, Section, Study, generator
 from data_gen.waveforms import ADC_TICKS_PER_KE, SHAPING_US, add_charge, electronics_response
-from lartpc.detector import ACTIVE_CM, DETECTORS, DRIFT_SPEED, PLANES, READOUT_TICKS, TICK_US, plane
+from lartpc.detector import ACTIVE_CM, DETECTORS, DRIFT_SPEED, READOUT_TICKS, TICK_US, plane
 
 MODIFIED_BOX = "modified box model, ArgoNeuT, JINST 8 (2013) P08005, at 0.4867 kV/cm"
 COLD_ELECTRONICS = "time-domain response of the LArASIC, WireCell toolkit, util/src/Response.cxx"
 PULSER = "pulser calibration of ProtoDUNE-SP, WireCell pdsp/params.jsonnet"
 DIFFUSION = "sqrt(2 D t) with WireCell's D for ProtoDUNE-SP: 4.0 and 8.8 cm²/s, drift of 350 cm"
-GEOMETRY = "dunecore, ProtoDUNE-SP geometry; ProtoDUNE-SP, JINST 15 (2020) P12004"
 
 _FULL_DRIFT = 350.0
 _APART = 12
@@ -29,7 +29,9 @@ _SHOWN = np.linspace(20.0, 355.0, 8)
 
 def study(_: Effort, seed: int) -> Study:
     """Lines of deposits through drift, diffusion and electronics."""
-    return Study(tuple(partial(widths, float(x), seed, n) for n, x in enumerate((_FULL_DRIFT, *_SHOWN))), conclude)
+    return Study(
+        tuple(partial(widths, float(x), seed, n) for n, x in enumerate((_FULL_DRIFT, *_SHOWN))), conclude
+    )
 
 
 def mip_charge() -> float:
@@ -64,7 +66,7 @@ def widths(x: float, seed: int, number: int) -> tuple[float, float]:
 
 
 def _waveforms(x: float, z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(480, 6000) on the collection plane, of points of charge at the drift distance ``x`` and along ``z``."""
+    """(480, 6000) on the collection plane, of points of charge at the drift distance ``x`` and at ``z``."""
     steps = np.zeros(len(z), STEP_DTYPE)
     steps["x"], steps["y"], steps["z"] = x, 300.0, z
     steps["energy"], steps["length"] = 5.0, 2.0
@@ -80,16 +82,18 @@ def _variance(weights: NDArray[np.float64]) -> float:
 
 
 def impulse() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Times in us; the electronics' answer to an impulse from the generator's spectrum and in the time domain."""
+    """Times in us; the electronics' answer to an impulse: the generator's, and in the time domain."""
     step = 0.01
     time = np.arange(8192) * step
-    ours = np.fft.irfft(electronics_response(np.fft.rfftfreq(len(time), step))) / step
+    spectrum = electronics_response(np.fft.rfftfreq(len(time), step).astype(float))
+    ours = np.fft.irfft(spectrum).astype(float) / step
     t = time / SHAPING_US
     first, second = np.exp(-2.82833 * t), np.exp(-2.40318 * t)
     known = 4.31054 * np.exp(-2.94809 * t)
     known += first * (-5.2404 * np.cos(1.19361 * t) + 1.524912 * np.sin(1.19361 * t))
     known += second * (0.929848 * np.cos(2.5928 * t) - 0.655368 * np.sin(2.5928 * t))
-    return time, ours, known / (known.sum() * step)
+    known /= known.sum() * step
+    return time.astype(float), ours, known
 
 
 def conclude(results: list[tuple[float, float]]) -> Section:
@@ -106,44 +110,76 @@ def conclude(results: list[tuple[float, float]]) -> Section:
     gain = 14.0 * 0.160218 * 1.1365 * 4096.0 / 1400.0 * area / TICK_US
     pulse = f"Electronics, {SHAPING_US} µs shaping"
     checks = (
-        Check("Recombination at 2.1 MeV/cm", float(recombination(2.1, response)), "", 0.0, 0.703, MODIFIED_BOX, 0.005),
-        Check("Charge of a minimum-ionising particle on a collection wire", mip_charge(), "ke", 0.0, expected_charge,
-              "2.1 MeV/cm × 0.4792 cm / 23.6 eV (Miyajima, PRA 9 (1974) 1438) × 0.703", 0.01),
-        Check(f"{pulse}: area of a pulse of height 1", 1.0 / float(ours.max()), "µs", 0.0, area, COLD_ELECTRONICS, 0.01),
-        Check(f"{pulse}: time of the peak", float(time[ours.argmax()]), "µs", 0.0, float(time[known.argmax()]),
-              COLD_ELECTRONICS, 0.01),
-        Check("Gain: area of the pulse of 1000 electrons", ADC_TICKS_PER_KE, "ADC tick", 0.0, gain,
-              f"14 mV/fC × 1.1365 ({PULSER}) × 4096 ADC / 1.4 V × area above", 0.01),
-        Check("Width along the drift after 350 cm", results[0][0], "cm", 0.0, float(longitudinal), DIFFUSION, 0.02),
-        Check("Width across the wires after 350 cm", results[0][1], "cm", 0.0, float(transverse), DIFFUSION, 0.03,
-              note="Charge beyond three standard deviations is kept on the last wire that these reach."),
-        *_geometry(),
-    )  # fmt: skip
-    text = ("Each number is measured on waveforms that drift, diffusion and electronics made, without noise.",)
+        Check(
+            "Recombination at 2.1 MeV/cm",
+            float(recombination(2.1, response)),
+            "",
+            reference=0.703,
+            source=MODIFIED_BOX,
+            tolerance=0.005,
+        ),
+        Check(
+            "Charge of a minimum-ionising particle on a collection wire",
+            mip_charge(),
+            "ke",
+            reference=expected_charge,
+            source="2.1 MeV/cm × 0.4792 cm / 23.6 eV (Miyajima, PRA 9 (1974) 1438) × 0.703",
+            tolerance=0.01,
+        ),
+        Check(
+            f"{pulse}: area of a pulse of height 1",
+            1.0 / float(ours.max()),
+            "µs",
+            reference=area,
+            source=COLD_ELECTRONICS,
+            tolerance=0.01,
+        ),
+        Check(
+            f"{pulse}: time of the peak",
+            float(time[ours.argmax()]),
+            "µs",
+            reference=float(time[known.argmax()]),
+            source=COLD_ELECTRONICS,
+            tolerance=0.01,
+        ),
+        Check(
+            "Gain: area of the pulse of 1000 electrons",
+            ADC_TICKS_PER_KE,
+            "ADC tick",
+            reference=gain,
+            source=f"14 mV/fC × 1.1365 ({PULSER}) × 4096 ADC / 1.4 V × area above",
+            tolerance=0.01,
+        ),
+        Check(
+            "Width along the drift after 350 cm",
+            results[0][0],
+            "cm",
+            reference=float(longitudinal),
+            source=DIFFUSION,
+            tolerance=0.02,
+        ),
+        Check(
+            "Width across the wires after 350 cm",
+            results[0][1],
+            "cm",
+            reference=float(transverse),
+            source=DIFFUSION,
+            tolerance=0.03,
+            note="Charge beyond three standard deviations is kept on the last wire that these reach.",
+        ),
+        *geometry_checks(),
+    )
+    text = (
+        "Each number is measured on waveforms that drift, diffusion and electronics made, without noise.",
+    )
     return Section("Response: charge, electronics, diffusion, geometry", text, checks, (_plot(results[1:]),))
 
 
-def _geometry() -> list[Check]:
-    channels = {each.name: each.channels for each in PLANES}
-    modules = len({volume.z for volume in DETECTORS["protodune-sp"].volumes}) * 2
-    total = modules * (channels["U"] + channels["V"] + 2 * channels["W"])
-    wires = [
-        Check(f"Wires of plane {each.name} that face a drift volume", each.wires, "", 0.0, count, GEOMETRY, 0.0)
-        for each, count in zip(PLANES, (1148, 1148, 480), strict=True)
-    ]
-    longest = ACTIVE_CM[0] / DRIFT_SPEED
-    return [
-        *wires,
-        Check("Channels of ProtoDUNE-SP", total, "", 0.0, 15_360, GEOMETRY, 0.0,
-              note="6 anode plane assemblies × (800 U + 800 V + 960 W); those 480 W of each that face the wall "
-                   "belong to no drift volume."),
-        Check("Longest drift time", longest, "µs", 0.0, 2300.0,
-              "3.6 m at 500 V/cm, ProtoDUNE-SP, JINST 15 (2020) P12004: about 2.3 ms", 0.03),
-    ]  # fmt: skip
-
-
 def _plot(measured: list[tuple[float, float]]) -> Plot:
-    message = "Pulses have the shape of the cold electronics, recombination follows the modified box model, and charge spreads as the square root of the drift."
+    message = (
+        "Pulses have the shape of the cold electronics, recombination follows the modified box model, and "
+        "charge spreads as the square root of the drift."
+    )
     response = Response()
     with drawing("response", message, panels=3) as canvas:
         axes = canvas.axes[0]
@@ -162,7 +198,10 @@ def _plot(measured: list[tuple[float, float]]) -> Plot:
         axes = canvas.axes[2]
         x = np.linspace(0.0, ACTIVE_CM[0], 100)
         for column, (constant, name, colour) in enumerate(
-            ((response.longitudinal_diffusion, "along the drift", OURS), (response.transverse_diffusion, "across", SECOND))
+            (
+                (response.longitudinal_diffusion, "along the drift", OURS),
+                (response.transverse_diffusion, "across", SECOND),
+            )
         ):
             axes.plot(x, 10.0 * np.sqrt(2e-6 * constant * x / DRIFT_SPEED), color=REFERENCE, lw=1.0)
             axes.plot(_SHOWN, 10.0 * np.array(measured)[:, column], "o", ms=4, color=colour, label=name)

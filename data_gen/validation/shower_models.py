@@ -21,7 +21,7 @@ def pdg_maximum(energy: float) -> float:
 
 
 def gflash_shape(energy: float) -> tuple[float, float]:
-    """Depth of the maximum in radiation lengths and the gamma function's a of the mean shower (:data:`GFLASH`)."""
+    """Depth of the maximum in radiation lengths, and a of the gamma function (:data:`GFLASH`)."""
     logarithm = np.log(energy / _GFLASH_CRITICAL)
     return float(logarithm - 0.858), float(0.21 + (0.492 + 2.38 / Z) * logarithm)
 

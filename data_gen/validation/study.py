@@ -77,9 +77,7 @@ class Effort:
     muons: int = 600
     losses: int = 100
     decays: int = 6000
-    showers: dict[int, int] = field(
-        default_factory=lambda: {500: 2000, 1000: 1500, 3000: 1200, 10_000: 1000}
-    )
+    showers: dict[int, int] = field(default_factory=lambda: {500: 2000, 1000: 1500, 3000: 1200, 10_000: 1000})
     balanced: int = 30
     noise: int = 8
     sources: int = 4000
@@ -91,16 +89,16 @@ class Effort:
 
 FULL = Effort()
 QUICK = Effort(
-    muons=150,
-    losses=30,
-    decays=1500,
-    showers={500: 400, 1000: 300, 3000: 200, 10_000: 120},
-    balanced=6,
-    noise=2,
-    sources=1000,
-    tracks=20,
-    events=16,
-    natural=16,
+    muons=300,
+    losses=40,
+    decays=3000,
+    showers={500: 800, 1000: 600, 3000: 400, 10_000: 250},
+    balanced=8,
+    noise=3,
+    sources=1500,
+    tracks=40,
+    events=24,
+    natural=24,
     whole=1,
 )
 

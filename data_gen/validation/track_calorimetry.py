@@ -26,8 +26,8 @@ from lartpc.detector import TICK_US, TRIGGER_TICK, plane
 
 PSTAR = "NIST PSTAR, protons in argon, derivative of the CSDA range"
 PROTON_RANGES = {
-    10.0: 0.1887, 15.0: 0.3823, 20.0: 0.6335, 30.0: 1.296, 40.0: 2.159, 80.0: 7.375, 100.0: 10.92, 150.0: 22.15,
-    200.0: 36.27, 250.0: 52.82, 300.0: 71.44, 350.0: 91.84, 400.0: 113.8,
+    10.0: 0.1887, 15.0: 0.3823, 20.0: 0.6335, 30.0: 1.296, 40.0: 2.159, 80.0: 7.375, 100.0: 10.92,
+    150.0: 22.15, 200.0: 36.27, 250.0: 52.82, 300.0: 71.44, 350.0: 91.84, 400.0: 113.8,
 }  # fmt: skip
 """Kinetic energy of a proton in MeV -> CSDA range in argon in g/cm^2 (NIST PSTAR, as larreco's
 TrackMomentumCalculator has it)."""
@@ -55,7 +55,7 @@ def study(effort: Effort, seed: int) -> Study:
 
 
 def track_points(pdg: int, events: int, seed: int, number: int) -> tuple[int, NDArray[np.float64]]:
-    """PDG code; (N, 3) residual range in cm, path in front of the wire in cm, reconstructed dE/dx in MeV/cm."""
+    """PDG code; (N, 3) residual range in cm, path in front of the wire in cm, dE/dx from hits in MeV/cm."""
     rng = generator(seed, f"track calorimetry {pdg}", number)
     points = [np.zeros((0, 3))]
     for _ in range(events):
@@ -78,7 +78,7 @@ def _primary(pdg: int, x: float, rng: np.random.Generator) -> Primary:
 
 
 def _owners(record: Record) -> NDArray[np.int64]:
-    """(P,) particle that each counts with: the parent for delta rays, which a reconstruction cannot take off."""
+    """(P,) particle that each counts with: for delta rays the parent, for they share its hits."""
     owner = np.arange(record.counts[2])
     for row in range(record.counts[2]):
         if record.particles["process"][row] == Process.DELTA:
@@ -156,27 +156,53 @@ def conclude(results: list[tuple[int, NDArray[np.float64]]]) -> Section:
     protons = points[PROTON][(points[PROTON][:, 0] > 5.0) & (points[PROTON][:, 0] < 25.0)]
     ratios = protons[:, 2] / table_loss(PROTON_RANGES, protons[:, 0])
     checks = (
-        Check("Stopping muons, 1 to 1.5 m before the end: most probable dE/dx from hits", found, "MeV/cm", error,
-              float(expected), LANDAU_BICHSEL, 0.04),
-        Check("Stopping muons, 4 cm to 1.5 m: most probable dE/dx over formula, mean of bins",
-              float(np.mean(muons[:, 1] / muons[:, 3])), "", float(np.mean(muons[:, 2] / muons[:, 3]) / len(muons) ** 0.5),
-              1.0, LANDAU_BICHSEL, 0.04),
-        Check("Stopping protons, 5 to 25 cm before the end: median of dE/dx from hits over table",
-              float(np.median(ratios)), "", float(1.2533 * ratios.std() / len(ratios) ** 0.5), 1.0, PSTAR, 0.04),
-    )  # fmt: skip
+        Check(
+            "Stopping muons, 1 to 1.5 m before the end: most probable dE/dx from hits",
+            found,
+            "MeV/cm",
+            uncertainty=error,
+            reference=float(expected),
+            source=LANDAU_BICHSEL,
+            tolerance=0.04,
+        ),
+        Check(
+            "Stopping muons, 4 cm to 1.5 m: most probable dE/dx over formula, mean of bins",
+            float(np.mean(muons[:, 1] / muons[:, 3])),
+            "",
+            uncertainty=float(np.mean(muons[:, 2] / muons[:, 3]) / len(muons) ** 0.5),
+            reference=1.0,
+            source=LANDAU_BICHSEL,
+            tolerance=0.04,
+        ),
+        Check(
+            "Stopping protons, 5 to 25 cm before the end: median of dE/dx from hits over table",
+            float(np.median(ratios)),
+            "",
+            uncertainty=float(1.2533 * ratios.std() / len(ratios) ** 0.5),
+            reference=1.0,
+            source=PSTAR,
+            tolerance=0.04,
+        ),
+    )
     text = (
-        "Muons of 400 MeV and protons of 250 MeV that stop, five an event, noise and thresholds as in data. Charge "
-        "of a wire's hits over the true path in front of it, corrected for the electron lifetime and turned into "
+        "Muons of 400 MeV and protons of 250 MeV that stop, five an event, noise and thresholds as in "
+        "data. Charge "
+        "of a wire's hits over the true path in front of it, corrected for the electron lifetime and "
+        "turned into "
         "dE/dx by the inverse of the modified box model at the wire's mean charge density.",
-        "The peak of muons lies some percent above Landau's for one pitch, as it must: charge spreads across the "
-        "wires as it drifts, so that a wire sees more than its pitch of the track, and the most probable loss per "
+        "The peak of muons lies some percent above Landau's for one pitch, as it must: charge spreads "
+        "across the "
+        "wires as it drifts, so that a wire sees more than its pitch of the track, and the most probable "
+        "loss per "
         "length grows with the length (G. Putnam, D. Schmitz, JINST 17 (2022) P10044).",
     )
     return Section("Calorimetry of stopping tracks", text, checks, (_plot(points, muons),))
 
 
 def _plot(points: dict[int, NDArray[np.float64]], muons: NDArray[np.float64]) -> Plot:
-    message = "Stopping muons and protons, from hits alone, lie on the curves by which experiments tell them apart."
+    message = (
+        "Stopping muons and protons, from hits alone, lie on the curves by which experiments tell them apart."
+    )
     with drawing("dedx", message, height=4.0) as canvas:
         axes = canvas.axes[0]
         residual = np.geomspace(1.0, 160.0, 200)
@@ -186,9 +212,19 @@ def _plot(points: dict[int, NDArray[np.float64]], muons: NDArray[np.float64]) ->
             energies = kinetic_energy(residual, _MASS[pdg])
             curve = [heavy_stopping_power(float(each), _MASS[pdg], 1e9) for each in energies]
             axes.plot(residual, curve, color=colour, lw=1.0, label=f"{name}: Bethe, mean")
-        likely = [most_probable_loss(float(e), MUON_MASS, 0.49) / 0.49 for e in kinetic_energy(residual, MUON_MASS)]
+        likely = [
+            most_probable_loss(float(e), MUON_MASS, 0.49) / 0.49 for e in kinetic_energy(residual, MUON_MASS)
+        ]
         axes.plot(residual, likely, "--", color=OURS, lw=1.0, label="muons: Landau, most probable")
-        axes.errorbar(muons[:, 0], muons[:, 1], muons[:, 2], fmt="o", ms=4, color=OURS, label="muons: hits, most probable")
+        axes.errorbar(
+            muons[:, 0],
+            muons[:, 1],
+            muons[:, 2],
+            fmt="o",
+            ms=4,
+            color=OURS,
+            label="muons: hits, most probable",
+        )
         middle, medians = [], []
         for low, high in zip(_PROTON_BINS[:-1], _PROTON_BINS[1:], strict=True):
             rows = points[PROTON][(points[PROTON][:, 0] >= low) & (points[PROTON][:, 0] < high)]
@@ -196,7 +232,10 @@ def _plot(points: dict[int, NDArray[np.float64]], muons: NDArray[np.float64]) ->
                 middle.append(rows[:, 0].mean())
                 medians.append(np.median(rows[:, 2]))
         axes.plot(middle, medians, "s", ms=4, color=SECOND, label="protons: hits, median")
-        for table, marker, name in ((MUON_RANGES, "x", "muons: PDG table"), (PROTON_RANGES, "+", "protons: NIST PSTAR")):
+        for table, marker, name in (
+            (MUON_RANGES, "x", "muons: PDG table"),
+            (PROTON_RANGES, "+", "protons: NIST PSTAR"),
+        ):
             at = np.array([each / DENSITY for each in table.values() if 1.5 < each / DENSITY < 160.0])
             axes.plot(at, table_loss(table, at), marker, ms=7, color=REFERENCE, label=name, zorder=5)
         axes.set(xscale="log", ylim=(0, 22), xlim=(1, 160))
