@@ -12,6 +12,7 @@ from lartpc.files import whole_file, whole_folder
 
 COMMANDS = [
     "data_gen.generate",
+    "data_gen.validate",
     "training.evaluate",
     "export.triton",
     "export.check",

@@ -68,8 +68,7 @@ def conclude(results: list[tuple[str, int, float]]) -> Section:
     )
     text = (
         "Deposits + escaped + neutrinos + kept by nuclei, over kinetic energy + rest mass set free, for "
-        "primaries of "
-        f"{', '.join(f'{energy:g}' for energy in _ENERGIES)} MeV in random directions, and for radioactive "
-        "decays.",
+        f"primaries of {', '.join(f'{energy:g}' for energy in _ENERGIES)} MeV in random directions, and "
+        "for radioactive decays.",
     )
     return Section("Energy conservation", text, checks)

@@ -82,9 +82,8 @@ def conclude(results: list[dict[str, Any]]) -> Section:
     ]
     text = (
         f"{len(hits['default'])} events of one drift volume in the default mixture, whose hits also stand "
-        "for nature when each counts natural / generated times; "
-        f"{len(hits['natural'])} events generated in nature's mixture, to see that the two agree; and "
-        f"{len(hits['whole'])} of the whole detector.",
+        f"for nature when each counts natural / generated times; {len(hits['natural'])} events generated "
+        f"in nature's mixture, to see that the two agree; and {len(hits['whole'])} of the whole detector.",
         patch_edges.TEXT,
     )
     plots = (_charge_plot(hits["default"]), patch_edges.plot(patches))
@@ -194,9 +193,10 @@ def _whole_checks(hits: list[NDArray[np.void]]) -> list[Check]:
     planes = ", ".join(f"{name} {share:,.0f}" for name, share in zip(_NAMES, shares, strict=True))
     note = (
         "No tolerance: the paper gives an order, not which planes and hits it counts. Here "
-        f"{', '.join(parts)}; {planes}. The number of muons follows from the flux and sets the order; ideal "
-        "hit finding at 4.2 noise RMS on all three planes, unipolar induction and perfect disambiguation "
-        "keep dots and grazing charge that an experiment's thresholds and noise filters drop."
+        f"{', '.join(parts)}; {planes}. The number of muons follows from the flux and sets the order; "
+        "ideal hit finding at 4.2 noise RMS on all three planes, unipolar induction and perfect "
+        "disambiguation keep dots and grazing charge that an experiment's thresholds and noise filters "
+        "drop."
     )
     return [
         Check(

@@ -21,8 +21,8 @@ THICKNESS = 0.479
 """Pitch of the collection wires, in cm."""
 _SLABS = 400
 _BATCH = 10
-_LANDAU_MODE = -0.22278
-"""Where scipy.stats.landau has its maximum."""
+_LANDAU_MODE = -0.42931
+"""Where scipy.stats.landau has its maximum; its unit is pi / 2 of Landau's xi."""
 
 
 def study(effort: Effort, seed: int) -> Study:
@@ -138,7 +138,7 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
         axes.hist(
             losses, 90, (1.0, 4.0), density=True, color=OURS, alpha=0.35, label="simulated muons, 4 GeV"
         )
-        scale = landau_width(MUON_ENERGY, MUON_MASS, THICKNESS) / THICKNESS
+        scale = 0.5 * math.pi * landau_width(MUON_ENERGY, MUON_MASS, THICKNESS) / THICKNESS
         x = np.linspace(1.0, 4.0, 400)
         inside = np.mean((losses > 1.0) & (losses < 4.0))
         curve = landau.pdf((x - expected) / scale + _LANDAU_MODE) / scale
@@ -147,7 +147,6 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
         label(axes, f"energy deposited over {THICKNESS} cm, per length (MeV/cm)", "probability (cm/MeV)")
     text = (
         "Muons of 4 GeV cross planes one wire pitch apart; what is deposited between two planes counts, "
-        "delta "
-        "rays with it.",
+        "delta rays with it.",
     )
     return Section("Energy loss in front of one wire", text, (check,), (canvas.plot,))

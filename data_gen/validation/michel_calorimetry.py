@@ -122,8 +122,8 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
             )
         )
     message = (
-        "What is reconstructed of Michel electrons lies below the true spectrum: photons carry energy away "
-        "in blobs that are missed or not linked."
+        "What is reconstructed of Michel electrons lies below the true spectrum: photons carry energy "
+        "away in blobs that are missed or not linked."
     )
     with drawing("michel-hits", message) as canvas:
         axes = canvas.axes[0]
@@ -138,11 +138,8 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
     text = (
         "Michel electrons of mu+ at rest, from hits of the collection plane, with the recombination of "
         f"{ASSUMED_LOSS} MeV/cm for all. MicroBooNE and ProtoDUNE-SP see the same: a spectrum well below "
-        "53 MeV, for "
-        "an electron of 40 MeV radiates about a quarter of its energy, and the photons deposit it "
-        "decimetres away, in "
-        "pieces that are hard to link. The ends of tracks, whose denser charge recombines more, and charge "
-        "below "
-        "the threshold add to it.",
+        "53 MeV, for an electron of 40 MeV radiates about a quarter of its energy, and the photons "
+        "deposit it decimetres away, in pieces that are hard to link. The ends of tracks, whose denser "
+        "charge recombines more, and charge below the threshold add to it.",
     )
     return Section("Michel electrons from hits", text, tuple(checks), (canvas.plot,))

@@ -13,11 +13,10 @@ from lartpc.detector import PIXEL_TICKS
 from lartpc.patches import HALF, cut_patches, pad_planes
 
 TEXT = (
-    "Outside regions of interest a pixel is exactly 0, inside the plane as in the padding beyond its edge. "
-    "With noise everywhere, padding would be a noise-free rectangle that marks the edge. As it is, strips of "
-    "zeros occur in patches deep inside the plane as well, and the part of an edge patch that lies within "
-    "the "
-    "plane holds as many zeros as any other."
+    "Outside regions of interest a pixel is exactly 0, inside the plane as in the padding beyond its "
+    "edge. With noise everywhere, padding would be a noise-free rectangle that marks the edge. As it is, "
+    "strips of zeros occur in patches deep inside the plane as well, and the part of an edge patch that "
+    "lies within the plane holds as many zeros as any other."
 )
 _PATCHES = 600
 
@@ -87,8 +86,8 @@ def _percent(values: NDArray[Any]) -> tuple[float, float]:
 def plot(patches: list[dict[str, Any]]) -> Plot:
     """How wide the empty strips of patches are."""
     message = (
-        "Empty strips at the side of a patch occur inside the plane as well, though less often than at its "
-        "edge."
+        "Empty strips at the side of a patch occur inside the plane as well, though less often than at "
+        "its edge."
     )
     margins = {
         key: np.concatenate([each[key] for each in patches]) for key in ("inside_margin", "edge_margin")

@@ -129,7 +129,7 @@ def conclude(results: list[tuple[float, float]]) -> Section:
         axes.set(xscale="log", yscale="log", ylim=(1e-4, 100))
         label(axes, "energy of the photon (MeV)", "interactions per cm")
     text = (
-        "Radiative loss is the sum over photons below the cut, by integration, and above it, by sampling the "
-        "spectrum that the transport draws from.",
+        "Radiative loss is the sum over photons below the cut, by integration, and above it, by sampling "
+        "the spectrum that the transport draws from.",
     )
     return Section("Electrons and photons: radiation length, critical energy", text, checks, (canvas.plot,))

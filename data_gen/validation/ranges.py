@@ -90,7 +90,7 @@ def conclude(results: list[tuple[float, NDArray[np.float64]]]) -> Section:
     )
 
     table = np.array(list(MUON_RANGES.items())).T
-    message = "Over three decades of energy the muon range follows the table to half a percent."
+    message = "From 30 MeV to 3 GeV the range of muons follows the table to half a percent."
     with drawing("ranges", message) as canvas:
         axes = canvas.axes[0]
         ratio = range_of_energy(table[0]) * DENSITY / table[1]
@@ -111,12 +111,11 @@ def conclude(results: list[tuple[float, NDArray[np.float64]]]) -> Section:
             label="simulated muons, mean path",
         )
         axes.set_xscale("log")
-        label(axes, "kinetic energy of the muon (MeV)", "range over table, less 1 (%)", ylim=(-2, 2))
+        label(axes, "kinetic energy of the muon (MeV)", "range over table, less 1 (%)", ylim=(-2, 3))
     text = (
         "The range in the continuous-slowing-down approximation, and the mean path of muons that the "
-        "transport "
-        "follows step by step, delta rays and fluctuations included. The mean loss has its minimum near "
-        "266 MeV.",
+        "transport follows step by step, delta rays and fluctuations included. The integral takes the last "
+        "MeV as one step, 0.2 mm too long: 3 % of the range at 10 MeV, nothing at higher energies.",
     )
     return Section(
         "Muons: range and mean energy loss", text, (*integrated, *simulated, minimum), (canvas.plot,)

@@ -111,8 +111,7 @@ def conclude(results: list[Counted]) -> Section:
     checks = (*_decay_checks(results), *_cosmic_checks(results, cosines), *_sample_checks(results))
     text = (
         "Primaries of events, counted as they are drawn. Those rates that have four standard deviations "
-        "and no "
-        "other tolerance are pure counting.",
+        "and no other tolerance are pure counting.",
     )
     return Section("Rates: radioactivity, cosmic muons, samples", text, checks, (_plot(cosines),))
 
@@ -228,8 +227,8 @@ def _sample_checks(results: list[Counted]) -> list[Check]:
 
 def _plot(cosines: NDArray[np.float64]) -> Plot:
     message = (
-        "Cosmic muons arrive as the square of the cosine of their zenith angle; argon-39 has its forbidden "
-        "beta spectrum."
+        "Cosmic muons arrive as the square of the cosine of their zenith angle; argon-39 has its "
+        "forbidden beta spectrum."
     )
     with drawing("rates", message, panels=2) as canvas:
         axes = canvas.axes[0]

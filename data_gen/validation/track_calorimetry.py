@@ -186,15 +186,13 @@ def conclude(results: list[tuple[int, NDArray[np.float64]]]) -> Section:
     )
     text = (
         "Muons of 400 MeV and protons of 250 MeV that stop, five an event, noise and thresholds as in "
-        "data. Charge "
-        "of a wire's hits over the true path in front of it, corrected for the electron lifetime and "
-        "turned into "
-        "dE/dx by the inverse of the modified box model at the wire's mean charge density.",
+        "data. Charge of a wire's hits over the true path in front of it, corrected for the electron "
+        "lifetime and turned into dE/dx by the inverse of the modified box model at the wire's mean "
+        "charge density.",
         "The peak of muons lies some percent above Landau's for one pitch, as it must: charge spreads "
-        "across the "
-        "wires as it drifts, so that a wire sees more than its pitch of the track, and the most probable "
-        "loss per "
-        "length grows with the length (G. Putnam, D. Schmitz, JINST 17 (2022) P10044).",
+        "across the wires as it drifts, so that a wire sees more than its pitch of the track, and the "
+        "most probable loss per length grows with the length (G. Putnam, D. Schmitz, JINST 17 (2022) "
+        "P10044).",
     )
     return Section("Calorimetry of stopping tracks", text, checks, (_plot(points, muons),))
 
