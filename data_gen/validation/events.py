@@ -253,7 +253,7 @@ def _charge_plot(hits: list[NDArray[np.void]]) -> Plot:
                 color=colour,
                 label=name,
             )
-        axes.set(xscale="log", yscale="log")
+        axes.set(xscale="log", yscale="log", ylim=(0.03, 3e3))
         label(axes, "charge of the hit (thousand electrons)", "hits per event on plane W")
-        axes.legend(loc="upper left", fontsize=7.5)
+        axes.legend(loc="upper left", ncols=2)
     return canvas.plot

@@ -147,6 +147,7 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
         label(axes, f"energy deposited over {THICKNESS} cm, per length (MeV/cm)", "probability (cm/MeV)")
     text = (
         "Muons of 4 GeV cross planes one wire pitch apart; what is deposited between two planes counts, "
-        "delta rays with it.",
+        "delta rays with it. Those that run along with the muon are a second minimum-ionising particle: "
+        "hence the excess over Landau's curve near twice the peak.",
     )
     return Section("Energy loss in front of one wire", text, (check,), (canvas.plot,))

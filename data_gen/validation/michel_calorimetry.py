@@ -127,7 +127,7 @@ def conclude(results: list[NDArray[np.float64]]) -> Section:
     )
     with drawing("michel-hits", message) as canvas:
         axes = canvas.axes[0]
-        options = {"bins": 35, "range": (0, 70), "histtype": "step", "lw": 1.6}
+        options = {"bins": 30, "range": (0, 60), "histtype": "step", "lw": 1.6}
         axes.hist(
             true, **{**options, "histtype": "stepfilled"}, color=FAINT, alpha=0.4, label="true kinetic energy"
         )

@@ -74,10 +74,10 @@ class Effort:
         whole: events of the whole detector.
     """
 
-    muons: int = 600
+    muons: int = 3000
     losses: int = 100
-    decays: int = 6000
-    showers: dict[int, int] = field(default_factory=lambda: {500: 2000, 1000: 1500, 3000: 1200, 10_000: 1000})
+    decays: int = 30_000
+    showers: dict[int, int] = field(default_factory=lambda: {500: 2000, 1000: 1500, 3000: 4000, 10_000: 1000})
     balanced: int = 30
     noise: int = 8
     sources: int = 4000
@@ -89,9 +89,9 @@ class Effort:
 
 FULL = Effort()
 QUICK = Effort(
-    muons=300,
+    muons=600,
     losses=40,
-    decays=3000,
+    decays=8000,
     showers={500: 800, 1000: 600, 3000: 400, 10_000: 250},
     balanced=8,
     noise=3,
