@@ -114,8 +114,8 @@ def conclude(results: list[tuple[float, NDArray[np.float64]]]) -> Section:
         label(axes, "kinetic energy of the muon (MeV)", "range over table, less 1 (%)", ylim=(-2, 3))
     text = (
         "The range in the continuous-slowing-down approximation, and the mean path of muons that the "
-        "transport follows step by step, delta rays and fluctuations included. The integral takes the last "
-        "MeV as one step, 0.2 mm too long: 3 % of the range at 10 MeV, nothing at higher energies.",
+        "transport follows step by step, delta rays and fluctuations included. The integral takes the "
+        "last MeV as one step, 0.2 mm too long: 3 % of the range at 10 MeV, nothing at higher energies.",
     )
     return Section(
         "Muons: range and mean energy loss", text, (*integrated, *simulated, minimum), (canvas.plot,)

@@ -20,7 +20,7 @@ FIT_FROM = 2.0
 _DEPTHS = np.arange(0.0, 40.01, 0.25)
 _RADII = np.concatenate([np.arange(0.0, 100.1, 0.5), [1e9]])
 STRICT_FROM = 3000
-"""MeV from which on the PDG's formula is held to 5 %."""
+"""MeV from which on the depth of the maximum is held to 5 %."""
 _BATCH = 10
 _COLOURS = (FAINT, SECOND, THIRD, OURS)
 
@@ -98,7 +98,10 @@ def conclude(results: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]
     text = (
         "Electrons in endless argon. The mean profile beyond two radiation lengths is fitted with the "
         "PDG's gamma function, all of whose fits left the first two out (the function is too flat at its "
-        "start).",
+        "start). The two parameterisations lie a quarter of a radiation length apart, which is 6 % of the "
+        "depth at 3 GeV and more than the tolerance: unweighted fits, with the energy fixed or free and from "
+        "0 to 3 radiation lengths on, all put the maximum of 3 GeV showers 5 to 7 % before the PDG's and "
+        "within 1.5 % of GFLASH's.",
         LATERAL,
     )
     return Section("Electromagnetic showers", text, tuple(checks), plots)
@@ -108,15 +111,14 @@ def _maximum_checks(
     count: dict[int, int], fits: dict[int, tuple[float, float]], errors: dict[int, float]
 ) -> list[Check]:
     """The depth of the maximum by energy, against both parameterisations."""
-    rough = "Fitted between 1 and 100 GeV, and rough at the low end."
-    second = "A second parameterisation, from another transport code, shows how far references agree."
+    rough = "The parameterisation is rough below 3 GeV."
     checks = []
     for name, source, expected in (
         ("the PDG", PDG, pdg_maximum),
         ("GFLASH", GFLASH, lambda energy: gflash_shape(energy)[0]),
     ):
         for energy, (top, _) in fits.items():
-            strict = source == PDG and energy >= STRICT_FROM
+            strict = energy >= STRICT_FROM
             checks.append(
                 Check(
                     f"Maximum of {count[energy]:,} showers of {energy / 1000:g} GeV, against {name}",
@@ -126,7 +128,7 @@ def _maximum_checks(
                     reference=expected(energy),
                     source=source,
                     tolerance=0.05 if strict else None,
-                    note="" if strict else rough if source == PDG else second,
+                    note="" if strict else rough,
                 )
             )
     return checks
