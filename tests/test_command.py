@@ -15,6 +15,7 @@ COMMANDS = [
     "data_gen.generate",
     "data_gen.import_larsoft",
     "data_gen.display",
+    "data_gen.validate",
     "training.evaluate",
     "export.triton",
     "export.check",

@@ -1,0 +1,1 @@
+"""The generator's physics against references: one module a subject, one page for all."""
