@@ -1,0 +1,115 @@
+"""Workers of a Dask cluster that write shards: the same code, the same folder, or a clear refusal."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Executor
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from data_gen.board import Board
+from data_gen.production import GENERATOR_VERSION, Production, Summary
+from data_gen.shards import Shard, write_shard
+from lartpc.errors import CheckError, UserError
+
+CONNECT_SECONDS = 5.0
+RETRIES = 2
+"""Times that a shard that failed is tried again; Dask itself redoes one whose worker is lost, three times."""
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Any]:
+    """A client of the cluster at an address such as tcp://host:8786; what is queued is cancelled at the end.
+
+    TLS follows Dask's configuration (``distributed.comm.tls``) for tls:// addresses.
+
+    Raises:
+        UserError: nothing answers there, or no worker has joined it.
+        CheckError: a shard's worker was lost again and again, or the scheduler was.
+    """
+    from distributed import Client, KilledWorker
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"no Dask scheduler answers at --scheduler {address} ({error}); start one with: dask scheduler"
+        ) from error
+    with client:
+        if not client.nthreads():
+            raise UserError(f"{address} has no workers; start some with: dask worker --nthreads 1 {address}")
+        try:
+            yield client
+        except KilledWorker as error:
+            raise CheckError(
+                f"workers of {address} died on a file again and again, perhaps for want of memory; see "
+                "their logs, then repeat the command: finished files are kept"
+            ) from error
+        except CancelledError as error:
+            raise CheckError(
+                f"the scheduler {address} was lost; repeat the command: finished files are kept"
+            ) from error
+
+
+@contextmanager
+def executor_of(client: Any, board: Board) -> Iterator[Executor]:
+    """The cluster's workers, after each has been asked for its code and whether it sees the board.
+
+    Raises:
+        UserError: a worker runs other code, or sees another folder.
+    """
+    try:
+        answers = client.run(survey, board.path)
+    except ImportError as error:
+        raise UserError(f"the cluster's workers lack this package ({error}); install it there") from error
+    for worker, (code, sees) in sorted(answers.items()):
+        _check(worker, code, versions())
+        if not sees:
+            raise UserError(
+                f"the worker {worker} does not see {board.path.parent}; --out must be a folder that all "
+                "workers share, under the same path"
+            )
+    executor = client.get_executor(retries=RETRIES, pure=False)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False)
+
+
+def survey(board: Path) -> tuple[dict[str, str], bool]:
+    """What a worker answers: its versions, and whether it sees the board."""
+    return versions(), board.exists()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Whatever of this process's code decides the bytes of an event file."""
+    sources = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for path in sorted([*root.glob("data_gen/*.py"), *root.glob("lartpc/*.py")]):
+        sources.update(path.name.encode() + path.read_bytes())
+    packages = {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "h5py")}
+    return {"generator": str(GENERATOR_VERSION), **packages, "sources": sources.hexdigest()[:12]}
+
+
+def _check(worker: str, code: dict[str, str], expected: dict[str, str]) -> None:
+    for name, version in expected.items():
+        if code.get(name) != version:
+            raise UserError(
+                f"the worker {worker} has {name} {code.get(name)}, this process {version}; install the same "
+                "on all of them"
+            )
+
+
+def write_checked(
+    expected: dict[str, str], production: Production, shard: Shard, board: Board, line: int
+) -> Summary:
+    """Write a shard on a worker, one that joined later too, if its code is as expected."""
+    from distributed import get_worker
+
+    _check(get_worker().address, versions(), expected)
+    return write_shard(production, shard, board, line)
