@@ -35,9 +35,10 @@ def cluster(address: str) -> Iterator[Any]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # what speaks another protocol there can make it fail in any way
         raise UserError(
-            f"no Dask scheduler answers at --scheduler {address} ({error}); start one with: dask scheduler"
+            f"no Dask scheduler answers at --scheduler {address} ({error}); start one with: dask scheduler, "
+            "which prints its address"
         ) from error
     with client:
         if not client.nthreads():

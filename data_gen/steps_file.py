@@ -105,23 +105,28 @@ class _Table:
 
     def _check(self) -> None:
         """Refuse missing columns, and columns that differ in length or hold something else."""
-        compound = isinstance(self._table, h5py.Dataset)
-        names = (self._table.dtype.names or ()) if compound else tuple(self._table)
-        missing = [name for name in ("event", *self._columns.values()) if name not in names]
+        if isinstance(self._table, h5py.Dataset):
+            rows, dtype = self._table.shape, self._table.dtype
+            found = {name: (rows + dtype[name].shape, dtype[name].base) for name in dtype.names or ()}
+        else:
+            columns = {name: each for name, each in self._table.items() if isinstance(each, h5py.Dataset)}
+            found = {name: (each.shape, each.dtype) for name, each in columns.items()}
+        missing = [name for name in ("event", *self._columns.values()) if name not in found]
         if missing:
             raise UserError(
                 f"{self._where} lacks the columns {', '.join(missing)} (see data_gen/steps_file.py)"
             )
-        length = len(self._table) if compound else len(self._table["event"])
+        length = found["event"][0]
+        if len(length) != 1:
+            raise UserError(f"{self._where}/event must be a list of numbers")
         for field, name in self._columns.items():
             wanted = self._dtype[field]
-            has = self._table.dtype[name] if compound else self._table[name].dtype
-            shape = has.shape if compound else self._table[name].shape[1:]
-            kinds = "S" if wanted.base.kind == "S" else "iu" if wanted.base.kind == "i" else "fiu"
-            if has.base.kind not in kinds or shape != wanted.shape:
-                raise UserError(f"{self._where}/{name} holds {has} {shape}; it must be like {wanted}")
-            if not compound and len(self._table[name]) != length:
-                raise UserError(f"{self._where}/{name} has {len(self._table[name])} rows, event {length}")
+            shape, has = found[name]
+            kinds = {"S": "S", "i": "iu", "f": "fiu"}[wanted.base.kind]
+            if has.kind not in kinds or shape[1:] != wanted.shape:
+                raise UserError(f"{self._where}/{name} holds {has} {shape[1:]}; it must be like {wanted}")
+            if shape[:1] != length:
+                raise UserError(f"{self._where}/{name} has {shape[0]} rows, event {length[0]}")
 
     def _find_events(self) -> None:
         """Numbers of the events and their first rows."""
