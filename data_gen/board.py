@@ -58,10 +58,9 @@ def board(path: Path, shards: int) -> Iterator[Board]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(np.zeros(shards, _LINE).tobytes())
-        yield Board(path)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path.parent}: {error.strerror or error}; name another --out"
-        ) from error
+        raise UserError(f"cannot write {path.parent}: {error.strerror}; name another --out") from error
+    try:
+        yield Board(path)
     finally:
         path.unlink(missing_ok=True)

@@ -19,6 +19,9 @@ CONNECT_SECONDS = 5.0
 RETRIES = 2
 """Times that a shard that failed is tried again; Dask itself redoes one whose worker is lost, three times."""
 
+Answer = tuple[dict[str, str], bool]
+"""Versions, and whether the board is seen."""
+
 
 @contextmanager
 def cluster(address: str) -> Iterator[Any]:
@@ -32,7 +35,8 @@ def cluster(address: str) -> Iterator[Any]:
     """
     from distributed import Client, KilledWorker
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is raised
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # what speaks another protocol there can make it fail in any way
@@ -61,17 +65,21 @@ def executor_of(client: Any, board: Board) -> Iterator[Executor]:
     """The cluster's workers, after each has been asked for its code and whether it sees the board.
 
     Raises:
-        UserError: a worker runs other code, or sees another folder.
+        UserError: the scheduler or a worker lacks this package or runs other code, or a worker sees
+            another folder.
     """
-    try:
-        answers = client.run(survey, board.path)
-    except ImportError as error:
-        raise UserError(f"the cluster's workers lack this package ({error}); install it there") from error
-    for worker, (code, sees) in sorted(answers.items()):
-        _check(worker, code, versions())
-        if not sees:
+    scheduler = client.scheduler.address
+    for address, answer in {scheduler: _ask_scheduler(client), **_ask_workers(client, board)}.items():
+        if isinstance(answer, Exception):
             raise UserError(
-                f"the worker {worker} does not see {board.path.parent}; --out must be a folder that all "
+                f"{address} cannot run this package ({answer}); install the same version there, on "
+                "scheduler and workers"
+            )
+        code, sees = answer
+        _check(address, code, versions())
+        if not sees and address != scheduler:
+            raise UserError(
+                f"the worker {address} does not see {board.path.parent}; --out must be a folder that all "
                 "workers share, under the same path"
             )
     executor = client.get_executor(retries=RETRIES, pure=False)
@@ -81,8 +89,20 @@ def executor_of(client: Any, board: Board) -> Iterator[Executor]:
         executor.shutdown(wait=False)
 
 
-def survey(board: Path) -> tuple[dict[str, str], bool]:
-    """What a worker answers: its versions, and whether it sees the board."""
+def _ask_scheduler(client: Any) -> Answer | Exception:
+    """The scheduler's answer; it never writes, but Dask unpacks the tasks there."""
+    try:
+        return client.run_on_scheduler(survey, Path())
+    except Exception as error:  # Dask raises what happened there in a class of its own choice
+        return error
+
+
+def _ask_workers(client: Any, board: Board) -> dict[str, Answer | Exception]:
+    return client.run(survey, board.path, on_error="return")
+
+
+def survey(board: Path) -> Answer:
+    """What a process of the cluster answers."""
     return versions(), board.exists()
 
 
@@ -97,11 +117,11 @@ def versions() -> dict[str, str]:
     return {"generator": str(GENERATOR_VERSION), **packages, "sources": sources.hexdigest()[:12]}
 
 
-def _check(worker: str, code: dict[str, str], expected: dict[str, str]) -> None:
+def _check(address: str, code: dict[str, str], expected: dict[str, str]) -> None:
     for name, version in expected.items():
         if code.get(name) != version:
             raise UserError(
-                f"the worker {worker} has {name} {code.get(name)}, this process {version}; install the same "
+                f"{address} has {name} {code.get(name)}, this process {version}; install the same "
                 "on all of them"
             )
 
