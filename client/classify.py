@@ -21,7 +21,7 @@ def classify(
     """Classify every hit of one event with a served model and draw the answer beside the truth.
 
     Args:
-        file: event file.
+        file: event file, or folder of event files.
         event: number of the event in the file; default the test event with the most Michel hits.
         plane: U, V or W.
         model: name of the served model.
@@ -39,9 +39,9 @@ def classify(
     from client.triton import TritonClassifier
     from lartpc.adc_scale import adc_scale
     from lartpc.event_drawing import save
-    from lartpc.event_file import EventFile
+    from lartpc.event_folder import open_events
 
-    with EventFile(file) as events:
+    with open_events(file) as events:
         of_plane = PlaneHits.read(events, most_michel_hits(events, plane) if event is None else event, plane)
     with connections(url, (protocol,), repository, local) as opened:
         classifier = TritonClassifier(opened[0], model)

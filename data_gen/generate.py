@@ -2,47 +2,30 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration, Labels, Response, Sources
+from data_gen.production import LARGEST_EVENT_NUMBER, Production, Progress, Summary, compile_kernels
 from lartpc.command import run, say
 from lartpc.contract import Label
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
-from lartpc.event import Event
-from lartpc.provenance import Provenance
 
-GENERATOR = "data_gen"
-GENERATOR_VERSION = 2
-"""Rises when the same configuration and seed give other events."""
 ALL_PLANES = tuple(plane.name for plane in PLANES)
 
 
-@dataclass
-class Summary:
-    """What has been generated so far.
+Show = Callable[[int], AbstractContextManager[Progress]]
+"""Opened with the number of events to simulate; yields what is called as they are."""
 
-    Attributes:
-        events: number of events.
-        hits: by label, in the order of lartpc.contract.Label.
-        michel: Michel hits, which are among the shower hits.
-    """
 
-    events: int = 0
-    hits: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Label), np.int64))
-    michel: int = 0
-
-    def add(self, event: Event) -> None:
-        """Count an event."""
-        self.events += 1
-        self.hits += np.bincount(event.hits["label"], minlength=len(Label))
-        self.michel += int(event.hits["michel"].sum())
+@contextmanager
+def unseen(events: int) -> Iterator[Progress]:
+    """Progress that nobody sees."""
+    yield lambda done, hits: None
 
 
 def generate(
@@ -53,7 +36,7 @@ def generate(
     first_event: int = 0,
     planes: tuple[str, ...] = ALL_PLANES,
     configuration: Configuration | None = None,
-    progress: Callable[[Summary], None] | None = None,
+    show: Show = unseen,
 ) -> Summary:
     """Simulate events and write them to an event file, which appears whole or not at all.
 
@@ -67,55 +50,96 @@ def generate(
         first_event: number of the first event, 0 or more.
         planes: names of the planes to read out, U, V or W, each once.
         configuration: what an event holds; the default mixture if None.
-        progress: called after each event with the summary so far.
+        show: progress, told of each event.
 
     Raises:
         UserError: an argument is out of range, or the file cannot be written.
         CheckError: a worker process was killed.
     """
-    check_request(out, events, seed, workers, first_event, planes)
-    from data_gen.simulate import simulate
-    from data_gen.sources import sample_table
+    check_request(events, seed, workers, first_event, planes)
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder; name a file, or divide the events with --events-per-file")
     from data_gen.workers import in_order
-    from lartpc.event_file import EventWriter
 
-    configuration = configuration or Configuration()
-    planes = tuple(sorted(planes))
-    workers = min(workers, events)
-    data = {
-        "generator": GENERATOR,
-        "version": GENERATOR_VERSION,
-        "seed": seed,
-        "events": events,
-        "first_event": first_event,
-        "planes": planes,
-        "configuration": asdict(configuration),
-    }
-    task = partial(_simulate, configuration, seed, planes)
+    production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
     numbers = range(first_event, first_event + events)
-    summary = Summary()
-    with EventWriter(out, Provenance(data=data), sample_table(configuration)) as writer:
-        if workers > 1:
-            simulate(configuration, seed, first_event, planes)  # compiles; the workers load it from the cache
-        with closing(in_order(task, numbers, workers)) as simulated:
-            for event in simulated:
-                writer.append(event)
-                summary.add(event)
-                if progress is not None:
-                    progress(summary)
-    return summary
+    workers = min(workers, events)
+    if workers > 1:
+        compile_kernels()
+    with closing(in_order(production.simulate, numbers, workers)) as simulated, show(events) as progress:
+        return production.write(out, numbers, simulated, progress)
 
 
-def _simulate(configuration: Configuration, seed: int, planes: tuple[str, ...], number: int) -> Event:
-    from data_gen.simulate import simulate
+def generate_folder(
+    out: Path,
+    events: int,
+    events_per_file: int,
+    seed: int,
+    workers: int = 1,
+    scheduler: str | None = None,
+    first_event: int = 0,
+    planes: tuple[str, ...] = ALL_PLANES,
+    configuration: Configuration | None = None,
+    show: Show = unseen,
+) -> Summary:
+    """Simulate what a folder of event files lacks; each file appears whole or not at all.
 
-    return simulate(configuration, seed, number, planes)
+    A file holds the bytes that :func:`generate` would write of its events, whoever writes it.
+
+    Args:
+        out: the folder.
+        events: how many the folder is to hold.
+        events_per_file: of each file but the last.
+        seed: of the data set, 0 or more.
+        workers: processes of this machine, each writing a file at a time.
+        scheduler: address of a Dask cluster whose workers write the files instead.
+        first_event: number of the first event, 0 or more.
+        planes: names of the planes to read out, U, V or W, each once.
+        configuration: what an event holds; the default mixture if None.
+        show: progress, told about each second.
+
+    Returns:
+        What was simulated; files that were there already are not counted.
+
+    Raises:
+        UserError: an argument is out of range, a file of the folder was made otherwise, a file cannot be
+            written, or the cluster cannot be used.
+        CheckError: a worker was killed; the finished files stay.
+    """
+    check_request(events, seed, workers, first_event, planes)
+    check_folder(out, events_per_file, first_event + events)
+    from data_gen.board import board
+    from data_gen.shards import board_path, divide, missing, remove_parts, write_all, write_shard
+    from data_gen.workers import process_pool
+
+    out = out.resolve()
+    production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
+    shards = divide(out, range(first_event, first_event + events), events_per_file)
+    lacking = missing(shards, production)
+    remove_parts(out)
+    if not lacking:
+        return Summary()
+    with ExitStack() as stack:
+        stack.callback(remove_parts, out)
+        lines = board(board_path(out), len(lacking))
+        if scheduler is not None:
+            from data_gen.cluster import cluster, executor_of, versions, write_checked
+
+            client = stack.enter_context(cluster(scheduler))
+            opened = stack.enter_context(lines)
+            executor = stack.enter_context(executor_of(client, opened))
+            write: Callable[..., Summary] = partial(write_checked, versions())
+        else:
+            compile_kernels()
+            executor = stack.enter_context(process_pool(min(workers, len(lacking))))
+            opened = stack.enter_context(lines)
+            write = write_shard
+        progress = stack.enter_context(show(sum(len(shard.numbers) for shard in lacking)))
+        return write_all(executor, write, production, lacking, opened, progress)
 
 
-def check_request(
-    out: Path, events: int, seed: int, workers: int, first_event: int, planes: tuple[str, ...]
-) -> None:
-    """Refuse what :func:`generate` cannot do, before anything is imported or written.
+def check_request(events: int, seed: int, workers: int, first_event: int, planes: tuple[str, ...]) -> None:
+    """Refuse what cannot be generated, before anything is imported or written.
 
     Raises:
         UserError: as of :func:`generate`.
@@ -130,37 +154,30 @@ def check_request(
     ):
         if value < least:
             raise UserError(f"{name} {value} must be {least} or more")
+    if first_event + events - 1 > LARGEST_EVENT_NUMBER:
+        raise UserError(f"--first-event {first_event}: event numbers end at {LARGEST_EVENT_NUMBER}")
     if workers > 4 * available_cores():
         raise UserError(
             f"--workers {workers} is over four times the {available_cores()} cores of this machine"
         )
     if not planes or len(set(planes)) < len(planes) or set(planes) - set(ALL_PLANES):
         raise UserError(f"--planes {','.join(planes)} must be some of {','.join(ALL_PLANES)}, each once")
-    if out.is_dir():
-        raise UserError(f"--out {out} is a folder; name a file")
 
 
-@contextmanager
-def progress_bar(events: int) -> Iterator[Callable[[Summary], None]]:
-    """A progress bar with events/s and time left; yields the callback for :func:`generate`."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def check_folder(out: Path, events_per_file: int, end: int) -> None:
+    """Refuse a folder that cannot be one of event files.
 
-    columns = (
-        TextColumn("generating"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("events, {task.fields[rate]:.1f}/s, {task.fields[hits]:,} hits, left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=True) as progress:
-        task = progress.add_task("generating", total=events, rate=0.0, hits=0)
-        started = time.monotonic()
+    Raises:
+        UserError: as of :func:`generate_folder`.
+    """
+    from data_gen.shards import NUMBERS
 
-        def advance(summary: Summary) -> None:
-            rate = summary.events / (time.monotonic() - started)
-            progress.update(task, completed=summary.events, rate=rate, hits=int(summary.hits.sum()))
-
-        yield advance
+    if events_per_file < 1:
+        raise UserError(f"--events-per-file {events_per_file} must be 1 or more")
+    if end > NUMBERS:
+        raise UserError(f"--events-per-file: the numbers of the events must be below {NUMBERS}")
+    if out.is_file() or out.suffix == ".h5":
+        raise UserError(f"--out {out} names a file; with --events-per-file name a folder")
 
 
 def command(
@@ -170,48 +187,72 @@ def command(
     workers: int | None = None,
     first_event: int = 0,
     planes: str = "U,V,W",
+    events_per_file: int | None = None,
+    scheduler: str | None = None,
     detector: str = "drift-volume",
     sources: Sources = Sources(),  # noqa: B008 (frozen)
     response: Response = Response(),  # noqa: B008 (frozen)
     labels: Labels = Labels(),  # noqa: B008 (frozen)
 ) -> None:
-    """Simulate events of ProtoDUNE-SP and write them to an event file.
+    """Simulate events of ProtoDUNE-SP and write them to an event file, or to a folder of them.
 
     The same seed, event numbers, planes and configuration give the same bytes, whatever the number of
-    workers. Configurations to start from lie in data_gen/configs/; --config names one.
+    workers. Configurations to start from lie in data_gen/configs/; --config names one. Repeated after an
+    interruption, a command with --events-per-file makes only the files that are missing.
 
     Args:
         events: how many events
         seed: of the data set; every event has its own random numbers, from this and the event's number
-        out: the event file (HDF5); one that exists is replaced
+        out: the event file (HDF5), which is replaced where it exists; with --events-per-file a folder
         workers: processes; one a core by default
         first_event: number of the first event, to continue a data set in another file
         planes: wire planes to read out, for example W or U,V,W
+        events_per_file: divide the events among files of so many, each written by one process
+        scheduler: address of a Dask cluster to generate on, such as tcp://host:8786, with --events-per-file
         detector: drift-volume, one of the six of ProtoDUNE-SP, or protodune-sp, all of them
         sources: what happens in the detector
         response: how the detector answers
         labels: how truth becomes labels
     """
+    from data_gen.progress import shown_progress
     from data_gen.workers import available_cores
 
     configuration = Configuration(sources, response, labels, detector)
     names = tuple(name.strip() for name in planes.split(","))
-    if workers is None:
-        workers = available_cores()
-    check_request(out, events, seed, workers, first_event, names)
+    if scheduler is not None and events_per_file is None:
+        raise UserError("--scheduler needs --events-per-file: workers of a cluster write files of their own")
+    if scheduler is not None and workers is not None:
+        raise UserError("--workers is for this machine; with --scheduler the cluster has its own")
+    crew = available_cores() if workers is None else workers
     started = time.monotonic()
-    with progress_bar(events) as advance:
-        summary = generate(out, events, seed, workers, first_event, names, configuration, advance)
-    seconds = time.monotonic() - started
+    if events_per_file is None:
+        summary = generate(out, events, seed, crew, first_event, names, configuration, shown_progress)
+    else:
+        summary = generate_folder(
+            out, events, events_per_file, seed, crew, scheduler, first_event, names, configuration,
+            shown_progress,
+        )  # fmt: skip
+    by_whom = f"on {scheduler}" if scheduler else f"with {crew} workers"
+    say_summary(out, events, summary, time.monotonic() - started, by_whom)
+    say(f"next: python -m training.fit --data.path {out}")
+
+
+def say_summary(out: Path, events: int, summary: Summary, seconds: float, by_whom: str) -> None:
+    """Say what lies in a file or folder now, and what was simulated of it."""
+    files = sorted(out.glob("*.h5")) if out.is_dir() else [out]
+    size = sum(path.stat().st_size for path in files) / 1e6
     hits = int(summary.hits.sum())
-    share = 100.0 * np.append(summary.hits, summary.michel) / max(hits, 1)
-    say(f"[bold]{out}[/bold]  {out.stat().st_size / 1e6:.1f} MB, {summary.events} events, {hits:,} hits")
+    number = f"{len(files)} files, " if out.is_dir() else ""
+    kept = f", {events - summary.events} kept" if summary.events < events else ""
+    say(f"[bold]{out}[/bold]  {number}{size:.1f} MB, {summary.events} events, {hits:,} hits{kept}")
+    if not hits:
+        return
+    share = 100.0 * np.append(summary.hits, summary.michel) / hits
     say(
         f"track {share[Label.TRACK]:.1f} %, shower {share[Label.SHOWER]:.1f} % "
         f"(Michel {share[-1]:.1f} %), none {share[Label.NONE]:.1f} %"
     )
-    say(f"{seconds:.1f} s, {hits / seconds:,.0f} hits/s with {workers} workers")
-    say(f"next: python -m training.fit --data.path {out}")
+    say(f"{seconds:.1f} s, {hits / seconds:,.0f} hits/s {by_whom}")
 
 
 def main(args: list[str] | None = None) -> int:

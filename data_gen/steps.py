@@ -1,7 +1,7 @@
 """The seam between transport and detector response: an array of energy deposits.
 
 Whatever fills an array of :data:`STEP_DTYPE` (the transport of this package, a file of Geant4
-steps) can be handed to :func:`data_gen.simulate.respond`.
+steps, see data_gen.steps_file) can be handed to :func:`data_gen.response.respond`.
 """
 
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Work shared among processes, with results in order and nothing left running."""
+"""Work shared among processes of this machine, with nothing left running."""
 
 import multiprocessing
 import os
@@ -6,11 +6,11 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lartpc.errors import CheckError
 
@@ -23,13 +23,42 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+@contextmanager
+def process_pool(
+    workers: int, prepare: Callable[..., None] | None = None, *arguments: Any
+) -> Iterator[Executor]:
+    """Processes to submit work to; they are spawned and end with this one, whatever ends it.
+
+    Submit under :func:`interrupts_held`, so that they leave Ctrl-C to this process.
+
+    Args:
+        workers: processes.
+        prepare: called in each process with ``arguments`` before its first work.
+        arguments: anything that can be handed to a new process, shared arrays too.
+
+    Raises:
+        CheckError: a process was killed, for want of memory perhaps.
+    """
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_prepare, initargs=(prepare, *arguments)
+    )
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise CheckError(
+            "a worker process was killed, perhaps for want of memory; repeat with fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for each item, in order; with more than one worker in other processes.
 
-    At most four items a worker are under way, so a slow consumer does not fill the memory. The processes
-    are spawned, leave Ctrl-C to this one and end with it, whatever ends it.
+    At most four items a worker are under way, so a slow consumer does not fill the memory.
 
     Args:
         function: importable by name (or a partial of such a function); its results travel by pickle.
@@ -42,31 +71,23 @@ def in_order(
     if workers == 1:
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
     remaining = iter(items)
     pending: deque[Future[Result]] = deque()
 
     def submit(count: int) -> None:
-        with _interrupts_held():
+        with interrupts_held():
             pending.extend(pool.submit(function, item) for item in islice(remaining, count))
 
-    try:
+    with process_pool(workers) as pool:
         submit(4 * workers)
         while pending:
             result = pending.popleft().result()
             submit(1)
             yield result
-    except BrokenProcessPool as error:
-        raise CheckError(
-            "a worker process was killed, perhaps for want of memory; use fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back; processes started meanwhile never see it, from their first instruction on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -75,8 +96,10 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare() -> None:
+def _prepare(prepare: Callable[..., None] | None, *arguments: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if prepare is not None:
+        prepare(*arguments)
 
 
 def _end_with_parent() -> None:

@@ -67,6 +67,7 @@ class EventWriter:
         self._samples = np.array([("all", 1.0, 1.0)], SAMPLE_DTYPE) if samples is None else samples
         self._stored = stored
         self._digest = hashlib.sha256()
+        self._columns: dict[str, h5py.Dataset] = {}
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -113,6 +114,8 @@ class EventWriter:
                 digest=data["digest"],
                 provenance=self._provenance.with_stage(data=data).to_json(),
             )
+            for column in self._columns.values():  # in this order, whatever else may hold one of them
+                column.flush()
             self._file.close()
             self._disk.check()
         return None
@@ -134,7 +137,7 @@ class EventWriter:
         maxshape: tuple[int | None, ...],
         chunks: tuple[int, ...],
     ) -> h5py.Dataset:
-        return self._file.create_dataset(
+        self._columns[name] = self._file.create_dataset(
             name,
             shape=shape,
             maxshape=maxshape,
@@ -145,9 +148,10 @@ class EventWriter:
             shuffle=True,
             fletcher32=True,
         )
+        return self._columns[name]
 
     def _append(self, name: str, rows: NDArray) -> None:
-        column = self._file[name] if name in self._file else self._column(name, rows)
+        column = self._columns[name] if name in self._columns else self._column(name, rows)
         count = len(column)
         column.resize(count + len(rows), axis=0)
         column[count:] = rows
@@ -155,9 +159,9 @@ class EventWriter:
 
     def _append_image(self, name: str, image: NDArray[np.float16]) -> None:
         volumes, *size = image.shape
-        if name not in self._file:
+        if name not in self._columns:
             self._create(name, image.dtype, (0, volumes, *size), (None, None, *size), (1, 1, *size))
-        images = self._file[name]
+        images = self._columns[name]
         images.resize((len(images) + 1, max(volumes, images.shape[1]), *size))
         images[-1, :volumes] = image
         self._digest.update(np.array(image.shape).tobytes() + np.ascontiguousarray(image).tobytes())

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -111,15 +112,14 @@ def test_the_command_says_what_it_wrote_and_what_to_do_next(tmp_path, capsys):
 
 def test_progress_is_reported_for_each_event(tmp_path):
     seen = []
-    summary = generate(
-        tmp_path / "e.h5",
-        events=3,
-        seed=1,
-        configuration=LIGHT,
-        progress=lambda so_far: seen.append((so_far.events, int(so_far.hits.sum()))),
-    )
-    assert [events for events, _ in seen] == [1, 2, 3]
-    assert seen[-1][1] == summary.hits.sum() > 0
+
+    @contextmanager
+    def show(total: int):
+        yield lambda events, hits: seen.append((total, events, hits))
+
+    summary = generate(tmp_path / "e.h5", events=3, seed=1, configuration=LIGHT, show=show)
+    assert [seen[index][:2] for index in range(3)] == [(3, 1), (3, 2), (3, 3)]
+    assert seen[-1][2] == summary.hits.sum() > 0
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,11 @@ def test_an_error_on_the_way_leaves_the_old_file(tmp_path):
     out = tmp_path / "events.h5"
     out.write_text("old")
 
-    def fail(_: object) -> None:
+    def fail(events: int, hits: int) -> None:
         raise UserError("stop")
 
     with pytest.raises(UserError, match="stop"):
-        generate(out, events=3, seed=1, workers=2, configuration=LIGHT, progress=fail)
+        generate(out, events=3, seed=1, workers=2, configuration=LIGHT, show=lambda _: nullcontext(fail))
     assert out.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["events.h5"]
 

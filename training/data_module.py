@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
 from lartpc.errors import UserError
-from lartpc.event_file import EventFile
+from lartpc.event_folder import open_events
 from training.dataset import EpochBatches, FlippedAlongDrift, InOrder, PatchDataset, check_classes
 
 
@@ -15,7 +15,7 @@ class PatchData(lightning.LightningDataModule):
     """Patches of an event file, split by event.
 
     Args:
-        path: event file.
+        path: event file, or folder of event files.
         era: ADC window of the network units, 2021 or 2020; recorded with the model.
         batch_size: patches of a batch.
         patches_per_epoch: training patches of an epoch, drawn without repetition; all where null.
@@ -63,7 +63,7 @@ class PatchData(lightning.LightningDataModule):
         """
         if hasattr(self, "training"):
             return
-        with EventFile(self.path) as events:
+        with open_events(self.path) as events:
             self.provenance = events.provenance
             self.training = PatchDataset(events, events.in_split("train"), self.scale, self.empty_pixels)
             self.validation = PatchDataset(events, events.in_split("validation"), self.scale)

@@ -19,13 +19,14 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
 
     Args:
         checkpoint: checkpoint of training.fit; the latest in runs/ where not given.
-        data: event file whose held-out events are used; the checkpoint's gate.h5 where not given.
+        data: event file, or folder of event files, whose held-out events are used; the checkpoint's
+            gate.h5 where not given.
         events: evaluate the first held-out events only.
     """
     from rich.progress import track
     from rich.table import Table
 
-    from lartpc.event_file import EventFile
+    from lartpc.event_folder import open_events
     from training.checkpoint import latest_checkpoint, load_checkpoint
     from training.dataset import PatchDataset, check_classes
     from training.evaluation_plots import evaluation_figure, save
@@ -34,7 +35,7 @@ def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: i
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     path = data or trained.gate_path
     start = perf_counter()
-    with EventFile(path) as file:
+    with open_events(path) as file:
         dataset = PatchDataset(file, file.in_split("test")[:events], trained.scale)
         digest = file.provenance.data.get("digest")
     check_classes(dataset, path, "test")

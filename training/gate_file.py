@@ -10,7 +10,8 @@ import numpy as np
 
 from lartpc.contract import Label
 from lartpc.errors import UserError
-from lartpc.event_file import EventFile, EventWriter
+from lartpc.event_file import EventWriter
+from lartpc.event_folder import open_events
 from training.data_module import PatchData
 
 GATE_FILE = "gate.h5"
@@ -32,7 +33,7 @@ def write_gate_file(data: PatchData, path: Path) -> None:
     Raises:
         UserError: the data set's held-out events do not hold 64 patches of each class.
     """
-    with EventFile(data.path) as events:
+    with open_events(data.path) as events:
         counts = np.zeros(len(Label) + 1, int)
         held_out: list[int] = []
         for index in events.in_split("test"):
