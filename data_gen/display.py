@@ -51,12 +51,12 @@ def display(
         seed: draws the patches by lot, with --gallery
         out: the picture; by default event.png, or gallery.png with --gallery
     """
-    from lartpc.event_file import EventFile
+    from lartpc.event_folder import open_events
 
     if gallery:
         refuse_gallery(event, truth, volume, each, seed)
     scale = adc_scale(era)
-    with EventFile(file) as events:
+    with open_events(file) as events:
         name = choose_plane(events, plane)
         if gallery:
             draw_gallery(events, name, each, scale, seed, out or Path("gallery.png"))

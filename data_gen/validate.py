@@ -63,7 +63,7 @@ def provenance(seed: int, quick: bool) -> dict[str, Any]:
     """Where the numbers come from."""
     from importlib.metadata import version
 
-    from data_gen.generate import GENERATOR_VERSION
+    from data_gen.production import GENERATOR_VERSION
     from lartpc.provenance import git_commit
 
     return {

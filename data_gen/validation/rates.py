@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from data_gen.argon import MUON_MASS
 from data_gen.configuration import Configuration, Sources
 from data_gen.cosmics import cosmic_directions, cosmic_momenta, vertical_intensity
+from data_gen.nuclides import ACTIVITY
 from data_gen.primary import Primary, Sample
 from data_gen.radioactivity import argon39_energies
 from data_gen.sources import primaries, sample_table
@@ -18,7 +18,7 @@ from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.study import Effort, Plot, Section, Study, batches, generator
 from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, READOUT_TICKS, TICK_US
 
-DECAYS = {"argon39": 1, "argon42": 2, "krypton85": 1, "radon222": 4}
+DECAYS = {"39Ar": 1, "42Ar": 2, "85Kr": 1, "222Rn": 4}
 """Source -> decays with its activity: argon-42 with potassium-42; radon-222 with polonium-218, lead-214 and
 bismuth-214 (polonium-214 follows that within the event)."""
 NUMBER = "activity × 1.396 g/cm³ × active volume × (3 ms + longest drift time)"
@@ -29,24 +29,12 @@ ZENITH = "PDG, Cosmic rays: intensity as cos² of the zenith angle"
 EXPOSURE = np.prod(ACTIVE_CM) * 1.396e-3 * 1e-6 * (READOUT_TICKS * TICK_US + ACTIVE_CM[0] / DRIFT_SPEED)
 """Active argon in kg times seconds in which a decay can be seen: computed here, apart from the generator."""
 
-_QUIET = Sources(cosmic_muons=0.0, stopping_muons=0.0, showers=0.0, beam=0.0, argon39=0.0)
+_QUIET = Sources(cosmic_muons=0.0, stopping_muons=0.0, showers=0.0, beam=0.0, activities={})
 _BATCH = 200
+_LEAST_ACTIVITY = 0.1
 
 Counted = tuple[str, int, NDArray[np.float64]]
 """What was counted, the number of events, and what was found."""
-
-
-def _radioactive() -> dict[str, Any]:
-    """Sources of radioactivity that the configuration knows -> activity in Bq/kg."""
-    return {name: getattr(Sources(), name) for name in DECAYS if hasattr(Sources(), name)}
-
-
-def _without_decays() -> dict[str, Any]:
-    return dict.fromkeys(_radioactive(), 0.0)
-
-
-def _quiet() -> Sources:
-    return replace(_QUIET, **_without_decays())
 
 
 def study(effort: Effort, seed: int) -> Study:
@@ -54,7 +42,7 @@ def study(effort: Effort, seed: int) -> Study:
     parts = batches(effort.sources, _BATCH)
     decays = [
         partial(decay_count, name, count, seed, n)
-        for name in _radioactive()
+        for name in DECAYS
         for n, count in enumerate(batches(max(effort.sources // 5, 1), _BATCH))
     ]
     mixed = [
@@ -72,9 +60,9 @@ def _drawn(sources: Sources, count: int, rng: np.random.Generator) -> list[Prima
 
 def decay_count(name: str, count: int, seed: int, number: int) -> Counted:
     """``name``, number of events, decays in the active argon: the points where radiation starts."""
-    activity = _radioactive()[name]
+    activity = _strong(name)
     rng = generator(seed, f"rates {name}", number)
-    drawn = _drawn(replace(_quiet(), **{name: activity}), count, rng)
+    drawn = _drawn(replace(_QUIET, activities={name: activity}), count, rng)
     points = {
         tuple(primary.position)
         for primary in drawn
@@ -83,10 +71,15 @@ def decay_count(name: str, count: int, seed: int, number: int) -> Counted:
     return name, count, np.array([float(len(points))])
 
 
+def _strong(name: str) -> float:
+    """Activity in Bq/kg at which a source is counted: its own, raised so that there is enough to count."""
+    return max(ACTIVITY[name], _LEAST_ACTIVITY)
+
+
 def muons(count: int, seed: int, number: int) -> Counted:
     """``muons``, number of events, and (N,) cosine of the zenith angle of those through the argon's top."""
     rng = generator(seed, "rates muons", number)
-    drawn = _drawn(replace(_quiet(), cosmic_muons=1.0, stopping_muons=1.0), count, rng)
+    drawn = _drawn(replace(_QUIET, cosmic_muons=1.0, stopping_muons=1.0), count, rng)
     start = np.array([primary.position for primary in drawn])
     direction = np.array([primary.direction for primary in drawn])
     path = (start[:, 1] - ACTIVE_CM[1]) / -direction[:, 1]
@@ -101,7 +94,7 @@ def sample_counts(count: int, seed: int, number: int) -> Counted:
     Radioactivity is counted above, decay by decay.
     """
     rng = generator(seed, "rates samples", number)
-    drawn = _drawn(replace(Sources(), **_without_decays()), count, rng)
+    drawn = _drawn(replace(Sources(), activities={}), count, rng)
     return "samples", count, np.bincount([each.sample for each in drawn], minlength=len(Sample)).astype(float)
 
 
@@ -118,7 +111,8 @@ def conclude(results: list[Counted]) -> Section:
 
 def _decay_checks(results: list[Counted]) -> list[Check]:
     checks = []
-    for name, activity in _radioactive().items():
+    for name in DECAYS:
+        activity = _strong(name)
         events = sum(count for kind, count, _ in results if kind == name)
         decays = float(np.sum([found for kind, _, found in results if kind == name]))
         expected = activity * DECAYS[name] * float(EXPOSURE) * events
