@@ -101,8 +101,8 @@ def conclude(results: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]
         "start). The two parameterisations lie a quarter of a radiation length apart, which is 6 % of the "
         "depth at 3 GeV and more than the tolerance: no simulation can be within 5 % of both there with room "
         "to spare. Unweighted fits, with the energy fixed or free and from 0 to 3 radiation lengths on, all "
-        "put the maximum of 3 GeV showers 5 to 7 % before the PDG's and within 1.5 % of GFLASH's, which knows "
-        "the medium. So GFLASH decides from 3 GeV on, the PDG's formula from 10 GeV on.",
+        "put the maximum of 3 GeV showers 5 to 7 % before the PDG's and within 1.5 % of GFLASH's, which "
+        "knows the medium. So GFLASH decides from 3 GeV on, the PDG's formula from 10 GeV on.",
         LATERAL,
     )
     return Section("Electromagnetic showers", text, tuple(checks), plots)
