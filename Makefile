@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
-GENERATOR := $(wildcard lartpc/*.py data_gen/*.py)
+GENERATOR := $(wildcard data_gen/configuration.py data_gen/simulate.py $(addprefix data_gen/,physics/*.py sources/*.py response/*.py))
 TRAINING := $(wildcard lartpc/*.py training/*.py)
 QUICK := training/configs/quick.yaml
 

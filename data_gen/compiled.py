@@ -1,8 +1,8 @@
 """Compilation of the generator's kernels, with a cache that no change of the physics can outlive.
 
 Numba renews a cached function when its own file changes, not when a function or a constant that it
-takes from another file does. The cache therefore lies in a folder named after the digest of this
-package's sources: altered physics never runs from old machine code.
+takes from another file does. The cache therefore lies in a folder named after the digest of the
+sources of the two packages with kernels: altered physics never runs from old machine code.
 """
 
 import hashlib
@@ -17,8 +17,9 @@ def _cache_folder() -> Path:
     """First writable place: NUMBA_CACHE_DIR, the package's __pycache__, the user's or the system's cache."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in sorted(package.glob("*.py")):
-        digest.update(source.read_bytes())
+    for room in ("physics", "response"):
+        for source in sorted(package.glob(f"{room}/*.py")):
+            digest.update(source.read_bytes())
     named = os.environ.get("NUMBA_CACHE_DIR")
     roots = [Path(named)] if named else [package / "__pycache__", Path.home() / ".cache"]
     for root in roots:

@@ -12,7 +12,7 @@ from lartpc.detector import plane as wire_plane
 from lartpc.errors import UserError
 
 if TYPE_CHECKING:
-    from data_gen.plane_picture import PlaneOfEvent
+    from data_gen.pictures.plane_picture import PlaneOfEvent
     from lartpc.event_file import EventFile
 
 MOST_VOLUMES = 6
@@ -101,7 +101,7 @@ def draw_event(
     Raises:
         UserError: the file has no such event or drift volume, or the picture cannot be written.
     """
-    from data_gen.plane_picture import plane_picture
+    from data_gen.pictures.plane_picture import plane_picture
     from lartpc.event_drawing import KINDS, hit_kind, save
 
     if event is None:
@@ -147,7 +147,7 @@ def read_plane(events: "EventFile", event: int, plane: str, volume: int | None) 
     Raises:
         UserError: the file has no such event or drift volume.
     """
-    from data_gen.plane_picture import PlaneOfEvent
+    from data_gen.pictures.plane_picture import PlaneOfEvent
 
     if not 0 <= event < len(events):
         raise UserError(f"{events.path} has events 0 to {len(events) - 1}, no event {event}")
@@ -174,7 +174,7 @@ def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, se
         UserError: the plane has neither hits nor empty pixels, a hit lies outside it, its pixels were
             clipped to less than the era's window, or the picture cannot be written.
     """
-    from data_gen.patch_gallery import NAMES, draw_lots, patch_gallery, patches_at, places
+    from data_gen.pictures.patch_gallery import NAMES, draw_lots, patch_gallery, patches_at, places
     from lartpc.event_drawing import save
 
     found = places(events, plane)

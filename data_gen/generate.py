@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from data_gen.configuration import Configuration, Labels, Response, Sources
-from data_gen.production import LARGEST_EVENT_NUMBER, Production, Progress, Summary, compile_kernels
+from data_gen.production.data_set import (
+    LARGEST_EVENT_NUMBER,
+    Production,
+    Progress,
+    Summary,
+    compile_kernels,
+)
 from lartpc.command import run, say
 from lartpc.contract import Label
 from lartpc.detector import PLANES
@@ -59,7 +65,7 @@ def generate(
     check_request(events, seed, workers, first_event, planes)
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name a file, or divide the events with --events-per-file")
-    from data_gen.workers import in_order
+    from data_gen.production.workers import in_order
 
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
     numbers = range(first_event, first_event + events)
@@ -108,9 +114,9 @@ def generate_folder(
     """
     check_request(events, seed, workers, first_event, planes)
     check_folder(out, events_per_file, first_event + events)
-    from data_gen.board import board
-    from data_gen.shards import board_path, divide, missing, remove_parts, write_all, write_shard
-    from data_gen.workers import process_pool
+    from data_gen.production.board import board
+    from data_gen.production.shards import board_path, divide, missing, remove_parts, write_all, write_shard
+    from data_gen.production.workers import process_pool
 
     out = out.resolve()
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
@@ -123,7 +129,7 @@ def generate_folder(
         stack.callback(remove_parts, out)
         lines = board(board_path(out), len(lacking))
         if scheduler is not None:
-            from data_gen.cluster import cluster, executor_of, versions, write_checked
+            from data_gen.production.cluster import cluster, executor_of, versions, write_checked
 
             client = stack.enter_context(cluster(scheduler))
             opened = stack.enter_context(lines)
@@ -144,7 +150,7 @@ def check_request(events: int, seed: int, workers: int, first_event: int, planes
     Raises:
         UserError: as of :func:`generate`.
     """
-    from data_gen.workers import available_cores
+    from data_gen.production.workers import available_cores
 
     for name, value, least in (
         ("--events", events, 1),
@@ -170,7 +176,7 @@ def check_folder(out: Path, events_per_file: int, end: int) -> None:
     Raises:
         UserError: as of :func:`generate_folder`.
     """
-    from data_gen.shards import NUMBERS
+    from data_gen.production.shards import NUMBERS
 
     if events_per_file < 1:
         raise UserError(f"--events-per-file {events_per_file} must be 1 or more")
@@ -214,8 +220,8 @@ def command(
         response: how the detector answers
         labels: how truth becomes labels
     """
-    from data_gen.progress import shown_progress
-    from data_gen.workers import available_cores
+    from data_gen.production.progress import shown_progress
+    from data_gen.production.workers import available_cores
 
     configuration = Configuration(sources, response, labels, detector)
     names = tuple(name.strip() for name in planes.split(","))

@@ -11,13 +11,13 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.dump_labels import Selection
-from data_gen.dump_numpy import PSEUDO_EVENT, NpyArrays, NumpyTable, Track, untracked
-from data_gen.dump_patches import PatchEvents
-from data_gen.dump_planes import PlaneEvents
-from data_gen.dump_root import find_root
-from data_gen.dump_scale import DumpScale
-from data_gen.dump_text import find_text
+from data_gen.larsoft.dump_labels import Selection
+from data_gen.larsoft.dump_numpy import PSEUDO_EVENT, NpyArrays, NumpyTable, Track, untracked
+from data_gen.larsoft.dump_patches import PatchEvents
+from data_gen.larsoft.dump_planes import PlaneEvents
+from data_gen.larsoft.dump_root import find_root
+from data_gen.larsoft.dump_scale import DumpScale
+from data_gen.larsoft.dump_text import find_text
 from lartpc.command import run, say
 from lartpc.contract import Label
 from lartpc.detector import PIXEL_TICKS

@@ -9,8 +9,8 @@ import numpy as np
 
 from data_gen.configuration import Configuration, Labels, Response
 from data_gen.generate import ALL_PLANES, Show, check_request, say_summary, unseen
-from data_gen.production import GENERATOR_VERSION, Summary
-from data_gen.steps_file import StepsFile
+from data_gen.production.data_set import GENERATOR_VERSION, Summary
+from data_gen.production.steps_file import StepsFile
 from lartpc.command import run, say
 from lartpc.event import Event
 from lartpc.files import sha256
@@ -28,7 +28,7 @@ def respond_to_file(
     """Answer each event of a file of steps and write an event file, which appears whole or not at all.
 
     Args:
-        steps: see data_gen.steps_file.
+        steps: see data_gen.production.steps_file.
         out: the event file; one that exists is replaced.
         seed: of the noise; each event has its own random numbers, from this and its number.
         planes: names of the planes to read out.
@@ -67,7 +67,7 @@ def respond_to_file(
 def _events(
     deposits: StepsFile, configuration: Configuration, seed: int, planes: tuple[str, ...]
 ) -> Iterator[Event]:
-    from data_gen.response import respond
+    from data_gen.response.readout import respond
 
     for number in map(int, deposits.numbers):
         steps = deposits.steps(number)
@@ -106,7 +106,7 @@ def command(
         response: how the detector answers
         labels: how truth becomes labels
     """
-    from data_gen.progress import shown_progress
+    from data_gen.production.progress import shown_progress
 
     configuration = Configuration(response=response, labels=labels, detector=detector)
     names = tuple(name.strip() for name in planes.split(","))

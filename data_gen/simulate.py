@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration
-from data_gen.particles import mass
-from data_gen.primary import Primary, Sample
-from data_gen.record import Balance, Process, Record, new_record, push_named
-from data_gen.response import respond
-from data_gen.sources import primaries
-from data_gen.transport import follow_all
+from data_gen.physics.particles import mass
+from data_gen.physics.record import Balance, Process, Record, new_record, push_named
+from data_gen.physics.transport import follow_all
+from data_gen.response.readout import respond
+from data_gen.sources.mixture import primaries
+from data_gen.sources.primary import Primary, Sample
 from lartpc.detector import DETECTORS
 from lartpc.event import PARTICLE_DTYPE, Event
 

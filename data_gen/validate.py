@@ -38,7 +38,7 @@ def validate(
         workers: processes; one a core by default
         pictures: folder for two of the plots as PNG files, validation-shower.png and validation-dedx.png
     """
-    from data_gen.workers import available_cores
+    from data_gen.production.workers import available_cores
 
     if workers is None:
         workers = available_cores()
@@ -63,7 +63,7 @@ def provenance(seed: int, quick: bool) -> dict[str, Any]:
     """Where the numbers come from."""
     from importlib.metadata import version
 
-    from data_gen.production import GENERATOR_VERSION
+    from data_gen.production.data_set import GENERATOR_VERSION
     from lartpc.provenance import git_commit
 
     return {

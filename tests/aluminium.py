@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from data_gen import argon as medium
+from data_gen.physics import argon as medium
 
 Z, A, DENSITY = 13, 26.9815385, 2.699
 medium.Z = Z
@@ -63,8 +63,8 @@ medium.PHOTOELECTRIC = np.array(
 
 def main(pdg: int, energy: float, count: int, radii: list[float], depths: list[float], out: str) -> None:
     """Follow ``count`` primaries and write the mean deposits."""
-    from data_gen.record import new_record, push_named
-    from data_gen.transport import follow_all
+    from data_gen.physics.record import new_record, push_named
+    from data_gen.physics.transport import follow_all
 
     rng = np.random.default_rng(1)
     record = new_record(1 << 18)

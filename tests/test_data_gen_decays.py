@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from data_gen import argon, decays, kaons
+from data_gen.physics import argon, decays, kaons
 
 
 def test_michel_spectrum():

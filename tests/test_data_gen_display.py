@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_gen.display import main, read_plane
-from data_gen.patch_gallery import EMPTY, draw_lots, patches_at, places
-from data_gen.plane_picture import in_rows, plane_picture
+from data_gen.pictures.patch_gallery import EMPTY, draw_lots, patches_at, places
+from data_gen.pictures.plane_picture import in_rows, plane_picture
 from lartpc.adc_scale import ADC_SCALES, CALIBRATION, StoredPixels
 from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, READOUT_TICKS

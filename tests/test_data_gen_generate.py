@@ -13,7 +13,7 @@ import pytest
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, main
-from data_gen.workers import available_cores, in_order
+from data_gen.production.workers import available_cores, in_order
 from lartpc.contract import Label
 from lartpc.detector import plane
 from lartpc.errors import CheckError, UserError

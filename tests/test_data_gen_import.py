@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import rename_fields
 
-from data_gen.dump_labels import KEPT_ALWAYS, THINNED, Selection, choose, labels
-from data_gen.dump_numpy import ROW_DTYPE
-from data_gen.dump_planes import DumpedPlane, in_drift_pixels
-from data_gen.dump_scale import DumpScale
 from data_gen.import_larsoft import import_dumps, main
+from data_gen.larsoft.dump_labels import KEPT_ALWAYS, THINNED, Selection, choose, labels
+from data_gen.larsoft.dump_numpy import ROW_DTYPE
+from data_gen.larsoft.dump_planes import DumpedPlane, in_drift_pixels
+from data_gen.larsoft.dump_scale import DumpScale
 from lartpc.adc_scale import StoredPixels, adc_scale, network_units
 from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import plane
@@ -363,7 +363,7 @@ def test_patches_labelled_none_are_no_hits(tmp_path):
 
 
 def test_a_large_event_becomes_several_of_one_number(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_gen.dump_numpy.PATCHES_PER_EVENT", 64)
+    monkeypatch.setattr("data_gen.larsoft.dump_numpy.PATCHES_PER_EVENT", 64)
     np.save(tmp_path / "dump.npy", table(130))
     out = imported(tmp_path, tmp_path / "dump.npy", "--format", "numpy", "--adc-scale", "2021")
     with EventFile(out) as events:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from data_gen import argon, bremsstrahlung, ionisation, muon_radiation, photons
 from data_gen.configuration import Response
-from data_gen.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
-from data_gen.directions import rotate, scatter
-from data_gen.drift import recombination
-from data_gen.ranges import energy_of_range, range_of_energy
+from data_gen.physics import argon, bremsstrahlung, ionisation, muon_radiation, photons
+from data_gen.physics.directions import rotate, scatter
+from data_gen.physics.ranges import energy_of_range, range_of_energy
+from data_gen.response.drift import recombination
+from data_gen.sources.cosmics import OMNIDIRECTIONAL_FLUX, cosmic_directions, cosmic_momenta
 
 PDG_RANGES = {100.0: 42.5, 400.0: 238.5, 1000.0: 616.3, 4000.0: 2297.0}
 """Kinetic energy in MeV of a muon -> CSDA range in liquid argon in g/cm^2 (PDG / Groom)."""

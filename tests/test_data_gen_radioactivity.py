@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_gen.ionisation import alpha_range
-from data_gen.nuclides import ACTIVITY, CHAINS, NUCLIDES
-from data_gen.radioactivity import ALPHA, ARGON39_ENDPOINT, argon39_energies, decays
+from data_gen.physics.ionisation import alpha_range
+from data_gen.sources.nuclides import ACTIVITY, CHAINS, NUCLIDES
+from data_gen.sources.radioactivity import ALPHA, ARGON39_ENDPOINT, argon39_energies, decays
 
 
 def test_argon39_spectrum():

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from data_gen.configuration import Configuration, Labels, Response
-from data_gen.drift import drift
-from data_gen.empty_pixels import draw_empty_pixels
-from data_gen.hits import find_hits, label
-from data_gen.response import dead_channels, respond
-from data_gen.simulate import simulate
-from data_gen.steps import STEP_DTYPE, Deposit
-from data_gen.waveforms import (
+from data_gen.physics.steps import STEP_DTYPE, Deposit
+from data_gen.response.drift import drift
+from data_gen.response.empty_pixels import draw_empty_pixels
+from data_gen.response.hits import find_hits, label
+from data_gen.response.readout import dead_channels, respond
+from data_gen.response.waveforms import (
     ADC_TICKS_PER_KE,
     COHERENT_CHANNELS,
     FILTER_TICKS,
@@ -23,6 +22,7 @@ from data_gen.waveforms import (
     noise_rms,
     pixels,
 )
+from data_gen.simulate import simulate
 from lartpc.adc_scale import adc_scale, network_units
 from lartpc.contract import Label
 from lartpc.detector import (

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from data_gen import cluster as cluster_module
-from data_gen.board import Board, board
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, generate_folder, main
-from data_gen.production import Production
-from data_gen.progress import shown_progress
-from data_gen.shards import divide, missing, remove_parts, write_shard
+from data_gen.production.board import Board, board
+from data_gen.production.data_set import Production
+from data_gen.production.data_set import cluster as cluster_module
+from data_gen.production.progress import shown_progress
+from data_gen.production.shards import divide, missing, remove_parts, write_shard
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
@@ -125,7 +125,7 @@ def test_a_folder_made_otherwise_is_refused_untouched(reference, changes, messag
 
 
 def test_another_generator_version_is_refused(reference, monkeypatch):
-    monkeypatch.setattr("data_gen.production.GENERATOR_VERSION", 10_000)
+    monkeypatch.setattr("data_gen.production.data_set.GENERATOR_VERSION", 10_000)
     with pytest.raises(UserError, match="with another version"):
         make(reference)
 
@@ -204,8 +204,8 @@ def test_a_kill_around_the_rename(renamed, reference, tmp_path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from data_gen.board import board; from data_gen.production import Production\n"
-        "from data_gen.shards import Shard, write_shard\n"
+        "from data_gen.production.board import board; from data_gen.production.data_set import Production\n"
+        "from data_gen.production.shards import Shard, write_shard\n"
         "from tests.test_data_gen_scale import LIGHT\n"
         "rename = Path.replace\n"
         "def fatal(path, target):\n"
@@ -451,7 +451,7 @@ def test_folders_that_are_not_one_data_set_are_refused(reference, tmp_path):
 
 def test_lines_show_life_where_there_is_no_terminal(monkeypatch, capsys):
     moments = iter([0.0, 10.0, 31.0, 40.0, 62.0, 95.0])
-    monkeypatch.setattr("data_gen.progress.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    monkeypatch.setattr("data_gen.production.progress.time", SimpleNamespace(monotonic=lambda: next(moments)))
     with shown_progress(100) as progress:
         for events in (10, 31, 40, 62, 100):
             progress(events, 1000 * events)

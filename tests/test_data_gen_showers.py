@@ -5,10 +5,10 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.stats import gamma
 
-from data_gen import argon
-from data_gen.record import Balance, Process, Record, new_record, push_named
-from data_gen.steps import Deposit
-from data_gen.transport import follow_all
+from data_gen.physics import argon
+from data_gen.physics.record import Balance, Process, Record, new_record, push_named
+from data_gen.physics.steps import Deposit
+from data_gen.physics.transport import follow_all
 
 
 def steps_of(record: Record) -> np.ndarray:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from data_gen.configuration import Configuration, Sources
-from data_gen.primary import Sample
 from data_gen.simulate import simulate, transport
-from data_gen.sources import primaries, sample_table
+from data_gen.sources.mixture import primaries, sample_table
+from data_gen.sources.primary import Sample
 from lartpc.contract import Label
 from lartpc.detector import DETECTORS
 from lartpc.errors import UserError

@@ -10,9 +10,9 @@ import pytest
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.respond import event_random, main
-from data_gen.response import respond
+from data_gen.response.readout import respond
 from data_gen.simulate import transport
-from data_gen.sources import primaries
+from data_gen.sources.mixture import primaries
 from lartpc.contract import Label
 from lartpc.event_file import EventFile
 from lartpc.files import sha256

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from data_gen import argon, simulate
+from data_gen import simulate
 from data_gen.configuration import Configuration, Labels
-from data_gen.primary import Primary
-from data_gen.ranges import range_of_energy
-from data_gen.record import Balance, Process, Record
-from data_gen.steps import Deposit
+from data_gen.physics import argon
+from data_gen.physics.ranges import range_of_energy
+from data_gen.physics.record import Balance, Process, Record
+from data_gen.physics.steps import Deposit
+from data_gen.sources.primary import Primary
 from lartpc.detector import ACTIVE_CM
 from lartpc.event import PARTICLE_DTYPE
 

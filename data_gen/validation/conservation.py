@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 
 from data_gen.configuration import Configuration, Sources
-from data_gen.primary import isotropic_directions
-from data_gen.record import Balance
+from data_gen.physics.record import Balance
 from data_gen.simulate import transport
-from data_gen.sources import primaries
+from data_gen.sources.mixture import primaries
+from data_gen.sources.primary import isotropic_directions
 from data_gen.validation.check import Check
 from data_gen.validation.particle_gun import Shot, shoot
 from data_gen.validation.study import Effort, Section, Study, generator

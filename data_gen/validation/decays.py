@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import ELECTRON_MASS, MICHEL_ENDPOINT
-from data_gen.record import Process
+from data_gen.physics.argon import ELECTRON_MASS, MICHEL_ENDPOINT
+from data_gen.physics.record import Process
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.particle_gun import shoot

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration, Labels
-from data_gen.drift import drift
-from data_gen.hits import find_hits
-from data_gen.response import respond
+from data_gen.response.drift import drift
+from data_gen.response.hits import find_hits
+from data_gen.response.readout import respond
+from data_gen.response.waveforms import FILTER_TICKS, TRUTH_DTYPE, add_charge, noise_rms
 from data_gen.simulate import transport
-from data_gen.sources import primaries
+from data_gen.sources.mixture import primaries
 from data_gen.validation.check import Check
 from data_gen.validation.figures import FAINT, OURS, SECOND, THIRD, drawing, label
 from data_gen.validation.study import Effort, Section, Study, generator
-from data_gen.waveforms import FILTER_TICKS, TRUTH_DTYPE, add_charge, noise_rms
 from lartpc.contract import Label
 from lartpc.detector import DETECTORS, READOUT_TICKS, plane
 

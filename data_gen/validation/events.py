@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration, Sources
-from data_gen.primary import Sample
 from data_gen.simulate import simulate
-from data_gen.sources import sample_table
+from data_gen.sources.mixture import sample_table
+from data_gen.sources.primary import Sample
 from data_gen.validation import patch_edges
 from data_gen.validation.check import Check
 from data_gen.validation.estimates import mean, ratio

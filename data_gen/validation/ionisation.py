@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import landau
 
-from data_gen.argon import ELECTRON_MASS, EXCITATION_ENERGY, IONISATION_PREFACTOR, MUON_MASS
-from data_gen.ionisation import density_effect
+from data_gen.physics.argon import ELECTRON_MASS, EXCITATION_ENERGY, IONISATION_PREFACTOR, MUON_MASS
+from data_gen.physics.ionisation import density_effect
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.particle_gun import shoot

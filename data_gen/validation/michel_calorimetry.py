@@ -8,11 +8,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from data_gen.configuration import Configuration, Response
-from data_gen.primary import Primary, isotropic_directions
-from data_gen.record import Record
-from data_gen.response import respond
+from data_gen.physics.record import Record
+from data_gen.physics.steps import Deposit
+from data_gen.response.readout import respond
 from data_gen.simulate import transport
-from data_gen.steps import Deposit
+from data_gen.sources.primary import Primary, isotropic_directions
 from data_gen.validation.check import Check
 from data_gen.validation.estimates import mean, ratio
 from data_gen.validation.figures import FAINT, OURS, REFERENCE, SECOND, drawing, label

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal, norm
 
 from data_gen.configuration import Configuration, Response
-from data_gen.response import respond
-from data_gen.steps import STEP_DTYPE
+from data_gen.physics.steps import STEP_DTYPE
+from data_gen.response.readout import respond
+from data_gen.response.waveforms import ADC_TICKS_PER_KE, FILTER_MHZ, electronics_response, noise
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.study import Effort, Section, Study, generator
-from data_gen.waveforms import ADC_TICKS_PER_KE, FILTER_MHZ, electronics_response, noise
 from lartpc.detector import PLANES, READOUT_TICKS, TICK_US
 
 RAW_RMS = 2.5

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration, Labels
-from data_gen.primary import Primary
-from data_gen.record import Balance
+from data_gen.physics.record import Balance
+from data_gen.physics.steps import Deposit
 from data_gen.simulate import transport
-from data_gen.steps import Deposit
+from data_gen.sources.primary import Primary
 
 ENDLESS = Configuration(margin=1e4, labels=Labels(delta_ray_shower=0.0))
 """100 m of argon on all sides. Every delta ray has an id of its own, so that a track's steps are those of the
@@ -23,9 +23,9 @@ class Shot:
     """What one primary left behind.
 
     Attributes:
-        steps: (S,) of :data:`data_gen.steps.STEP_DTYPE`.
-        particles: (P,) of :data:`data_gen.record.ORIGIN_DTYPE`; the primary is row 0.
-        balance: energies in MeV, by :class:`data_gen.record.Balance`.
+        steps: (S,) of :data:`data_gen.physics.steps.STEP_DTYPE`.
+        particles: (P,) of :data:`data_gen.physics.record.ORIGIN_DTYPE`; the primary is row 0.
+        balance: energies in MeV, by :class:`data_gen.physics.record.Balance`.
     """
 
     steps: NDArray[np.void]

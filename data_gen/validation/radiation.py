@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 from scipy.optimize import brentq
 
-from data_gen.argon import CRITICAL_ENERGY, DENSITY
-from data_gen.bremsstrahlung import photon_energy, photon_rate, soft_loss
 from data_gen.compiled import compiled
-from data_gen.ionisation import electron_stopping_power
-from data_gen.photons import compton_rate, pair_rate, photoelectric_rate
+from data_gen.physics.argon import CRITICAL_ENERGY, DENSITY
+from data_gen.physics.bremsstrahlung import photon_energy, photon_rate, soft_loss
+from data_gen.physics.ionisation import electron_stopping_power
+from data_gen.physics.photons import compton_rate, pair_rate, photoelectric_rate
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, SECOND, THIRD, drawing, label
 from data_gen.validation.study import Effort, Section, Study, generator

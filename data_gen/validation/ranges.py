@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import DENSITY, MUON_MASS
-from data_gen.ionisation import heavy_stopping_power
-from data_gen.ranges import range_of_energy
+from data_gen.physics.argon import DENSITY, MUON_MASS
+from data_gen.physics.ionisation import heavy_stopping_power
+from data_gen.physics.ranges import range_of_energy
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.particle_gun import shoot

@@ -5,15 +5,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.argon import DENSITY
 from data_gen.configuration import Response
-from data_gen.drift import IONISATION_ENERGY, drift, recombination
-from data_gen.steps import STEP_DTYPE
+from data_gen.physics.argon import DENSITY
+from data_gen.physics.steps import STEP_DTYPE
+from data_gen.response.drift import IONISATION_ENERGY, drift, recombination
+from data_gen.response.waveforms import ADC_TICKS_PER_KE, SHAPING_US, add_charge, electronics_response
 from data_gen.validation.check import Check
 from data_gen.validation.figures import OURS, REFERENCE, SECOND, drawing, label
 from data_gen.validation.geometry import geometry_checks
 from data_gen.validation.study import Effort, Plot, Section, Study, generator
-from data_gen.waveforms import ADC_TICKS_PER_KE, SHAPING_US, add_charge, electronics_response
 from lartpc.detector import ACTIVE_CM, DETECTORS, DRIFT_SPEED, READOUT_TICKS, TICK_US, plane
 
 MODIFIED_BOX = "modified box model, ArgoNeuT, JINST 8 (2013) P08005, at 0.4867 kV/cm"

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gamma
 
-from data_gen.argon import CRITICAL_ENERGY, RADIATION_LENGTH, A, Z
+from data_gen.physics.argon import CRITICAL_ENERGY, RADIATION_LENGTH, A, Z
 
 PDG = "PDG, Passage of particles through matter, eq. 34.36 (EGS4, 1 to 100 GeV): ln(E / Ec) - 0.5"
 GFLASH = "G. Grindhammer, S. Peters, hep-ex/0001020 (GFLASH; fits to GEANT3, 0.4 to 400 GeV)"

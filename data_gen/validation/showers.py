@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 from scipy.stats import gamma
 
-from data_gen.argon import MOLIERE_RADIUS, RADIATION_LENGTH
-from data_gen.steps import Deposit
+from data_gen.physics.argon import MOLIERE_RADIUS, RADIATION_LENGTH
+from data_gen.physics.steps import Deposit
 from data_gen.validation.check import Check
 from data_gen.validation.figures import FAINT, OURS, REFERENCE, SECOND, THIRD, drawing, label
 from data_gen.validation.particle_gun import shoot

@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
+from data_gen.production.workers import in_order
 from data_gen.validation import (
     conservation,
     decays,
@@ -21,7 +22,6 @@ from data_gen.validation import (
     track_calorimetry,
 )
 from data_gen.validation.study import Effort, Section, Study
-from data_gen.workers import in_order
 
 STUDIES: tuple[Callable[[Effort, int], Study], ...] = (
     ranges.study,

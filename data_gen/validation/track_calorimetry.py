@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from data_gen.argon import DENSITY, MUON_MASS, PROTON_MASS
 from data_gen.configuration import Configuration, Labels, Response
-from data_gen.drift import IONISATION_ENERGY
-from data_gen.ionisation import heavy_stopping_power
-from data_gen.primary import Primary
-from data_gen.ranges import energy_of_range
-from data_gen.record import Process, Record
-from data_gen.response import respond
+from data_gen.physics.argon import DENSITY, MUON_MASS, PROTON_MASS
+from data_gen.physics.ionisation import heavy_stopping_power
+from data_gen.physics.ranges import energy_of_range
+from data_gen.physics.record import Process, Record
+from data_gen.physics.steps import Deposit
+from data_gen.response.drift import IONISATION_ENERGY
+from data_gen.response.readout import respond
 from data_gen.simulate import transport
-from data_gen.steps import Deposit
+from data_gen.sources.primary import Primary
 from data_gen.validation.check import Check
 from data_gen.validation.figures import FAINT, OURS, REFERENCE, SECOND, drawing, label
 from data_gen.validation.ionisation import SOURCE as LANDAU_BICHSEL

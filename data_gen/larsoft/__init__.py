@@ -1,0 +1,1 @@
+"""Reading training dumps that LArSoft has written."""

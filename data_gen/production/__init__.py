@@ -1,0 +1,1 @@
+"""Work shared among processes or a cluster, and kept whole when interrupted."""

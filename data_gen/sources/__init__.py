@@ -1,0 +1,1 @@
+"""Where an event's particles come from, and how often."""
