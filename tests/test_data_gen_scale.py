@@ -19,7 +19,7 @@ from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, generate_folder, main
 from data_gen.production.board import Board, board
 from data_gen.production.data_set import Production
-from data_gen.production.data_set import cluster as cluster_module
+from data_gen.production import cluster as cluster_module
 from data_gen.production.progress import shown_progress
 from data_gen.production.shards import divide, missing, remove_parts, write_shard
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
