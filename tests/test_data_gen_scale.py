@@ -339,6 +339,19 @@ def test_a_lost_worker_s_shard_is_made_anew(dask, reference, tmp_path):
     assert content(tmp_path) == content(reference)
 
 
+def test_workers_that_die_again_and_again_are_one_error(dask, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask.scheduler, "allowed_failures", 0)
+
+    def kill(events: int, hits: int) -> None:
+        if events:
+            os.kill(_writer(tmp_path), signal.SIGKILL)
+
+    with pytest.raises(CheckError, match="died on a file again and again"):
+        make(tmp_path, events=60, events_per_file=30, scheduler=dask.scheduler_address,
+             show=lambda _: nullcontext(kill))  # fmt: skip
+    _wait(lambda: len(dask.scheduler.workers) == 2)
+
+
 def test_ctrl_c_cancels_what_is_queued(dask, tmp_path):
     def interrupt(events: int, hits: int) -> None:
         if events:
