@@ -9,20 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from data_gen.configuration import Configuration, Labels, Response, Sources
-from data_gen.production.data_set import (
-    LARGEST_EVENT_NUMBER,
-    Production,
-    Progress,
-    Summary,
-    compile_kernels,
-)
+from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
+from data_gen.production.request import ALL_PLANES, check_folder, check_request
 from lartpc.command import run, say
 from lartpc.contract import Label
-from lartpc.detector import PLANES
 from lartpc.errors import UserError
-
-ALL_PLANES = tuple(plane.name for plane in PLANES)
-
 
 Show = Callable[[int], AbstractContextManager[Progress]]
 """Opened with the number of events to simulate; yields what is called as they are."""
@@ -142,48 +133,6 @@ def generate_folder(
             write = write_shard
         progress = stack.enter_context(show(sum(len(shard.numbers) for shard in lacking)))
         return write_all(executor, write, production, lacking, opened, progress)
-
-
-def check_request(events: int, seed: int, workers: int, first_event: int, planes: tuple[str, ...]) -> None:
-    """Refuse what cannot be generated, before anything is imported or written.
-
-    Raises:
-        UserError: as of :func:`generate`.
-    """
-    from data_gen.production.workers import available_cores
-
-    for name, value, least in (
-        ("--events", events, 1),
-        ("--seed", seed, 0),
-        ("--first-event", first_event, 0),
-        ("--workers", workers, 1),
-    ):
-        if value < least:
-            raise UserError(f"{name} {value} must be {least} or more")
-    if first_event + events - 1 > LARGEST_EVENT_NUMBER:
-        raise UserError(f"--first-event {first_event}: event numbers end at {LARGEST_EVENT_NUMBER}")
-    if workers > 4 * available_cores():
-        raise UserError(
-            f"--workers {workers} is over four times the {available_cores()} cores of this machine"
-        )
-    if not planes or len(set(planes)) < len(planes) or set(planes) - set(ALL_PLANES):
-        raise UserError(f"--planes {','.join(planes)} must be some of {','.join(ALL_PLANES)}, each once")
-
-
-def check_folder(out: Path, events_per_file: int, end: int) -> None:
-    """Refuse a folder that cannot be one of event files.
-
-    Raises:
-        UserError: as of :func:`generate_folder`.
-    """
-    from data_gen.production.shards import NUMBERS
-
-    if events_per_file < 1:
-        raise UserError(f"--events-per-file {events_per_file} must be 1 or more")
-    if end > NUMBERS:
-        raise UserError(f"--events-per-file: the numbers of the events must be below {NUMBERS}")
-    if out.is_file() or out.suffix == ".h5":
-        raise UserError(f"--out {out} names a file; with --events-per-file name a folder")
 
 
 def command(

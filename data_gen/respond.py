@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from data_gen.configuration import Configuration, Labels, Response
-from data_gen.generate import ALL_PLANES, Show, check_request, say_summary, unseen
+from data_gen.generate import Show, say_summary, unseen
 from data_gen.production.data_set import GENERATOR_VERSION, Summary
+from data_gen.production.request import ALL_PLANES, check_request
 from data_gen.production.steps_file import StepsFile
 from lartpc.command import run, say
 from lartpc.event import Event

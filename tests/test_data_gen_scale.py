@@ -17,9 +17,9 @@ from distributed import Client, LocalCluster
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, generate_folder, main
+from data_gen.production import cluster as cluster_module
 from data_gen.production.board import Board, board
 from data_gen.production.data_set import Production
-from data_gen.production import cluster as cluster_module
 from data_gen.production.progress import shown_progress
 from data_gen.production.shards import divide, missing, remove_parts, write_shard
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
@@ -337,6 +337,19 @@ def test_a_lost_worker_s_shard_is_made_anew(dask, reference, tmp_path):
     make(tmp_path, scheduler=dask.scheduler_address, show=lambda _: nullcontext(kill_once))
     assert killed
     assert content(tmp_path) == content(reference)
+
+
+def test_workers_that_die_again_and_again_are_one_error(dask, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask.scheduler, "allowed_failures", 0)
+
+    def kill(events: int, hits: int) -> None:
+        if events:
+            os.kill(_writer(tmp_path), signal.SIGKILL)
+
+    with pytest.raises(CheckError, match="died on a file again and again"):
+        make(tmp_path, events=60, events_per_file=30, scheduler=dask.scheduler_address,
+             show=lambda _: nullcontext(kill))  # fmt: skip
+    _wait(lambda: len(dask.scheduler.workers) == 2)
 
 
 def test_ctrl_c_cancels_what_is_queued(dask, tmp_path):

@@ -17,9 +17,6 @@ GENERATOR = "data_gen"
 GENERATOR_VERSION = 2
 """Rises when the same configuration and seed give other events."""
 
-LARGEST_EVENT_NUMBER = 2**31 - 1
-"""The event file holds numbers in 32 bits."""
-
 
 @dataclass
 class Summary:

@@ -14,9 +14,6 @@ from data_gen.production.workers import interrupts_held
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 
-NUMBERS = 100_000_000
-"""Names of shards hold event numbers of eight digits, so that they sort."""
-
 _NAME = re.compile(r"events-(\d{8})-(\d{8})\.h5")
 _PART = re.compile(r"\..+\.(\d+)\.part")
 _SECONDS_PER_LOOK = 1.0
