@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lartpc.errors import CheckError
 
@@ -24,25 +24,19 @@ def available_cores() -> int:
 
 
 @contextmanager
-def process_pool(
-    workers: int, prepare: Callable[..., None] | None = None, *arguments: Any
-) -> Iterator[Executor]:
+def process_pool(workers: int) -> Iterator[Executor]:
     """Processes to submit work to; they are spawned and end with this one, whatever ends it.
 
     Submit under :func:`interrupts_held`, so that they leave Ctrl-C to this process.
 
     Args:
-        workers: processes.
-        prepare: called in each process with ``arguments`` before its first work.
-        arguments: anything that can be handed to a new process, shared arrays too.
+        workers: how many.
 
     Raises:
         CheckError: a process was killed, for want of memory perhaps.
     """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(prepare, *arguments)
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
     try:
         yield pool
     except BrokenProcessPool as error:
@@ -96,10 +90,8 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(prepare: Callable[..., None] | None, *arguments: Any) -> None:
+def _prepare() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if prepare is not None:
-        prepare(*arguments)
 
 
 def _end_with_parent() -> None:
