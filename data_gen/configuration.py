@@ -14,7 +14,7 @@ class Sources:
     Each number is the mean of a Poisson distribution. The file records it beside the number in nature, so
     that any figure can be weighted back to the natural mixture (lartpc.event.SAMPLE_DTYPE). In nature an
     event has its cosmic muons, its radioactive decays and one beam particle; Michel electrons would then
-    make 1 % of the hits, too few to learn from.
+    make 0.3 % of the hits, too few to learn from.
 
     Attributes:
         cosmic_muons: cosmic muons that do not stop in the active argon, in units of their natural number.
@@ -28,8 +28,8 @@ class Sources:
             are those of data_gen.sources.nuclides.
     """
 
-    cosmic_muons: float = 0.4
-    stopping_muons: float = 5.0
+    cosmic_muons: float = 0.2
+    stopping_muons: float = 10.0
     showers: float = 2.0
     shower_energy: tuple[float, float] = (30.0, 2000.0)
     beam: float = 0.5

@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from data_gen.configuration import Configuration, Labels, Response, Sources
 from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
-from data_gen.production.request import ALL_PLANES, check_folder, check_request
+from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run, say
 from lartpc.contract import Label
 from lartpc.errors import UserError
+
+Split = Literal["train", "validation", "test"]
 
 Show = Callable[[int], AbstractContextManager[Progress]]
 """Opened with the number of events to simulate; yields what is called as they are."""
@@ -34,6 +37,7 @@ def generate(
     planes: tuple[str, ...] = ALL_PLANES,
     configuration: Configuration | None = None,
     show: Show = unseen,
+    split: str | None = None,
 ) -> Summary:
     """Simulate events and write them to an event file, which appears whole or not at all.
 
@@ -48,6 +52,7 @@ def generate(
         planes: names of the planes to read out, U, V or W, each once.
         configuration: what an event holds; the default mixture if None.
         show: progress, told of each event.
+        split: train, validation or test: only events of this split, whose numbers then have gaps.
 
     Raises:
         UserError: an argument is out of range, or the file cannot be written.
@@ -59,7 +64,7 @@ def generate(
     from data_gen.production.workers import in_order
 
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
-    numbers = range(first_event, first_event + events)
+    numbers = event_numbers(first_event, events, split)
     workers = min(workers, events)
     if workers > 1:
         compile_kernels()
@@ -144,6 +149,7 @@ def command(
     planes: str = "U,V,W",
     events_per_file: int | None = None,
     scheduler: str | None = None,
+    split: Split | None = None,
     detector: str = "drift-volume",
     sources: Sources = Sources(),  # noqa: B008 (frozen)
     response: Response = Response(),  # noqa: B008 (frozen)
@@ -164,6 +170,7 @@ def command(
         planes: wire planes to read out, for example W or U,V,W
         events_per_file: divide the events among files of so many, each written by one process
         scheduler: address of a Dask cluster to generate on, such as tcp://host:8786, with --events-per-file
+        split: make events of this split alone, for example test for a large held-out set
         detector: drift-volume, one of the six of ProtoDUNE-SP, or protodune-sp, all of them
         sources: what happens in the detector
         response: how the detector answers
@@ -176,12 +183,14 @@ def command(
     names = tuple(name.strip() for name in planes.split(","))
     if scheduler is not None and events_per_file is None:
         raise UserError("--scheduler needs --events-per-file: workers of a cluster write files of their own")
+    if split is not None and events_per_file is not None:
+        raise UserError("--split is for a single file; leave out --events-per-file")
     if scheduler is not None and workers is not None:
         raise UserError("--workers is for this machine; with --scheduler the cluster has its own")
     crew = available_cores() if workers is None else workers
     started = time.monotonic()
     if events_per_file is None:
-        summary = generate(out, events, seed, crew, first_event, names, configuration, shown_progress)
+        summary = generate(out, events, seed, crew, first_event, names, configuration, shown_progress, split)
     else:
         summary = generate_folder(
             out, events, events_per_file, seed, crew, scheduler, first_event, names, configuration,
@@ -189,7 +198,10 @@ def command(
         )  # fmt: skip
     by_whom = f"on {scheduler}" if scheduler else f"with {crew} workers"
     say_summary(out, events, summary, time.monotonic() - started, by_whom)
-    say(f"next: python -m training.fit --data.path {out}")
+    if split == "test":
+        say(f"next: python -m training.evaluate --data {out}")
+    else:
+        say(f"next: python -m training.fit --data.path {out}")
 
 
 def say_summary(out: Path, events: int, summary: Summary, seconds: float, by_whom: str) -> None:

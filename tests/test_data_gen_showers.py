@@ -5,10 +5,16 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.stats import gamma
 
+from data_gen import simulate
+from data_gen.configuration import Configuration
 from data_gen.physics import argon
 from data_gen.physics.record import Balance, Process, Record, new_record, push_named
 from data_gen.physics.steps import Deposit
 from data_gen.physics.transport import follow_all
+from data_gen.sources.primary import Primary
+from lartpc.detector import ACTIVE_CM
+
+CENTRE = 0.5 * np.array(ACTIVE_CM)
 
 
 def steps_of(record: Record) -> np.ndarray:
@@ -63,3 +69,15 @@ def test_shower_shape(energy, count):
     critical = 2.66 * (19.55 * argon.Z / argon.A) ** 1.1
     assert (a - 1.0) * scale == pytest.approx(np.log(energy / critical) - 0.858, rel=0.07)
     assert 0.80 < core / total < 0.86
+
+
+def test_what_a_michel_electron_radiates_is_a_showers():
+    """Michel is what the electron ionises itself, within its range; its photons' dots lie all around."""
+    start = [Primary(-13, 1.0, CENTRE, np.array([1.0, 0.0, 0.0]), 0.0, Deposit.TRACK)] * 40
+    record = simulate.transport(start, Configuration(), np.random.default_rng(3))
+    steps = record.steps[: record.counts[0]]
+    distance = np.sqrt(sum((steps[axis] - CENTRE[i]) ** 2 for i, axis in enumerate("xyz")))
+    michel, shower = steps["deposit"] == Deposit.MICHEL, steps["deposit"] == Deposit.SHOWER
+    assert distance[michel].max() < 30.0
+    assert distance[shower].max() > 40.0
+    assert 0.6 < steps["energy"][michel].sum() / steps["energy"][michel | shower].sum() < 0.75

@@ -94,7 +94,7 @@ def test_every_hit_knows_its_sample():
     hits = event.hits
     assert np.array_equal(hits["sample"] == Sample.NOISE, hits["label"] == Label.NONE)
     dots = hits[hits["sample"] == Sample.RADIOACTIVITY]
-    assert len(dots) > 50 and np.all(dots["label"] == Label.SHOWER)
+    assert len(dots) > 50 and np.mean(dots["label"] == Label.SHOWER) > 0.95  # some lie on tracks
     assert dots["energy_shower"].max() < 5.0
     muons = hits[hits["sample"] == Sample.COSMIC_MUONS]
     assert np.mean(muons["label"] == Label.TRACK) > 0.6

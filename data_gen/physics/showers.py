@@ -1,7 +1,9 @@
 """Following photons, electrons and positrons: electromagnetic showers.
 
 The secondaries of a shower carry the g4_id of the particle that started it, as in LArSoft when shower
-daughters are not kept.
+daughters are not kept. What a photon makes is a shower's, never the track's or the Michel electron's that
+radiated it: LArSoft, too, calls Michel what the electron itself ionises, and not the dots that its photons
+leave around (larrecodnn, PointIdAlg.cxx, TrainingDataAlg::setEventData: deposits of negative track id).
 """
 
 import math
@@ -45,7 +47,6 @@ PHOTON_STOP = 0.01
 
 _ESCAPED = int(Balance.ESCAPED)
 _RELEASED = int(Balance.RELEASED)
-_TRACK = int(Deposit.TRACK)
 _SHOWER = int(Deposit.SHOWER)
 
 
@@ -136,7 +137,6 @@ def _annihilate(
     z: float,
     direction: Direction,
     t: float,
-    kind: int,
     g4_id: int,
     rng: np.random.Generator,
 ) -> None:
@@ -145,8 +145,8 @@ def _annihilate(
     if energy <= 0.0:
         one = isotropic(rng)
         two = (-one[0], -one[1], -one[2])
-        push(record, 22, ELECTRON_MASS, x, y, z, one, t, kind, g4_id, 0)
-        push(record, 22, ELECTRON_MASS, x, y, z, two, t, kind, g4_id, 0)
+        push(record, 22, ELECTRON_MASS, x, y, z, one, t, _SHOWER, g4_id, 0)
+        push(record, 22, ELECTRON_MASS, x, y, z, two, t, _SHOWER, g4_id, 0)
         return
     first, cosine = annihilation(energy, rng)
     second = energy + 2.0 * ELECTRON_MASS - first
@@ -155,8 +155,8 @@ def _annihilate(
     phi = 2.0 * math.pi * rng.random()
     one = rotate(direction[0], direction[1], direction[2], cosine, phi)
     two = rotate(direction[0], direction[1], direction[2], other, phi + math.pi)
-    push(record, 22, first, x, y, z, one, t, kind, g4_id, 0)
-    push(record, 22, second, x, y, z, two, t, kind, g4_id, 0)
+    push(record, 22, first, x, y, z, one, t, _SHOWER, g4_id, 0)
+    push(record, 22, second, x, y, z, two, t, _SHOWER, g4_id, 0)
 
 
 @compiled
@@ -175,7 +175,7 @@ def follow_electron(
             if energy > 0.0:
                 deposit(record, x, y, z, t, energy, electron_range(max(energy, 1e-2)), kind, g4_id)
             if positron:
-                _annihilate(record, 0.0, x, y, z, direction, t, kind, g4_id, rng)
+                _annihilate(record, 0.0, x, y, z, direction, t, g4_id, rng)
             break
         gamma = 1.0 + energy / ELECTRON_MASS
         beta2 = 1.0 - 1.0 / (gamma * gamma)
@@ -219,10 +219,8 @@ def follow_electron(
             cosine = emission_cosine(energy + ELECTRON_MASS, rng)
             out = rotate(direction[0], direction[1], direction[2], cosine, 2.0 * math.pi * rng.random())
             energy -= photon
-            # a photon leaves the track, so what it makes is never the track's own
-            of_photon = _SHOWER if kind == _TRACK else kind
-            push(record, 22, photon, x, y, z, out, t, of_photon, g4_id, 0)
+            push(record, 22, photon, x, y, z, out, t, _SHOWER, g4_id, 0)
         else:
-            _annihilate(record, energy, x, y, z, direction, t, kind, g4_id, rng)
+            _annihilate(record, energy, x, y, z, direction, t, g4_id, rng)
             break
     finish(record, g4_id, named, x, y, z)

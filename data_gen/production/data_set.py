@@ -1,6 +1,6 @@
 """A production: what decides the events of a data set, and how a range of them becomes an event file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,9 @@ class Production:
             "configuration": asdict(self.configuration),
         }
 
-    def provenance(self, numbers: range) -> Provenance:
+    def provenance(self, numbers: Sequence[int]) -> Provenance:
         """The record of a file of these events."""
-        of_file = {"events": len(numbers), "first_event": numbers.start}
+        of_file = {"events": len(numbers), "first_event": numbers[0]}
         return Provenance(data={**self.code, **self.identity(), **of_file})
 
     def simulate(self, number: int) -> Event:
@@ -88,7 +88,9 @@ class Production:
 
         return simulate(self.configuration, self.seed, number, self.planes)
 
-    def write(self, path: Path, numbers: range, events: Iterable[Event], progress: Progress) -> Summary:
+    def write(
+        self, path: Path, numbers: Sequence[int], events: Iterable[Event], progress: Progress
+    ) -> Summary:
         """Write an event file, which appears whole or not at all.
 
         Args:

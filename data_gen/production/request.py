@@ -1,10 +1,13 @@
 """What may be asked of the generator."""
 
+from collections.abc import Sequence
+from itertools import count, islice
 from pathlib import Path
 
 from data_gen.production.workers import available_cores
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
+from lartpc.event_file import SPLITS, split_of
 
 ALL_PLANES = tuple(plane.name for plane in PLANES)
 
@@ -29,14 +32,28 @@ def check_request(events: int, seed: int, workers: int, first_event: int, planes
     ):
         if value < least:
             raise UserError(f"{name} {value} must be {least} or more")
-    if first_event + events - 1 > LARGEST_EVENT_NUMBER:
-        raise UserError(f"--first-event {first_event}: event numbers end at {LARGEST_EVENT_NUMBER}")
     if workers > 4 * available_cores():
         raise UserError(
             f"--workers {workers} is over four times the {available_cores()} cores of this machine"
         )
     if not planes or len(set(planes)) < len(planes) or set(planes) - set(ALL_PLANES):
         raise UserError(f"--planes {','.join(planes)} must be some of {','.join(ALL_PLANES)}, each once")
+
+
+def event_numbers(first_event: int, events: int, split: str | None = None) -> Sequence[int]:
+    """The numbers of so many events from a first one on: all, or those of a split alone.
+
+    Raises:
+        UserError: they do not fit into an event file.
+    """
+    if split is None:
+        numbers: Sequence[int] = range(first_event, first_event + events)
+    else:
+        wanted = SPLITS.index(split)
+        numbers = list(islice((n for n in count(first_event) if split_of(n) == wanted), events))
+    if numbers[-1] > LARGEST_EVENT_NUMBER:
+        raise UserError(f"--first-event {first_event}: event numbers end at {LARGEST_EVENT_NUMBER}")
+    return numbers
 
 
 def check_folder(out: Path, events_per_file: int, end: int) -> None:

@@ -18,7 +18,7 @@ from data_gen.sources.primary import (
     kinetic,
     times,
 )
-from data_gen.sources.radioactivity import decays
+from data_gen.sources.radioactivity import ALPHA, decays
 from lartpc.detector import DETECTORS
 from lartpc.event import SAMPLE_DTYPE
 
@@ -114,7 +114,8 @@ def _radioactivity(configuration: Configuration, rng: np.random.Generator) -> li
                 directions = isotropic_directions(len(particles), rng)
                 found += [
                     Primary(particle.pdg, particle.energy, position, direction, moment + particle.delay,
-                            Deposit.SHOWER, Sample.RADIOACTIVITY)
+                            Deposit.TRACK if particle.pdg == ALPHA else Deposit.SHOWER,
+                            Sample.RADIOACTIVITY)
                     for particle, direction in zip(particles, directions, strict=True)
                 ]  # fmt: skip
     return found
