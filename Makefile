@@ -3,10 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 GENERATOR := $(wildcard data_gen/configuration.py data_gen/simulate.py $(addprefix data_gen/,physics/*.py sources/*.py response/*.py))
-TRAINING := $(wildcard lartpc/*.py training/*.py)
+TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py training/*.py))
+REPORT := training/evaluate.py $(wildcard training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run test lint validate bench lock clean
+.PHONY: help install run test lint validate bench report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -23,15 +24,15 @@ install: .venv/installed  ## both environments: .venv and the embedded server's 
 data/quick.h5: $(GENERATOR) | .venv/installed
 	$(RUN) data_gen.generate --events 60 --seed 1 --planes W --out $@
 
-runs/quick/best.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
+runs/quick/calibrated.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
 	rm -rf runs/quick
 	$(RUN) training.fit --config $(QUICK)
 
-runs/quick/metrics.json: runs/quick/best.ckpt
+runs/quick/metrics.json: runs/quick/calibrated.ckpt $(REPORT)
 	$(RUN) training.evaluate --checkpoint $< --data data/quick.h5
 
 run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serve and check, in minutes
-	$(RUN) export.triton --precision all --checkpoint runs/quick/best.ckpt
+	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt
 	$(RUN) export.check model_repository
 	$(RUN) client.parity --local --protocol both
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
@@ -48,11 +49,13 @@ lint: .venv/installed  ## ruff, mypy and the layers between the packages
 validate: .venv/installed  ## the simulation against tables and formulas, in minutes
 	$(RUN) data_gen.validate --quick
 
-bench: install runs/quick/best.ckpt  ## figures as ratios, printed and kept in benchmarks/results
+bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kept in benchmarks/results
 	$(RUN) benchmarks.generator
 	$(RUN) benchmarks.training
 	$(RUN) benchmarks.export
 	$(RUN) benchmarks.serving
+
+include benchmarks/report.mk
 
 lock: .venv/installed  ## write down the installed versions as the ones to install
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock

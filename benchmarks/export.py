@@ -11,7 +11,7 @@ from export.precision import rewrite
 from lartpc.contract import PRECISIONS
 from training.checkpoint import load_checkpoint
 
-CHECKPOINT = Path("runs/quick/best.ckpt")
+CHECKPOINT = Path("runs/quick/calibrated.ckpt")
 ROUNDS = 5
 ROWS = 2048
 GOALS = {

@@ -27,7 +27,7 @@ from serving.triton import TritonServer
 
 MODEL = model_name("fp32")
 UNMERGED = f"{MODEL}_unmerged"
-CHECKPOINT = Path("runs/quick/best.ckpt")
+CHECKPOINT = Path("runs/quick/calibrated.ckpt")
 BATCH = 256
 ROUNDS = 7
 REQUESTS_A_ROUND = 8

@@ -10,6 +10,7 @@ import torch
 
 from lartpc.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from training.checkpoint import Checkpoint
+from training.networks import ServedNetwork, build_network
 
 OPSET = 18
 
@@ -17,10 +18,12 @@ OPSET = 18
 def fp32_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
     """Export the network with the contract's tensor names, a free batch size and FP32 throughout.
 
+    Of a quantised network these are the weights alone: its scales are those of
+    :func:`training.quantised.learnt_scales`, and without them the graph does not answer as it does.
     The metadata hold the checkpoint's provenance and the ADC era; equal checkpoints give equal bytes.
     """
     batch = torch.export.Dim("batch")
-    program = _quietly_export(checkpoint, batch)
+    program = _quietly_export(_floating(checkpoint), batch)
     model = program.model_proto
     _strip_notes(model)
     onnx.checker.check_model(model, full_check=True)
@@ -41,6 +44,15 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str
     return model
 
 
+def _floating(checkpoint: Checkpoint) -> ServedNetwork:
+    if not checkpoint.quantised:
+        return checkpoint.network
+    from training.quantised import without_quantisation
+
+    floating = without_quantisation(checkpoint.network.network, build_network(checkpoint.name))
+    return ServedNetwork(floating).eval()
+
+
 def _strip_notes(model: onnx.ModelProto) -> None:
     """Remove the exporter's notes, which hold stack traces with paths of the exporting machine."""
     graph = model.graph
@@ -49,12 +61,12 @@ def _strip_notes(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _quietly_export(checkpoint: Checkpoint, batch: torch.export.Dim) -> torch.onnx.ONNXProgram:
+def _quietly_export(network: ServedNetwork, batch: torch.export.Dim) -> torch.onnx.ONNXProgram:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            checkpoint.network,
+            network,
             (torch.zeros(2, *INPUT_SHAPE),),
             input_names=[INPUT_NAME],
             output_names=list(OUTPUT_NAMES),

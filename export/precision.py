@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from export.quantization import canonical_int8, cpu_int8
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.manifest import Tolerance
+from training.layers import Scales
 
 TOLERANCES = {
     "fp32": Tolerance(max=1e-5, mean=1e-6),
@@ -27,18 +28,21 @@ def tolerances(precision: str) -> dict[str, Tolerance]:
     return dict.fromkeys((CLASS_OUTPUT, MICHEL_OUTPUT), TOLERANCES[precision])
 
 
-def rewrite(fp32: onnx.ModelProto, precision: str, calibration: NDArray[np.float32]) -> onnx.ModelProto:
+def rewrite(
+    fp32: onnx.ModelProto, precision: str, calibration: NDArray[np.float32], learnt: Scales | None = None
+) -> onnx.ModelProto:
     """The graph of a precision, with FP32 inputs and outputs.
 
     Args:
         fp32: the exported graph; stays as it is.
         precision: fp32, fp16 or int8.
         calibration: (N, 48, 48, 1) patches of training events, for int8.
+        learnt: scales of a quantised training, which int8 takes as they are.
     """
     if precision == "fp16":
         return _fp16(fp32)
     if precision == "int8":
-        return cpu_int8(canonical_int8(fp32, calibration))
+        return cpu_int8(canonical_int8(fp32, calibration, learnt), stretch=learnt is None)
     return fp32
 
 

@@ -3,10 +3,14 @@
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run, say
 from lartpc.contract import PRECISIONS, model_name
+from lartpc.errors import UserError
+
+if TYPE_CHECKING:
+    from training.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
 
@@ -22,7 +26,8 @@ def export(
     makes it the visible one. An export that the repository has already writes nothing.
 
     Args:
-        precision: arithmetic inside the graph (inputs and outputs stay FP32), or all of them.
+        precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
+            has: one of quantisation-aware training has int8 alone, with its learnt scales.
         checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
         repository: folder that Triton serves.
     """
@@ -39,13 +44,18 @@ def export(
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     target = Repository(repository)
     say(f"reading {trained.path} and {trained.gate_path.name}")
+    kinds, learnt = offered(trained, precision), None
+    if trained.quantised:
+        from training.quantised import learnt_scales
+
+        learnt = learnt_scales(trained.network.network)
     sample = read_gate_sample(trained, partial(track, description="reference answers", transient=True))
     golden = sample.golden()
     fp32 = fp32_graph(trained)
-    for kind in PRECISIONS if precision == "all" else (precision,):
+    for kind in kinds:
         start = perf_counter()
-        model = model_name(kind)
-        graph = with_metadata(rewrite(fp32, kind, sample.calibration), trained, kind)
+        model = model_name(kind, trained.name)
+        graph = with_metadata(rewrite(fp32, kind, sample.calibration, learnt), trained, kind)
         weights = graph.SerializeToString(deterministic=True)
         present = target.version_of_weights(model, weights)
         if present is not None:
@@ -60,7 +70,9 @@ def export(
         of_hits = {name: values[hits] for name, values in answers.items()}
         metrics = physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits])
         number = target.version_for(
-            trained.provenance.training["checkpoint_sha256"], model, map(model_name, PRECISIONS)
+            trained.provenance.training["checkpoint_sha256"],
+            model,
+            (model_name(any_kind, trained.name) for any_kind in PRECISIONS),
         )
         target.add(
             Version(
@@ -79,11 +91,27 @@ def export(
         )
         say(
             f"{model}: wrote version {number}, {len(weights) / 1e6:.1f} MB, {perf_counter() - start:.0f} s\n"
-            f"  {parity.hits:,} held-out hits: max |dp| {max(parity.max_dp.values()):.1e}, "
+            f"  {parity.hits:,} held-out patches: max |dp| {max(parity.max_dp.values()):.1e}, "
             f"mean {max(parity.mean_dp.values()):.1e}, same class {parity.class_agreement:.2%}\n"
             f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
         )
     say(f"next: python -m export.check {repository}")
+
+
+def offered(trained: "Checkpoint", precision: str) -> tuple[str, ...]:
+    """The precisions to export.
+
+    Raises:
+        UserError: a quantised checkpoint is asked for another than int8, which would not answer like it.
+    """
+    if not trained.quantised:
+        return PRECISIONS if precision == "all" else (precision,)
+    if precision not in ("int8", "all"):
+        raise UserError(
+            f"{trained.path} is quantised and has --precision int8 alone; for {precision} give the FP32 "
+            f"checkpoint that it started from, {trained.provenance.training.get('init_from')}"
+        )
+    return ("int8",)
 
 
 def main(args: list[str] | None = None) -> int:

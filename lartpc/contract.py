@@ -44,6 +44,10 @@ class Label(IntEnum):
     NONE = 2
 
 
-def model_name(precision: str) -> str:
-    """Name of the served model of one precision, for example ``emtrkmichel_fp32``."""
-    return f"{MODEL_FAMILY}_{precision}"
+def model_name(precision: str, network: str = "paper") -> str:
+    """Name of the served model of one precision: ``emtrkmichel_fp32``, ``emtrkmichel_compact_int8``.
+
+    The published network goes by the family's name alone.
+    """
+    family = MODEL_FAMILY if network == "paper" else f"{MODEL_FAMILY}_{network}"
+    return f"{family}_{precision}"

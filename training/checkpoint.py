@@ -16,11 +16,15 @@ from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from training.dataset import PatchDataset
 from training.gate_file import GATE_FILE
+from training.host_memory import keep_freed_memory
 from training.module import HitClassifier
-from training.networks import ServedNetwork
+from training.networks import NetworkName, ServedNetwork
 
 RUNS = Path("runs")
-BATCH = 1024
+BEST = "best.ckpt"
+CALIBRATED = "calibrated.ckpt"
+BATCH = 256
+"""Patches answered at once: more would not stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,16 @@ class Checkpoint:
 
     Attributes:
         path: the checkpoint file.
-        network: in evaluation mode, FP32, with probabilities as outputs.
+        name: of the network.
+        quantised: whether it answers with INT8 weights and activations.
+        network: in evaluation mode, computing in FP32, with probabilities as outputs.
         scale: ADC window that the network was trained with.
         provenance: of data and training; ``training`` holds the SHA-256 of the checkpoint too.
     """
 
     path: Path
+    name: NetworkName
+    quantised: bool
     network: ServedNetwork
     scale: AdcScale
     provenance: Provenance
@@ -46,17 +54,22 @@ class Checkpoint:
 
     @torch.no_grad()
     def answer(
-        self, dataset: PatchDataset, watch: Callable[[Iterable[int]], Iterable[int]] = iter
+        self,
+        dataset: PatchDataset,
+        watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+        rows: NDArray[np.integer] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
-        """Probabilities of every hit of a data set: output name -> (N, 3) or (N, 1).
+        """Probabilities of the hits of a data set: output name -> (N, 3) or (N, 1).
 
         Args:
             dataset: the hits.
             watch: wraps the batches, to show progress.
+            rows: which of the hits, one or more; all where not given.
         """
+        rows = np.arange(len(dataset)) if rows is None else rows
         parts = [
-            self.network(torch.from_numpy(dataset.patches(slice(first, first + BATCH))))
-            for first in watch(range(0, len(dataset), BATCH))
+            self.network(torch.from_numpy(dataset.patches(rows[first : first + BATCH])))
+            for first in watch(range(0, len(rows), BATCH))
         ]
         return {
             name: torch.cat(values).numpy()
@@ -64,16 +77,28 @@ class Checkpoint:
         }
 
 
-def latest_checkpoint() -> Path:
-    """The best checkpoint of the run that was written last.
+def latest_run() -> Path:
+    """The folder of the run whose best checkpoint was written last.
 
     Raises:
         UserError: there is none.
     """
-    found = sorted(RUNS.glob("*/best.ckpt"), key=lambda path: path.stat().st_mtime)
+    found = sorted(RUNS.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(f"no checkpoint in {RUNS}/; train one with: python -m training.fit")
-    return found[-1]
+    return found[-1].parent
+
+
+def latest_checkpoint() -> Path:
+    """The calibrated checkpoint of the latest run; the best one where none, or an older one, is calibrated.
+
+    Raises:
+        UserError: there is none.
+    """
+    best = latest_run() / BEST
+    calibrated = best.with_name(CALIBRATED)
+    newer = calibrated.is_file() and calibrated.stat().st_mtime >= best.stat().st_mtime
+    return calibrated if newer else best
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -101,6 +126,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         UserError: the file is missing, is no checkpoint of this project, holds code, or holds
             weights of another architecture than it says.
     """
+    keep_freed_memory()
     content = read_content(path)
     try:
         provenance = Provenance.from_json(content["provenance"])
@@ -118,5 +144,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
     training = {**provenance.training, "checkpoint_sha256": sha256(path)}
     return Checkpoint(
-        path, ServedNetwork(module.network).eval(), scale, replace(provenance, training=training)
+        path=path,
+        name=module.hparams["network"],
+        quantised=module.hparams["quantised"],
+        network=ServedNetwork(module.network).eval(),
+        scale=scale,
+        provenance=replace(provenance, training=training),
     )

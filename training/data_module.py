@@ -1,6 +1,8 @@
 """The Lightning data module: an event file as training, validation and test batches."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
@@ -8,7 +10,12 @@ from torch.utils.data import DataLoader
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
-from training.dataset import EpochBatches, FlippedAlongDrift, InOrder, PatchDataset, check_classes
+from training.augmentation import Augmentation
+from training.batches import Balance, DrawnPatches, EpochBatches, InOrder, Rank
+from training.dataset import check_counts
+from training.event_chunks import EventChunks, half_of_memory
+
+VALIDATION_BATCH = 1024
 
 
 class PatchData(lightning.LightningDataModule):
@@ -17,12 +24,16 @@ class PatchData(lightning.LightningDataModule):
     Args:
         path: event file, or folder of event files.
         era: ADC window of the network units, 2021 or 2020; recorded with the model.
-        batch_size: patches of a batch.
+        batch_size: patches of a batch; processes that train together share it.
         patches_per_epoch: training patches of an epoch, drawn without repetition; all where null.
         validation_patches: validation patches, the first of the split; all where null.
-        flip_drift: mirror half of the training patches along the drift.
+        augmentation: how training patches are varied; by default not at all.
+        balance: how often an epoch draws a hit of a class (track, shower, none, michel) or of a sample of
+            the file, for example {michel: 3, radioactivity: 0.2}; once where it says nothing.
         empty_pixels: train on empty pixels near signal as well, as examples of none.
-        seed: of the order of the batches and of the mirroring.
+        memory_gb: memory for images, of each process; by default its share of half of the machine's.
+            What exceeds it is read again in each epoch, in shuffled chunks of events.
+        seed: of the order of the batches and of the augmentation.
     """
 
     def __init__(
@@ -32,8 +43,10 @@ class PatchData(lightning.LightningDataModule):
         batch_size: int = 256,
         patches_per_epoch: int | None = None,
         validation_patches: int | None = None,
-        flip_drift: bool = False,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008 (frozen)
+        balance: dict[str, float] | None = None,
         empty_pixels: bool = True,
+        memory_gb: float | None = None,
         seed: int = 1,
     ) -> None:
         super().__init__()
@@ -44,6 +57,8 @@ class PatchData(lightning.LightningDataModule):
         ):
             if value is not None and value < 1:
                 raise UserError(f"--data.{name} is {value}; it must be at least 1")
+        if memory_gb is not None and memory_gb <= 0.0:
+            raise UserError(f"--data.memory_gb is {memory_gb}; it must be more than 0")
         if seed < 0:
             raise UserError(f"--data.seed is {seed}; it must be 0 or more")
         self.path = Path(path)
@@ -51,32 +66,71 @@ class PatchData(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.patches_per_epoch = patches_per_epoch
         self.validation_patches = validation_patches
-        self.flip_drift = flip_drift
+        self.augmentation = augmentation
+        self.balance = balance or {}
         self.empty_pixels = empty_pixels
+        self.memory_gb = memory_gb
         self.seed = seed
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the training and validation splits into memory.
+        """Read the tables of the training and validation splits, and the images where they fit in memory.
 
         Raises:
-            UserError: the file cannot be read, or a class is missing in a split.
+            UserError: the file cannot be read, a class is missing in a split, or the balance names
+                what the file does not have.
         """
         if hasattr(self, "training"):
             return
         with open_events(self.path) as events:
             self.provenance = events.provenance
-            self.training = PatchDataset(events, events.in_split("train"), self.scale, self.empty_pixels)
-            self.validation = PatchDataset(events, events.in_split("validation"), self.scale)
-        check_classes(self.training, self.path, "train")
-        check_classes(self.validation, self.path, "validation")
+        clipped = not self.augmentation.changes_charge
+        self.training = EventChunks(self.path, "train", self.scale, self.empty_pixels, clipped)
+        self.validation = EventChunks(self.path, "validation", self.scale, first_hits=self.validation_patches)
+        for chunks, split in ((self.training, "train"), (self.validation, "validation")):
+            check_counts(chunks.counts.sum(axis=0), self.path, split)
+        self.draws = Balance(self.balance, self.training)
+        memory = self.memory()
+        if self.training.bytes + self.validation.bytes > memory:
+            memory /= 4  # one chunk in use and one being read, of training and of validation
+        for chunks in (self.training, self.validation):
+            chunks.divide(memory)
+            if chunks.chunks == 1:
+                next(iter(chunks))
+
+    def memory(self) -> float:
+        """Bytes for images in this process."""
+        if self.memory_gb is not None:
+            return self.memory_gb * 1e9
+        return half_of_memory() / (self.trainer.num_devices if self.trainer else 1)
+
+    def record(self) -> dict[str, Any]:
+        """How the data are used, for the provenance; ``class_shares`` are those of an epoch's draws."""
+        return {
+            "era": self.scale.era,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "augmentation": asdict(self.augmentation),
+            "balance": self.balance,
+            "class_shares": self.draws.shares,
+            "empty_pixels": self.empty_pixels,
+            "patches_per_epoch": self.patches_per_epoch,
+        }
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches; cutting a batch takes a thousandth of training on it, so no workers."""
-        batches = EpochBatches(len(self.training), self.batch_size, self.seed, self.patches_per_epoch)
-        dataset = FlippedAlongDrift(self.training, batches) if self.flip_drift else self.training
-        return DataLoader(dataset, batch_size=None, sampler=batches)
+        batches = EpochBatches(
+            self.training, self.draws, self.batch_size, self.seed, self.patches_per_epoch, self._rank()
+        )
+        return DataLoader(
+            DrawnPatches(self.augmentation, self.scale, self.seed), batch_size=None, sampler=batches
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Batches in the order of the file."""
-        hits = min(self.validation_patches or len(self.validation), len(self.validation))
-        return DataLoader(self.validation, batch_size=None, sampler=InOrder(hits, 1024))
+        batches = InOrder(self.validation, VALIDATION_BATCH, self.validation_patches, self._rank())
+        return DataLoader(
+            DrawnPatches(Augmentation(), self.scale, self.seed), batch_size=None, sampler=batches
+        )
+
+    def _rank(self) -> Rank:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -1,15 +1,14 @@
-"""Patches for training, cut on the fly from the plane images of one split."""
+"""Patches cut on the fly from the plane images of some events."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from lartpc.adc_scale import AdcScale, network_units
+from lartpc.adc_scale import AdcScale, StoredPixels, network_units
 from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
@@ -19,6 +18,9 @@ from lartpc.patches import cut_patches, locate_hits, pad_planes
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(B, 48, 48, 1) float32 patches, (B,) int64 label, (B,) uint8 Michel flag."""
+
+CLASSES = (*(label.name.lower() for label in Label), "michel")
+"""What a hit counts as where Michel electrons are kept apart from the other showers."""
 
 
 class PatchDataset(Dataset):
@@ -33,45 +35,50 @@ class PatchDataset(Dataset):
         indices: which of its events.
         scale: the ADC window of the network units.
         empty_pixels: whether the events' empty pixels follow the hits, as examples of none.
+        clipped: whether the images are clipped to the window, as the network takes them.
 
     Attributes:
         row: (N,) wire of each hit in the canvas.
         pixel: (N,) drift pixel of each hit.
         label: (N,) lartpc.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
+        sample: (N,) row of the file's sample table.
         event: (N,) index of the hit's event in the file.
+        number: (N,) index of the hit in its event; empty pixels follow the hits.
         is_hit: (N,) False where it is an empty pixel.
         weight: (N,) how often the hit counts in the natural mixture.
+        hit_id: (N,) number of the hit within its event.
     """
 
     def __init__(
-        self, events: EventFile, indices: NDArray[np.integer], scale: AdcScale, empty_pixels: bool = False
+        self,
+        events: EventFile,
+        indices: NDArray[np.integer],
+        scale: AdcScale,
+        empty_pixels: bool = False,
+        clipped: bool = True,
     ) -> None:
         canvases: list[NDArray[np.float32]] = []
-        rows, pixels, hits, is_hit, event = [], [], [], [], []
+        rows, pixels, hits, is_hit, event, number = [], [], [], [], [], []
         first_row = 0
         names = [plane.name for plane in PLANES]
         for index in indices:
-            of_event = events.hits(index)
-            counts = [len(of_event), 0]
-            if empty_pixels:
-                of_event = np.concatenate([of_event, _as_hits(events.empty_pixels(index))])
-                counts[1] = len(of_event) - counts[0]
-            is_hit_of_event = np.repeat([True, False], counts)
+            of_event, is_hit_of_event = read_hits(events, index, empty_pixels)
             for plane in events.planes:
                 image = events.image(index, plane)
-                in_plane = of_event["local_plane"] == names.index(plane)
+                in_plane = np.flatnonzero(of_event["local_plane"] == names.index(plane))
                 of_plane = of_event[in_plane]
                 where = f"{events.path}, event {index}, plane {plane}"
                 row, pixel = locate_hits(of_plane, image.shape, where)
                 volumes, position = np.unique(of_plane["tpc"], return_inverse=True)
-                units = network_units(image[volumes], plane, scale, stored=events.stored)
+                units = _units(image[volumes], plane, scale, events.stored, clipped)
                 if not np.isfinite(units).all():
                     raise UserError(f"{where}: its image holds NaN or infinity; generate the file anew")
                 canvases.append(pad_planes(units))
                 rows.append(first_row + row + (position - of_plane["tpc"]) * (image.shape[1] + PATCH_SIZE))
                 pixels.append(pixel)
                 hits.append(of_plane)
+                number.append(in_plane)
                 is_hit.append(is_hit_of_event[in_plane])
                 event.append(np.full(len(of_plane), index))
                 first_row += len(canvases[-1])
@@ -80,12 +87,15 @@ class PatchDataset(Dataset):
                 f"{events.path} has no hits in the {len(indices)} events asked for; generate more"
             )
         hit = np.concatenate(hits)
-        self.canvas = np.concatenate(canvases)
+        self.canvas = _stack(canvases)
         self.row = np.concatenate(rows)
         self.pixel = np.concatenate(pixels)
         self.label = hit["label"].astype(np.int64)
-        self.michel = hit["michel"]
+        self.michel = hit["michel"].copy()
+        self.sample = hit["sample"].copy()
+        self.hit_id = hit["hit_id"].copy()
         self.event = np.concatenate(event)
+        self.number = np.concatenate(number)
         self.is_hit = np.concatenate(is_hit)
         self.weight = events.natural_weights(hit)
         if self.label.max() > max(Label):
@@ -94,109 +104,90 @@ class PatchDataset(Dataset):
     def __len__(self) -> int:
         return len(self.row)
 
-    def patches(self, indices: NDArray[np.integer] | slice) -> NDArray[np.float32]:
-        """(B, 48, 48, 1) patches of some hits."""
-        return cut_patches(self.canvas, self.row[indices], self.pixel[indices])
+    def patches(
+        self, indices: NDArray[np.integer] | slice, shift: int | NDArray[np.integer] = 0
+    ) -> NDArray[np.float32]:
+        """(B, 48, 48, 1) patches of some hits, cut ``shift`` drift pixels later."""
+        pixel = np.clip(self.pixel[indices] + shift, 0, self.canvas.shape[1] - PATCH_SIZE)
+        return cut_patches(self.canvas, self.row[indices], pixel)
 
-    def __getitem__(self, indices: NDArray[np.integer]) -> Batch:
+    def with_truth(self, patches: NDArray[np.float32], indices: NDArray[np.integer]) -> Batch:
+        """The batch of some hits, of which these are the patches."""
         return (
-            torch.from_numpy(self.patches(indices)),
+            torch.from_numpy(patches),
             torch.from_numpy(self.label[indices]),
             torch.from_numpy(self.michel[indices]),
         )
 
-
-def _as_hits(empty: NDArray[np.void]) -> NDArray[np.void]:
-    hits = np.zeros(len(empty), HIT_DTYPE)
-    for field in empty.dtype.names or ():
-        hits[field] = empty[field]
-    hits["label"] = Label.NONE
-    return hits
-
-
-class FlippedAlongDrift(Dataset):
-    """Patches of another dataset, about half of them mirrored along the drift (upstream's augmentation).
-
-    Which ones is drawn anew in each epoch from (seed, epoch).
-    """
-
-    def __init__(self, dataset: PatchDataset, batches: "EpochBatches") -> None:
-        self.dataset = dataset
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __getitem__(self, indices: NDArray[np.integer]) -> Batch:
-        patches, label, michel = self.dataset[indices]
-        flip = torch.from_numpy(self.batches.flips[indices])
-        patches[flip] = patches[flip].flip(2)
-        return patches, label, michel
+        return self.with_truth(self.patches(indices), indices)
 
 
-class EpochBatches(Sampler):
-    """Batches of hit indices, shuffled by (seed, epoch) alone: a resumed epoch sees the same batches.
-
-    Args:
-        hits: number of hits to draw from.
-        batch_size: hits of a batch.
-        seed: of the order.
-        per_epoch: hits of an epoch; by default all. The last incomplete batch is dropped.
-
-    Attributes:
-        flips: (hits,) which patches this epoch mirrors, where the dataset does.
-    """
-
-    def __init__(self, hits: int, batch_size: int, seed: int, per_epoch: int | None = None) -> None:
-        self.hits = hits
-        self.batch_size = batch_size
-        self.seed = seed
-        self.count = min(per_epoch or hits, hits) // batch_size
-        if self.count == 0:
-            raise UserError(f"{hits} hits do not fill one batch of {batch_size}; generate more events")
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Prepare the order of an epoch; Lightning calls it."""
-        random = np.random.default_rng((self.seed, epoch))
-        self.order = random.permutation(self.hits)
-        self.flips = random.random(self.hits) < 0.5
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        for batch in range(self.count):
-            yield self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
+def read_hits(
+    events: EventFile, index: int, empty_pixels: bool
+) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
+    """Hits of an event, then its empty pixels as hits of none where wanted; and which are hits."""
+    hits = events.hits(index)
+    if not empty_pixels:
+        return hits, np.ones(len(hits), bool)
+    empty = events.empty_pixels(index)
+    as_hits = np.zeros(len(empty), HIT_DTYPE)
+    for field in empty.dtype.names or ():
+        as_hits[field] = empty[field]
+    as_hits["label"] = Label.NONE
+    return np.concatenate([hits, as_hits]), np.repeat([True, False], [len(hits), len(empty)])
 
 
-class InOrder(Sampler):
-    """Batches of hit indices in the order of the file."""
+def _units(
+    image: NDArray[np.float16], plane: str, scale: AdcScale, stored: StoredPixels, clipped: bool
+) -> NDArray[np.float32]:
+    if not clipped and stored.allows(scale):
+        scale = AdcScale(scale.era, stored.lowest, stored.highest, scale.gain)
+    return network_units(image, plane, scale, stored=stored)
 
-    def __init__(self, hits: int, batch_size: int) -> None:
-        self.hits = hits
-        self.batch_size = batch_size
 
-    def __len__(self) -> int:
-        return -(-self.hits // self.batch_size)
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        for first in range(0, self.hits, self.batch_size):
-            yield np.arange(first, min(first + self.batch_size, self.hits))
+def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One array of all, each freed when it is copied: memory never holds them twice."""
+    end = sum(map(len, canvases))
+    whole = np.empty((end, canvases[0].shape[1]), np.float32)
+    while canvases:
+        last = canvases.pop()
+        whole[end - len(last) : end] = last
+        end -= len(last)
+    return whole
 
 
 def check_classes(dataset: PatchDataset, path: Path, split: str) -> None:
+    """Refuse a split in which a class is missing; see :func:`check_counts`."""
+    check_counts(class_counts(dataset.label, dataset.michel), path, split)
+
+
+def class_counts(label: NDArray[np.integer], michel: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(4,) number of hits of each of :data:`CLASSES`."""
+    return np.bincount(class_of(label, michel), minlength=len(CLASSES))
+
+
+def class_of(label: NDArray[np.integer], michel: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(N,) index into :data:`CLASSES` of each hit."""
+    return np.where(michel == 1, CLASSES.index("michel"), label).astype(np.int64)
+
+
+def check_counts(counts: NDArray[np.integer], path: Path, split: str) -> None:
     """Refuse a split in which a class is missing: its head could learn or show nothing.
 
     Hits of none may be missing: imported files have that class as empty pixels alone.
 
+    Args:
+        counts: (4,) hits of each of :data:`CLASSES`.
+        path: the data, for the message.
+        split: its name, for the message.
+
     Raises:
         UserError: naming the classes that are missing.
     """
-    missing = [
-        label.name.lower() for label in (Label.TRACK, Label.SHOWER) if not np.any(dataset.label == label)
-    ]
-    missing += ["michel"] if not dataset.michel.any() else []
+    number = dict(zip(CLASSES, counts, strict=True))
+    number["shower"] += number["michel"]
+    missing = [name for name in ("track", "shower", "michel") if not number[name]]
     if missing:
         raise UserError(
             f"{path} has no {' and no '.join(missing)} hit in its {split} split; generate more events"

@@ -1,67 +1,214 @@
-"""``python -m training.evaluate``: a checkpoint's answers on held-out events."""
+"""``python -m training.evaluate``: what a checkpoint is worth on held-out events."""
 
 import json
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from lartpc.command import run, say
-from lartpc.files import whole_file, write_text
+from lartpc.files import write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from training.checkpoint import Checkpoint
+    from training.report.hit_scores import ScoreTable
 
 PROG = "python -m training.evaluate"
 
+Watch = Callable[[Iterable[int]], Iterable[int]]
 
-def evaluate(checkpoint: Path | None = None, data: Path | None = None, events: int | None = None) -> None:
-    """Evaluate a checkpoint on held-out events; write metrics.json and evaluation.png beside it.
 
-    Every figure is given over the hits as they were generated, and weighted to the natural mixture by the
-    file's sample table.
+def evaluate(
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    events: int | None = None,
+    share: float = 1.0,
+    against: Path | None = None,
+    variations: Path | None = None,
+) -> None:
+    """Evaluate a checkpoint on held-out events; write a report and its numbers beside it.
+
+    report.html is one page with all pictures, model_card.md a summary; metrics.json holds what both are
+    drawn from, scores.h5 every hit with its scores. Every figure is given over the hits as they were
+    generated, and weighted to the natural mixture by the file's sample table; intervals come from drawing
+    whole events anew.
 
     Args:
-        checkpoint: checkpoint of training.fit; the latest in runs/ where not given.
+        checkpoint: checkpoint of training.fit; the calibrated one of the latest run in runs/ where not given.
         data: event file, or folder of event files, whose held-out events are used; the checkpoint's
             gate.h5 where not given.
         events: evaluate the first held-out events only.
+        share: answer this share of each event's hits, drawn at random: many events in little time.
+        against: another checkpoint to answer the same events; the report gives the differences.
+        variations: folder with nominal.h5 and event files of the same events in other detectors; the report
+            gives the differences from the nominal one.
     """
     from rich.progress import track
-    from rich.table import Table
 
+    from lartpc.errors import UserError
     from lartpc.event_folder import open_events
     from training.checkpoint import latest_checkpoint, load_checkpoint
-    from training.dataset import PatchDataset, check_classes
-    from training.evaluation_plots import evaluation_figure, save
-    from training.metrics import physics_metrics
+    from training.report.hit_scores import ScoreTable, answer_events, held_out
+    from training.report.mistakes import worst_mistakes
+    from training.report.page import write_report
+    from training.report.record import build_record, mistakes_record
 
+    if events is not None and events < 1:
+        raise UserError(f"--events {events} must be at least 1")
+    if not 0.0 < share <= 1.0:
+        raise UserError(f"--share {share:g} must be above 0 and at most 1")
     trained = load_checkpoint(checkpoint or latest_checkpoint())
+    other = None if against is None else load_checkpoint(against)
+    changes = {} if variations is None else response_changes(variations)
     path = data or trained.gate_path
+    watch = partial(track, description="answering", transient=True)
     start = perf_counter()
     with open_events(path) as file:
-        dataset = PatchDataset(file, file.in_split("test")[:events], trained.scale)
-        digest = file.provenance.data.get("digest")
-    check_classes(dataset, path, "test")
-    outputs = trained.answer(dataset, partial(track, description="answering", transient=True))
-    metrics = physics_metrics(outputs, dataset.label, dataset.michel)
-    natural = physics_metrics(outputs, dataset.label, dataset.michel, dataset.weight)
-    folder = trained.path.parent
-    hits, held_out = len(dataset), len(set(dataset.event.tolist()))
-    record = {
-        "metrics": metrics,
-        "natural_metrics": natural,
-        "hits": hits,
-        "events": held_out,
-        "data_digest": digest,
-        "checkpoint_sha256": trained.provenance.training["checkpoint_sha256"],
-    }
-    write_text(folder / "metrics.json", json.dumps(record, indent=2) + "\n")
-    title = f"{trained.path}: {hits:,} hits of {held_out} held-out events"
-    with whole_file(folder / "evaluation.png") as part:
-        save(evaluation_figure(outputs, dataset.label, dataset.michel, metrics, title), part)
-    table = Table("metric", "as generated", "natural mixture", title=title)
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}", f"{natural[name]:.4f}" if name in natural else "")
-    say(table)
-    say(f"wrote {folder}/metrics.json and evaluation.png in {perf_counter() - start:.0f} s")
+        indices = held_out(file, events)
+        scores = answer_events(trained, file, indices, watch, share)
+        check_scores(scores, path)
+        answered = perf_counter() - start
+        tables = [ScoreTable("scores.h5", scores, trained.provenance, file)]
+        record = build_record(trained, scores, file.samples, file.provenance.data, share)
+        if other is not None:
+            theirs = answer_events(other, file, indices, watch, share)
+            record["against"] = compare(scores, theirs, other)
+            tables.append(ScoreTable("scores-against.h5", theirs, other.provenance, file))
+        if variations is not None:
+            record["variations"] = vary(trained, variations, changes, events, share, watch, tables)
+        mistakes = worst_mistakes(scores)
+        record["mistakes"] = mistakes_record(scores, mistakes)
+        for table in tables:
+            table.write(trained.path.parent)
+        write_text(trained.path.with_name("metrics.json"), json.dumps(record, indent=1) + "\n")
+        write_report(trained, record, scores, file, mistakes)
+    say_metrics(record, trained.path)
+    say(
+        f"wrote report.html, model_card.md, metrics.json and scores.h5 to {trained.path.parent} in "
+        f"{perf_counter() - start:.0f} s ({answered:.0f} s of them answering)"
+    )
     say(f"next: python -m export.triton --precision all --checkpoint {trained.path}")
+
+
+def check_scores(scores: "NDArray[np.void]", path: Path) -> None:
+    """Refuse held-out events that cannot be judged.
+
+    Raises:
+        UserError: they have no track, no shower or no Michel hit.
+        CheckError: a score is not finite.
+    """
+    import numpy as np
+
+    from lartpc.contract import Label
+    from lartpc.errors import CheckError, UserError
+
+    present = {label.name.lower(): (scores["label"] == label).any() for label in (Label.TRACK, Label.SHOWER)}
+    present["michel"] = scores["michel"].any()
+    missing = [name for name, there in present.items() if not there]
+    if missing:
+        raise UserError(
+            f"{path} has no {' and no '.join(missing)} hit in its test split; generate more events"
+        )
+    if not all(np.isfinite(scores[name]).all() for name in ("track", "shower", "none", "michel_score")):
+        raise CheckError(f"the network's answers to {path} are not finite; train it anew")
+
+
+def compare(ours: "NDArray[np.void]", theirs: "NDArray[np.void]", other: "Checkpoint") -> dict[str, Any]:
+    """The record of a comparison with another checkpoint's answers to the same hits."""
+    import numpy as np
+
+    from training.report.comparison import differences
+
+    return {
+        "checkpoint": str(other.path),
+        "checkpoint_sha256": other.provenance.training["checkpoint_sha256"],
+        "training": other.provenance.training,
+        "differences": differences(ours, theirs, np.unique(ours["event_id"][:, 2])),
+    }
+
+
+def response_changes(folder: Path) -> dict[str, dict[str, Any]]:
+    """What each variation in a folder has otherwise than the nominal detector: name -> setting -> value.
+
+    Raises:
+        UserError: there is no nominal.h5, or a file has other events.
+    """
+    from lartpc.event_folder import open_events
+    from training.report.comparison import NOMINAL, response_change, variation_files
+
+    files = variation_files(folder)
+    changes = {}
+    with open_events(files.pop(NOMINAL)) as nominal:
+        for name, path in files.items():
+            with open_events(path) as varied:
+                changes[name] = response_change(nominal, varied)
+    return changes
+
+
+def vary(
+    trained: "Checkpoint",
+    folder: Path,
+    changes: dict[str, dict[str, Any]],
+    most: int | None,
+    share: float,
+    watch: Watch,
+    tables: "list[ScoreTable]",
+) -> dict[str, dict[str, Any]]:
+    """The record of other detectors: what differs, and the differences from the nominal one.
+
+    Args:
+        trained: the network.
+        folder: of the event files.
+        changes: from :func:`response_changes`.
+        most: the first held-out events only.
+        share: of each event's hits.
+        watch: shows progress.
+        tables: the scores are added to them.
+    """
+    from lartpc.event_folder import open_events
+    from training.report.comparison import NOMINAL, differences, variation_files
+    from training.report.hit_scores import ScoreTable, answer_events, held_out
+
+    found = {}
+    answers = {}
+    for name, path in variation_files(folder).items():
+        with open_events(path) as events:
+            indices = held_out(events, most)
+            answers[name] = answer_events(trained, events, indices, watch, share)
+            tables.append(ScoreTable(f"scores-{name}.h5", answers[name], trained.provenance, events))
+            numbers = events.event_ids[indices, 2]
+            digest = events.provenance.data.get("digest", "")
+        if name != NOMINAL:
+            found[name] = {
+                "response": changes[name],
+                "data_digest": digest,
+                "hits": len(answers[name]),
+                "differences": differences(answers[name], answers[NOMINAL], numbers),
+            }
+    return found
+
+
+def say_metrics(record: dict[str, Any], path: Path) -> None:
+    """Print the figures of all hits, with their intervals."""
+    from rich.table import Table
+
+    from training.report.figures import shown
+    from training.report.tasks import MIXTURES, TASKS
+
+    title = f"{path}: {record['hits']:,} hits of {record['events']} held-out events"
+    table = Table("figure", *(f"{mixture}, 95 %" for mixture in MIXTURES), title=title)
+    everything = record["groups"]["all"]
+    for task in TASKS:
+        for figure, name in (("auc", "AUC"), ("average_precision", "AP")):
+            found = [everything[mixture].get(task.name) for mixture in MIXTURES]
+            if any(found):
+                cells = ("–" if area is None else shown(area[figure], 4) for area in found)
+                table.add_row(f"{task.title}, {name}", *cells)
+    say(table)
 
 
 def main(args: list[str] | None = None) -> int:

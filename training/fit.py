@@ -16,18 +16,25 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 from jsonargparse import ArgumentError
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from lartpc.command import parser_reason, report, say
 from lartpc.errors import UserError
+from lartpc.files import write_text
 from lartpc.provenance import Provenance
-from training.checkpoint import RUNS, read_content
+from training.calibrate import calibrate, say_calibration
+from training.checkpoint import BEST, read_content
 from training.data_module import PatchData
 from training.gate_file import GATE_FILE, write_gate_file
+from training.host_memory import keep_freed_memory
+from training.initialise import initialise
 from training.module import HitClassifier
+from training.networks import multiply_adds
+from training.run_folder import WholeCheckpoints, callbacks, run_folder
 
 PROG = "python -m training.fit"
 CONFIGS = Path(__file__).parent / "configs"
@@ -55,17 +62,22 @@ class FitCLI(LightningCLI):
         self.run = run_folder(self.config.name, self.config.ckpt_path)
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
-        """Add the run's callbacks and, where the recipe names no logger, a CSV log."""
+        """Add the run's callbacks and, where the recipe names no logger, a CSV log.
+
+        Every process takes its own part of each batch (training.batches), so Lightning divides nothing.
+        """
         trainer = self.config_init.trainer
         logger = trainer.logger
         if logger in (None, True):
             logger = CSVLogger(self.run.parent, name=self.run.name, version="")
-        own = [*(trainer.callbacks or []), *callbacks(self.run)]
+        own = [*(trainer.callbacks or []), *callbacks(self.run, logs=logger is not False)]
         if trainer.enable_progress_bar is not False:
             own.append(RichProgressBar())
         return super().instantiate_trainer(
             logger=logger,
             callbacks=own,
+            plugins=[*(trainer.plugins or []), WholeCheckpoints()],
+            use_distributed_sampler=False,
             default_root_dir=trainer.default_root_dir or str(self.run),
             **kwargs,
         )
@@ -78,37 +90,7 @@ def default_precision() -> str:
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
 
 
-def run_folder(name: str, ckpt_path: Path | None) -> Path:
-    """Folder of the run to go on with, or a new one: runs/NAME, or runs/NAME-2 where that exists.
-
-    Raises:
-        UserError: the checkpoint to go on with does not exist, or the name is not a plain one.
-    """
-    if ckpt_path is not None:
-        if not ckpt_path.is_file():
-            raise UserError(f"no checkpoint {ckpt_path}; give the last.ckpt of a run")
-        return ckpt_path.parent
-    if Path(name).name != name:
-        raise UserError(f"--name {name!r} is not a plain folder name")
-    taken = [folder.name for folder in RUNS.glob("*")]
-    number = 1
-    while (free := name if number == 1 else f"{name}-{number}") in taken:
-        number += 1
-    return RUNS / free
-
-
-def callbacks(run: Path) -> list[lightning.Callback]:
-    """Learning rate in the log, best checkpoint by validation score and that of the last epoch.
-
-    Two savers: one with ``save_last`` would renew last.ckpt only in epochs that are the best so far.
-    """
-    return [
-        LearningRateMonitor("epoch"),
-        ModelCheckpoint(run, "best", monitor="val_score", mode="max", enable_version_counter=False),
-        ModelCheckpoint(run, "last", enable_version_counter=False),
-    ]
-
-
+@rank_zero_only
 def ensure_data(cli: FitCLI, args: list[str]) -> None:
     """Generate the recipe's data set where it is missing; a path that the user gave must exist."""
     path = cli.datamodule.path
@@ -121,17 +103,28 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
     generate(events=recipe.events, seed=recipe.seed, planes=recipe.planes, out=path)
 
 
+@rank_zero_only
 def prepare_run(cli: FitCLI) -> None:
-    """Write the gate file of a new run; of one that goes on, refuse another training and keep its log.
+    """Write recipe and gate file of a new run; of one that goes on, refuse another training, keep its log.
+
+    Of processes that train together the first one does it; the others wait for it in ``fit``.
 
     Raises:
         UserError: the data set offers too little, or the checkpoint is of another training.
     """
+    cli.datamodule.trainer = cli.trainer
     cli.datamodule.setup()
+    network = cli.model.hparams["network"]
+    say(f"network {network}: {multiply_adds(network) / 1e6:.1f} million multiply-adds a patch")
     if cli.config.ckpt_path is None:
+        initialise(cli.model, cli.datamodule)
         write_gate_file(cli.datamodule, cli.run / GATE_FILE)
+        write_text(cli.run / "config.yaml", cli.parser.dump(cli.config, skip_none=False))
         return
-    stored = Provenance.from_json(read_content(cli.config.ckpt_path)["provenance"])
+    content = read_content(cli.config.ckpt_path)
+    if "optimizer_states" not in content:
+        raise UserError(f"{cli.config.ckpt_path} cannot be trained on; give the last.ckpt of its run")
+    stored = Provenance.from_json(content["provenance"])
     cli.model.check_resume(stored, cli.datamodule, cli.trainer.max_epochs)
     log = cli.run / "metrics.csv"
     if log.exists():
@@ -139,7 +132,10 @@ def prepare_run(cli: FitCLI) -> None:
 
 
 def fit(cli: FitCLI) -> None:
-    """Train. After Ctrl-C Lightning ends the process; here it is a KeyboardInterrupt again."""
+    """Train. After Ctrl-C Lightning ends the process; here it is a KeyboardInterrupt again.
+
+    Processes that this one started end with it: they would wait for it in vain.
+    """
     before = signal.getsignal(signal.SIGINT)
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=cli.config.ckpt_path)
@@ -148,6 +144,20 @@ def fit(cli: FitCLI) -> None:
         if cli.trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
+    except UserError:
+        for process in getattr(cli.trainer.strategy.launcher, "procs", []):
+            process.kill()
+        raise
+
+
+def calibrate_best(cli: FitCLI) -> Path | None:
+    """Calibrate the best checkpoint on the validation events, in the first of several processes; its path."""
+    if getattr(cli.trainer.checkpoint_callback, "best_model_score", None) is None:
+        return None
+    if not cli.trainer.is_global_zero:
+        return None
+    validation = next(iter(cli.datamodule.validation))
+    return calibrate(cli.run / BEST, validation, cli.datamodule.provenance.data["digest"])
 
 
 def main(args: list[str] | None = None) -> int:
@@ -155,8 +165,8 @@ def main(args: list[str] | None = None) -> int:
     args = sys.argv[1:] if args is None else args
     if not any(arg.startswith("--config") for arg in args):
         args = ["--config", str(CONFIGS / "default.yaml"), *args]
-    resuming = any(arg.startswith("--ckpt_path") for arg in args)
     quiet_lightning()
+    keep_freed_memory()
     start = perf_counter()
     cli = None
     try:
@@ -165,8 +175,7 @@ def main(args: list[str] | None = None) -> int:
             PatchData,
             run=False,
             args=args,
-            save_config_callback=None if resuming else SaveConfigCallback,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=None,
             parser_kwargs={
                 "parser_mode": "yaml",
                 "allow_abbrev": False,
@@ -178,6 +187,7 @@ def main(args: list[str] | None = None) -> int:
         ensure_data(cli, args)
         prepare_run(cli)
         fit(cli)
+        calibrated = calibrate_best(cli)
     except ArgumentError as error:
         return report(f"{parser_reason(str(error))} (see {PROG} --help)", UserError.exit_code)
     except UserError as error:
@@ -188,14 +198,20 @@ def main(args: list[str] | None = None) -> int:
         return report(f"cannot write the run: {error.strerror or error}; free the space and resume", 2)
     except KeyboardInterrupt:
         return report(interruption(cli), 130)
-    best = cli.run / "best.ckpt"
-    score = getattr(cli.trainer.checkpoint_callback, "best_model_score", None)
-    if score is None:
-        say(f"no validation took place, so {cli.run} has no best checkpoint")
-        return 0
-    say(f"wrote {best} (validation score {score:.4f}) and {GATE_FILE} in {perf_counter() - start:.0f} s")
-    say(f"next: python -m training.evaluate --checkpoint {best}")
+    conclude(cli, calibrated, perf_counter() - start)
     return 0
+
+
+@rank_zero_only
+def conclude(cli: FitCLI, calibrated: Path | None, seconds: float) -> None:
+    """Say what was written and what to do next."""
+    if calibrated is None:
+        say(f"no validation took place, so {cli.run} has no best checkpoint")
+        return
+    score = cli.trainer.checkpoint_callback.best_model_score
+    say(f"wrote {cli.run / BEST} (validation score {score:.4f}) and {GATE_FILE} in {seconds:.0f} s")
+    say_calibration(calibrated)
+    say(f"next: python -m training.evaluate --checkpoint {calibrated} --data {cli.datamodule.path}")
 
 
 def interruption(cli: FitCLI | None) -> str:
@@ -208,7 +224,8 @@ def interruption(cli: FitCLI | None) -> str:
 def quiet_lightning() -> None:
     """Silence advice that does not apply here, where batches are cut in the main process."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    for advice in ("many workers", "args parameter is", "is not empty", "LeafSpec", "logging interval"):
+    advice_here = ("many workers", "args parameter is", "is not empty", "LeafSpec", "logging interval")
+    for advice in (*advice_here, "fast_hadamard_transform"):
         warnings.filterwarnings("ignore", f".*{advice}")
 
 

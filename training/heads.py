@@ -10,6 +10,7 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
 from lartpc.contract import CLASS_LABELS, MICHEL_LABELS, Label
+from training.layers import FLOAT, Layers
 
 
 def track_against_shower(probabilities: Tensor) -> Tensor:
@@ -25,11 +26,12 @@ class Head(nn.Module, ABC):
         features: width of the trunk's output.
         outputs: number of values.
         metrics: updated by :meth:`validate`.
+        layers: the set of layers.
     """
 
-    def __init__(self, features: int, outputs: int, metrics: dict[str, Metric]) -> None:
+    def __init__(self, features: int, outputs: int, metrics: dict[str, Metric], layers: Layers) -> None:
         super().__init__()
-        self.layer = nn.Linear(features, outputs)
+        self.layer = layers.linear(features, outputs)
         self.metrics = MetricCollection(dict(metrics))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -55,10 +57,11 @@ class ClassHead(Head):
     Args:
         features: width of the trunk's output.
         weight: factor on the cross-entropy.
+        layers: the set of layers.
     """
 
-    def __init__(self, features: int, weight: float) -> None:
-        super().__init__(features, len(CLASS_LABELS), {"track_shower_auc": BinaryAUROC()})
+    def __init__(self, features: int, weight: float, layers: Layers = FLOAT) -> None:
+        super().__init__(features, len(CLASS_LABELS), {"track_shower_auc": BinaryAUROC()}, layers)
         self.weight = weight
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -83,11 +86,14 @@ class MichelHead(Head):
         features: width of the trunk's output.
         loss: ``bce`` (binary cross-entropy) or ``mse`` (of the probability, the published recipe).
         positive_weight: factor on the Michel hits of the binary cross-entropy.
+        layers: the set of layers.
     """
 
-    def __init__(self, features: int, loss: Literal["bce", "mse"], positive_weight: float) -> None:
+    def __init__(
+        self, features: int, loss: Literal["bce", "mse"], positive_weight: float, layers: Layers = FLOAT
+    ) -> None:
         metrics = {"michel_auc": BinaryAUROC(), "michel_average_precision": BinaryAveragePrecision()}
-        super().__init__(features, len(MICHEL_LABELS), metrics)
+        super().__init__(features, len(MICHEL_LABELS), metrics, layers)
         self.loss_kind = loss
         self.positive_weight = positive_weight
 

@@ -19,7 +19,9 @@ class HitClassifier(lightning.LightningModule):
     """Trains a network with two heads.
 
     Args:
-        network: ``paper`` is the published network.
+        network: ``paper`` is the published network, ``compact`` takes a quarter of its multiply-adds.
+        quantised: quantisation-aware training, of INT8 weights and activations.
+        init_from: checkpoint of the same network in FP32 whose weights the training starts from.
         dropout: after the convolution and the first fully connected layer.
         last_dropout: after the second one.
         class_weight: factor on the cross-entropy of track, shower and none.
@@ -34,6 +36,8 @@ class HitClassifier(lightning.LightningModule):
     def __init__(
         self,
         network: NetworkName = "paper",
+        quantised: bool = False,
+        init_from: str | None = None,
         dropout: float = 0.2,
         last_dropout: float = 0.0,
         class_weight: float = 1.0,
@@ -47,13 +51,14 @@ class HitClassifier(lightning.LightningModule):
         self.save_hyperparameters()
         self.network = build_network(
             network,
+            quantised=quantised,
             dropout=dropout,
             last_dropout=last_dropout,
             class_weight=class_weight,
             michel_loss=michel_loss,
             michel_positive_weight=michel_positive_weight,
         )
-        self.era, self.seed = "", 0
+        self.era, self.seed, self.init_sha256 = "", 0, ""
         self.provenance = Provenance()
 
     def setup(self, stage: str) -> None:
@@ -69,11 +74,8 @@ class HitClassifier(lightning.LightningModule):
         settings = {key: value for key, value in self.hparams.items() if not key.startswith("_")}
         return {
             **settings,
-            "era": data.scale.era,
-            "seed": data.seed,
-            "batch_size": data.batch_size,
-            "flip_drift": data.flip_drift,
-            "patches_per_epoch": data.patches_per_epoch,
+            **data.record(),
+            "init_sha256": self.init_sha256,
             "max_epochs": max_epochs,
         }
 
@@ -85,6 +87,7 @@ class HitClassifier(lightning.LightningModule):
         Raises:
             UserError: naming what differs.
         """
+        self.init_sha256 = stored.training.get("init_sha256", "")
         now = {**self.record(data, max_epochs), "data": data.provenance.data["digest"]}
         then = {**stored.training, "data": stored.data["digest"]}
         free = {"max_epochs"} if self.hparams["optimizer"] == "sgd" else set()
@@ -94,7 +97,7 @@ class HitClassifier(lightning.LightningModule):
             raise UserError(f"the checkpoint is of another training ({words}); give --config of its run")
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Seed dropout by (seed, step, rank), so that a resumed training drops the same units."""
+        """Seed dropout by (seed, step, rank): a resumed training drops the same units, a process its own."""
         seed = np.random.SeedSequence((self.seed, self.global_step, self.global_rank))
         torch.manual_seed(int(seed.generate_state(1)[0]))
 
@@ -102,7 +105,8 @@ class HitClassifier(lightning.LightningModule):
         """Sum of the heads' losses.
 
         Raises:
-            CheckError: the loss is not finite; the best and last checkpoints stay as they are.
+            CheckError: the mean loss of all processes is not finite, which all of them see; the best and
+                last checkpoints stay as they are.
         """
         patches, label, michel = batch
         logits = self.network(patches)
@@ -112,12 +116,13 @@ class HitClassifier(lightning.LightningModule):
                 for head, value in zip(self.network.heads, logits, strict=True)
             ]
         ).sum()
-        if not torch.isfinite(loss):
+        mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
+        if not torch.isfinite(mean):
             raise CheckError(
-                f"the loss is {loss.item()} at epoch {self.current_epoch}, batch {index}; lower "
+                f"the loss is {mean.item()} at epoch {self.current_epoch}, batch {index}; lower "
                 "--model.learning_rate and resume from the last checkpoint"
             )
-        self.log("train_loss", loss, prog_bar=True)
+        self.log("train_loss", mean, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:

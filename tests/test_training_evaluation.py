@@ -1,0 +1,322 @@
+"""Evaluation: figures against libraries, intervals over events, surroundings, the report and its files."""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
+from torchmetrics.functional.classification import binary_calibration_error
+
+from data_gen.configuration import Configuration, Response
+from data_gen.generate import generate
+from lartpc.contract import CLASS_OUTPUT, Label
+from lartpc.detector import DRIFT_SPEED, plane
+from lartpc.errors import UserError
+from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE
+from lartpc.event_file import EventFile
+from training.checkpoint import load_checkpoint
+from training.dataset import PatchDataset
+from training.evaluate import main
+from training.report.bootstrap import RankedHits, interval, ratio, resamples
+from training.report.comparison import differences, response_change, variation_files
+from training.report.hit_scores import SCORE_DTYPE, answer_events, held_out, outputs_of, read_scores
+from training.report.learning import learning_curves
+from training.report.mistakes import patches_of, worst_mistakes
+from training.report.reliability import BINS, reliability
+from training.report.separation import THRESHOLDS, michel_cut, threshold_scan, working_points
+from training.report.surroundings import surroundings
+
+
+def some_scores(events: int = 6, hits: int = 300, seed: int = 1) -> NDArray[np.void]:
+    """Scores that know a little of the truth."""
+    random = np.random.default_rng(seed)
+    scores = np.zeros(events * hits, SCORE_DTYPE)
+    scores["index"] = np.repeat(np.arange(events), hits)
+    scores["event_id"][:, 2] = scores["index"]
+    scores["hit_id"] = np.tile(np.arange(hits), events)
+    scores["label"] = random.choice(3, len(scores), p=[0.6, 0.35, 0.05])
+    scores["michel"] = (scores["label"] == Label.SHOWER) & (random.random(len(scores)) < 0.2)
+    logits = random.normal(0.0, 1.5, (len(scores), 3))
+    logits[np.arange(len(scores)), scores["label"]] += 2.0
+    classes = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    scores["track"], scores["shower"], scores["none"] = classes.T
+    scores["michel_score"] = 1.0 / (
+        1.0 + np.exp(2.0 - 3.0 * scores["michel"] - random.normal(0.0, 1.0, len(scores)))
+    )
+    scores["weight"] = random.choice([0.2, 1.0, 2.5], len(scores))
+    return scores
+
+
+def test_resampled_figures_are_scikit_learns() -> None:
+    scores = some_scores()
+    truth, score, weight = scores["michel"] == 1, scores["michel_score"], scores["weight"].astype("f8")
+    ranked = RankedHits.of(scores["index"], truth, score, weight, 6)
+    multiplicity = np.array([2, 0, 1, 3, 0, 0])
+    drawn = np.repeat(np.arange(len(scores)), multiplicity[scores["index"]])
+    auc, precision = ranked.figures(multiplicity[None])[0]
+    assert auc == pytest.approx(
+        roc_auc_score(truth[drawn], score[drawn], sample_weight=weight[drawn]), abs=1e-3
+    )
+    expected = average_precision_score(truth[drawn], score[drawn], sample_weight=weight[drawn])
+    assert precision == pytest.approx(expected, abs=3e-3)
+    assert np.isnan(ranked.figures(np.zeros((1, 6), int))).all()
+
+
+def test_resamples_draw_as_many_events_from_a_named_seed() -> None:
+    drawn = resamples(12)
+    assert drawn.shape == (1000, 12) and (drawn.sum(axis=1) == 12).all()
+    assert np.array_equal(drawn, resamples(12))
+    assert not np.array_equal(drawn, resamples(12, seed=2))
+
+
+def test_intervals_are_those_of_events_not_of_hits() -> None:
+    """Twenty events that are wholly right or wholly wrong: the hits in them add nothing."""
+    event = np.repeat(np.arange(20), 1000)
+    right = (event % 2 == 0).astype(float)
+    found = ratio(event, right, np.ones(len(event)), resamples(20))
+    assert found["value"] == 0.5
+    width = found["high"] - found["low"]  # type: ignore[operator]
+    assert width == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 20), rel=0.2)
+    assert np.isnan(interval(np.array([np.nan]))).all()
+
+
+def test_calibration_error_is_torchmetrics() -> None:
+    scores = some_scores()
+    truth = scores["label"] == Label.TRACK
+    found = reliability(truth, scores["track"].astype("f8"), np.ones(len(scores)), BINS)
+    expected = binary_calibration_error(
+        torch.from_numpy(scores["track"].copy()), torch.from_numpy(truth.astype(int)), n_bins=15, norm="l1"
+    )
+    # torchmetrics takes the score of "yes" alone, as here
+    assert found["expected_calibration_error"] == pytest.approx(float(expected), abs=1e-5)
+    assert sum(found["hits"]) == len(scores)
+
+
+def test_cuts_and_scans_are_scikit_learns() -> None:
+    scores = some_scores()
+    points = working_points(scores, scores["index"], resamples(6))
+    scan = threshold_scan(scores)
+    truth, passed = scores["label"] == Label.TRACK, scores["track"] > 0.3
+    efficiency = recall_score(truth, passed, sample_weight=scores["weight"])
+    purity = precision_score(truth, passed, sample_weight=scores["weight"])
+    assert points[0]["natural"]["efficiency"]["value"] == pytest.approx(efficiency, abs=1e-5)
+    assert points[0]["natural"]["purity"]["value"] == pytest.approx(purity, abs=1e-5)
+    at = int(np.argmin(np.abs(THRESHOLDS["track"] - 0.3)))
+    assert scan["natural"]["track"]["efficiency"][at] == pytest.approx(efficiency, abs=2e-3)
+    assert scan["natural"]["track"]["purity"][-1] is None
+    others = scores[scores["michel"] == 0]
+    share = np.average(others["michel_score"] > michel_cut(scores), weights=others["weight"])
+    assert share == pytest.approx(0.01, abs=0.003)
+
+
+def test_paired_differences_are_narrower_than_the_two_apart() -> None:
+    ours = some_scores()
+    theirs = ours.copy()
+    theirs["michel_score"] += np.random.default_rng(2).normal(0.0, 0.05, len(ours)).astype("f4")
+    found = differences(ours, theirs, np.arange(6))["generated"]["michel"]["auc"]
+    width = {name: found[name]["high"] - found[name]["low"] for name in found}
+    assert width["difference"] < 0.5 * min(width["ours"], width["theirs"])
+    same = differences(ours, ours, np.arange(6))["generated"]["track"]["auc"]["difference"]
+    assert same == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_surroundings_of_a_stopping_muon_and_its_electron() -> None:
+    """A muon along z in the drift volume's middle that stops at wire 100, an electron from there on."""
+    pitch = plane("W").pitch
+    particles = np.zeros(3, PARTICLE_DTYPE)
+    particles["g4_id"], particles["parent_id"] = [0, 1, 2], [-1, 0, -1]
+    particles["start_position"] = [[100, 300, 0], [100, 300, 100 * pitch], [50, 0, 0]]
+    particles["end_position"] = [[100, 300, 100 * pitch], [100, 300, 110 * pitch], [350, 300, 0]]
+    hits = np.zeros(5, HIT_DTYPE)
+    hits["local_plane"] = 2
+    hits["local_wire"] = [60, 99, 104, 62, 90]
+    hits["local_time"] = 500 + 100 / DRIFT_SPEED / 0.5
+    hits["g4_id"] = [0, 0, 1, 2, -1]
+    hits["label"] = [Label.TRACK, Label.TRACK, Label.SHOWER, Label.TRACK, Label.NONE]
+    hits["michel"] = [0, 0, 1, 0, 0]
+    hits["integral"] = [30, 31, 32, 33, 34]
+    found = surroundings(hits, particles, {"configuration": {"detector": "drift-volume"}})
+    assert found["charge"].tolist() == [30, 31, 32, 33, 34]
+    assert found["angle"][:2] == pytest.approx(90.0)
+    assert found["angle"][3] == pytest.approx(45.0)
+    assert np.isnan(found["angle"][[2, 4]]).all()
+    assert found["end_distance"][:3] == pytest.approx(np.array([39.5, 0.5, 4.5]) * pitch, abs=1e-3)
+    assert np.isnan(found["end_distance"][4])
+    # around wire 60 within 24: wire 62 of another primary; around 99: 90 (noise) and 104 (its own electron)
+    assert found["overlap"][:4] == pytest.approx([1 / 2, 1 / 3, 1 / 3, 1 / 2])
+    assert np.isnan(found["overlap"][4])
+
+
+def test_surroundings_without_particles_are_charge_alone() -> None:
+    hits = np.zeros(3, HIT_DTYPE)
+    hits["g4_id"] = -1
+    found = surroundings(hits, np.zeros(0, PARTICLE_DTYPE), {})
+    assert np.isfinite(found["charge"]).all()
+    assert all(np.isnan(found[name]).all() for name in ("angle", "end_distance", "overlap"))
+
+
+@pytest.fixture(scope="module")
+def evaluated(run_folder: Path, events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has been evaluated against its own uncalibrated checkpoint."""
+    copy = Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("evaluated") / "quick"))
+    shutil.copy(copy / "metrics.csv", copy / "metrics.until-1.csv")
+    assert (
+        main([f"--checkpoint={copy}/calibrated.ckpt", f"--data={events_file}", f"--against={copy}/best.ckpt"])
+        == 0
+    )
+    return copy
+
+
+def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, events_file: Path) -> None:
+    record = json.loads((evaluated / "metrics.json").read_text())
+    everything = record["groups"]["all"]
+    assert 0.8 < record["metrics"]["track_shower_auc"] < 1
+    assert everything["generated"]["track"]["auc"]["value"] == record["metrics"]["track_shower_auc"]
+    assert record["natural_metrics"]["michel_share"] < 0.6 * record["metrics"]["michel_share"]
+    assert record["events"] == 2
+    assert set(record["groups"]) == {"all", "without radioactivity"}
+    dots = next(row for row in record["samples"] if row["sample"] == "radioactivity")
+    assert dots["true_shower"] > 0.8
+    page = (evaluated / "report.html").read_text()
+    assert "http" not in page.replace("http-equiv", "") and page.count("data:image/png;base64,") >= 11
+    card = (evaluated / "model_card.md").read_text()
+    assert record["checkpoint_sha256"][:12] in card and "{{" not in card and "{%" not in card
+    difference = record["against"]["differences"]["natural"]["track"]["auc"]["difference"]
+    assert difference["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_figures_can_be_recomputed_from_the_scores(evaluated: Path, events_file: Path) -> None:
+    record = json.loads((evaluated / "metrics.json").read_text())
+    scores = read_scores(evaluated / "scores.h5")
+    auc = roc_auc_score(scores["michel"], scores["michel_score"])
+    assert auc == pytest.approx(record["metrics"]["michel_auc"], abs=1e-6)
+    with EventFile(events_file) as events:
+        test = events.in_split("test")
+        assert set(scores["index"]) == set(test.tolist())
+        hits = events.hits(int(test[0]))
+        of_event = scores[scores["index"] == test[0]]
+        same = hits[of_event["hit_id"]]
+        assert len(of_event) == len(hits)
+        assert np.array_equal(of_event["label"], same["label"])
+        assert np.array_equal(of_event["g4_id"], same["g4_id"])
+        assert np.array_equal(of_event["weight"], events.natural_weights(same).astype("f4"))
+    with h5py.File(evaluated / "scores.h5") as file:
+        assert file.attrs["data_digest"] == record["data_digest"]
+
+
+def test_mistakes_show_the_patches_that_were_answered(evaluated: Path, events_file: Path) -> None:
+    scores = read_scores(evaluated / "scores.h5")
+    trained = load_checkpoint(evaluated / "calibrated.ckpt")
+    with EventFile(events_file) as events:
+        for kind in worst_mistakes(scores):
+            patches = patches_of(events, scores, kind.rows, trained.scale)
+            with torch.no_grad():
+                classes, michel = trained.network(torch.from_numpy(patches[..., None]))
+            assert np.allclose(classes.numpy(), outputs_of(scores[kind.rows])[CLASS_OUTPUT], atol=1e-4)
+            assert len({(hit["index"], hit["g4_id"]) for hit in scores[kind.rows]}) == len(kind.rows)
+
+
+def test_learning_curves_hold_earlier_logs(tmp_path: Path) -> None:
+    (tmp_path / "metrics.until-5.csv").write_text(
+        "epoch,step,train_loss,michel_auc\n0,10,1.5,\n0,20,1.4,0.6\n"
+    )
+    (tmp_path / "metrics.csv").write_text("epoch,step,train_loss\n1,20,1.3\n1,30,1.2\n")
+    assert learning_curves(tmp_path) == {
+        "train_loss": ([10.0, 20.0, 30.0], [1.5, 1.3, 1.2]),
+        "michel_auc": ([20.0], [0.6]),
+    }
+
+
+def test_held_out_events_are_those_of_the_event_number(events_file: Path, tmp_path: Path) -> None:
+    with EventFile(events_file) as events:
+        assert held_out(events).tolist() == [5, 8]
+        assert held_out(events, 1).tolist() == [5]
+    moved = Path(shutil.copy(events_file, tmp_path / "moved.h5"))
+    with h5py.File(moved, "r+") as file:
+        file["event_table/split"][0] = 2
+    with EventFile(moved) as events, pytest.raises(UserError, match="otherwise than by their numbers"):
+        held_out(events)
+
+
+def test_events_without_hits_do_not_matter(checkpoint: Path, events_file: Path) -> None:
+    trained = load_checkpoint(checkpoint)
+    with EventFile(events_file) as events:
+        scores = answer_events(trained, events, np.array([5]))
+        dataset = PatchDataset(events, np.array([5]), trained.scale)
+    assert np.array_equal(scores["hit_id"], dataset.hit_id)
+    assert np.isfinite(scores["charge"]).all() and np.isfinite(scores["overlap"]).mean() > 0.9
+
+
+def test_a_share_of_the_hits_is_drawn_by_the_events_number(checkpoint: Path, events_file: Path) -> None:
+    trained = load_checkpoint(checkpoint)
+    with EventFile(events_file) as events:
+        whole = answer_events(trained, events, np.array([5, 8]))
+        some = answer_events(trained, events, np.array([5, 8]), share=0.1)
+        alone = answer_events(trained, events, np.array([8]), share=0.1)
+        with pytest.raises(UserError, match="leaves no hit"):
+            answer_events(trained, events, np.array([8]), share=1e-9)
+    assert len(some) == pytest.approx(0.1 * len(whole), rel=0.2)
+    assert np.array_equal(some["hit_id"][some["index"] == 8], alone["hit_id"])
+    place = {(hit["index"], hit["hit_id"]): row for row, hit in enumerate(whole)}
+    same = whole[[place[hit["index"], hit["hit_id"]] for hit in some]]
+    for name in ("label", "weight", "overlap"):
+        assert np.array_equal(some[name], same[name], equal_nan=True)
+    assert np.allclose(some["track"], same["track"], atol=1e-5)
+
+
+def test_variations_are_paired_with_the_nominal_detector(
+    evaluated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "variations"
+    for name, response in (("nominal", Response()), ("noise_x4", Response(raw_noise=10.0))):
+        generate(folder / f"{name}.h5", 6, 9, planes=("W",), configuration=Configuration(response=response))
+    copy = Path(shutil.copytree(evaluated, tmp_path / "run"))
+    assert main([f"--checkpoint={copy}/calibrated.ckpt", f"--variations={folder}", "--events=1"]) == 0
+    record = json.loads((copy / "metrics.json").read_text())
+    found = record["variations"]["noise_x4"]
+    assert found["response"] == {"raw_noise": 10.0}
+    assert found["differences"]["natural"]["track"]["auc"]["difference"]["value"] < 0.05
+    assert "noise_x4" in (copy / "report.html").read_text()
+    assert len(read_scores(copy / "scores-noise_x4.h5")) == found["hits"]
+
+
+def test_variations_of_something_else_are_refused(tmp_path: Path, events_file: Path) -> None:
+    with pytest.raises(UserError, match="needs nominal.h5"):
+        variation_files(tmp_path)
+    for name, seed in (("nominal", 5), ("other", 6)):
+        generate(tmp_path / f"{name}.h5", 1, seed, planes=("W",))
+    generate(tmp_path / "longer.h5", 2, 5, planes=("W",))
+    with EventFile(tmp_path / "nominal.h5") as nominal:
+        for name, message in (
+            ("other", "in more than"),
+            ("longer", "other events"),
+            ("nominal", "leave it out"),
+        ):
+            with EventFile(tmp_path / f"{name}.h5") as varied, pytest.raises(UserError, match=message):
+                response_change(nominal, varied)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--events=0"], "--events 0 must be at least 1"),
+        (["--share=0"], "--share 0 must be above 0"),
+        (["--share=1.5"], "--share 1.5 must be above 0 and at most 1"),
+        (["--against=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--data=none.h5"], "no event file none.h5"),
+        (["--variations=nowhere"], "needs nominal.h5"),
+    ],
+)
+def test_wrong_requests_write_nothing(
+    run_folder: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    before = sorted(path.name for path in copy.iterdir())
+    assert main([f"--checkpoint={copy}/calibrated.ckpt", *options]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in copy.iterdir()) == before

@@ -1,0 +1,218 @@
+"""Calibrated scores: each head's logits are scaled and shifted, and the map folded into its last layer.
+
+Enriched samples and weighted losses shift the scores, and a cut on them would mean another purity in
+every training. The class head gets one scale and a bias for each class (temperature scaling with a
+correction of the priors: Guo et al., arXiv:1706.04599, and Saerens et al., Neural Comput. 14 (2002) 21),
+the Michel head a scale and a bias (Platt 1999). A head is scaled only where that helps on events which
+the fit has not seen: hits of an event go wrong together, and few events can mislead.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_expit, log_softmax
+from sklearn.model_selection import GroupKFold
+from torch import nn
+
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
+from lartpc.errors import CheckError, UserError
+from training.heads import Head
+from training.networks import HitNetwork
+
+LEAST_SCALE = 1e-3
+"""The scale stays positive, so that calibration never turns an order of scores around."""
+
+MOST_BIAS = 20.0
+"""A class that has no hit in a part of the events cannot run away further."""
+
+FOLDS = 10
+"""Parts into which the events are divided, each left out in turn; fewer where there are fewer events."""
+
+FOLDING_TOLERANCE = 1e-4
+"""Largest difference of a folded head's logits from the map of its logits, relative to 1 or their size."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The map z -> scale z + bias of a head's logits, and what it does to the hits that it was fitted to.
+
+    Attributes:
+        scale: common factor, positive.
+        bias: of each logit.
+        log_loss: weighted mean of -ln p(truth) before and after, in nats.
+        gain: by how much the log-loss of events falls that are left out of the fit, each in turn; None
+            where there are too few events to see.
+        gain_error: its standard error.
+    """
+
+    scale: float
+    bias: tuple[float, ...]
+    log_loss: tuple[float, float]
+    gain: float | None = None
+    gain_error: float | None = None
+
+    def fold(self, head: Head) -> None:
+        """Put the map into the weights and the bias of the head's layer.
+
+        Raises:
+            UserError: the layer is not linear with a bias.
+        """
+        layer = head.layer
+        if not isinstance(layer, nn.Linear) or layer.bias is None:
+            raise UserError(f"a head's layer is {type(layer).__name__}; only linear layers can be calibrated")
+        with torch.no_grad():
+            layer.weight.mul_(self.scale)
+            layer.bias.mul_(self.scale).add_(torch.tensor(self.bias))
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def fit_scaling(
+    logits: NDArray[np.floating],
+    truth: NDArray[np.integer],
+    weight: NDArray[np.floating],
+    event: NDArray[np.integer],
+) -> Scaling:
+    """Fit a scaling by weighted log-loss, which is convex in scale and bias; L-BFGS, no random numbers.
+
+    Args:
+        logits: (N, K), or (N, 1) for a sigmoid.
+        truth: (N,) class, 0 or 1 for a sigmoid.
+        weight: (N,) 0 or more.
+        event: (N,) which event each hit is of.
+
+    Returns:
+        The scaling, whose biases have a mean of 0 over the K classes. It leaves the logits as they are
+        where it would lower the log-loss of left-out events by less than its standard error, where there
+        is one event alone, and where fewer than two classes have any weight; a class without any keeps
+        its bias.
+    """
+    used = weight > 0.0
+    sigmoid = logits.shape[1] == 1
+    z = logits[used].astype(np.float64)
+    if sigmoid:
+        z = np.hstack([np.zeros_like(z), z])
+    classes, member = np.unique(truth[used], return_inverse=True)
+    unchanged = np.append(1.0, np.zeros(max(len(classes) - 1, 0)))
+    as_it_is = 1.0, (0.0,) * logits.shape[1]
+    groups = event[used]
+    if len(classes) < 2 or len(np.unique(groups)) < 2:
+        return Scaling(*as_it_is, (0.0, 0.0))
+    sample = _Sample(z[:, classes], member, weight[used] / weight[used].sum())
+    before = sample.loss(unchanged)[0]
+    gain, error = _gain_on_left_out(sample, groups, unchanged)
+    if not gain > error:
+        return Scaling(*as_it_is, (before, before), gain, error)
+    found = sample.fit()
+    bias = np.zeros(z.shape[1])
+    bias[classes] = np.append(0.0, found[1:])
+    bias[classes] -= bias[classes].mean()
+    if sigmoid:
+        bias = bias[1:] - bias[0]
+    return Scaling(float(found[0]), tuple(map(float, bias)), (before, sample.loss(found)[0]), gain, error)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """(N, K) logits, (N,) true columns, (N,) weights."""
+
+    logits: NDArray[np.float64]
+    member: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def part(self, chosen: NDArray[np.integer]) -> "_Sample":
+        return _Sample(self.logits[chosen], self.member[chosen], self.weight[chosen])
+
+    def loss(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Sum of weight times -ln p(truth), and its gradient by scale and all biases but the first."""
+        rows = np.arange(len(self.logits))
+        scaled = parameters[0] * self.logits + np.append(0.0, parameters[1:])
+        log_probability = log_softmax(scaled, axis=1)
+        slope = np.exp(log_probability)
+        slope[rows, self.member] -= 1.0
+        slope *= self.weight[:, None]
+        value = -np.dot(self.weight, log_probability[rows, self.member])
+        return float(value), np.append(np.sum(slope * self.logits), slope.sum(axis=0)[1:])
+
+    def fit(self) -> NDArray[np.float64]:
+        """Scale and all biases but the first."""
+        free = self.logits.shape[1] - 1
+        start = np.append(1.0, np.zeros(free))
+        bounds = [(LEAST_SCALE, None)] + [(-MOST_BIAS, MOST_BIAS)] * free
+        total = self.weight.sum()
+
+        def mean_loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            value, slope = self.loss(parameters)
+            return value / total, slope / total
+
+        return minimize(mean_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+
+
+def _gain_on_left_out(
+    sample: _Sample, event: NDArray[np.integer], unchanged: NDArray[np.float64]
+) -> tuple[float, float]:
+    """By how much log-loss falls on events left out of the fit, and the standard error of that."""
+    folds = min(FOLDS, len(np.unique(event)))
+    gains = []
+    for fitted, left_out in GroupKFold(folds).split(sample.logits, groups=event):
+        found = sample.part(fitted).fit()
+        rest = sample.part(left_out)
+        gains.append(rest.loss(unchanged)[0] - rest.loss(found)[0])
+    return float(np.sum(gains)), float(np.std(gains, ddof=1) * np.sqrt(folds))
+
+
+def fold_all(network: HitNetwork, scalings: dict[str, Scaling], patches: torch.Tensor) -> None:
+    """Fold a scaling into each head of a network, and see on some patches that its logits follow.
+
+    Args:
+        network: in evaluation mode; changed in place.
+        scalings: output name -> scaling, for each head.
+        patches: (B, 48, 48, 1).
+
+    Raises:
+        UserError: a head's layer is not linear.
+        CheckError: the logits do not follow: a head does more than a linear layer.
+    """
+    with torch.no_grad():
+        before = network(patches)
+        for head, scaling in zip(network.heads, _in_order(scalings), strict=True):
+            scaling.fold(head)
+        after = network(patches)
+    for name, old, new in zip(OUTPUT_NAMES, before, after, strict=True):
+        wanted = scalings[name].scale * old + torch.tensor(scalings[name].bias)
+        worst = float(((new - wanted).abs() / wanted.abs().clamp_min(1.0)).max())
+        if not worst <= FOLDING_TOLERANCE:
+            raise CheckError(
+                f"the calibration cannot be folded into {name}: its logits are off by {worst:.1g}"
+            )
+
+
+def uncalibrated(
+    outputs: dict[str, NDArray[np.float32]], calibration: dict[str, Any]
+) -> dict[str, NDArray[np.float32]]:
+    """The scores that a network gave before its calibration, from those that it gives after it.
+
+    Args:
+        outputs: the contract's outputs, (N, 3) and (N, 1).
+        calibration: ``heads`` of the calibration's record: output name -> :meth:`Scaling.record`.
+    """
+    tiny = np.finfo(np.float32).tiny
+    classes = np.log(np.maximum(outputs[CLASS_OUTPUT], tiny))
+    michel = np.clip(outputs[MICHEL_OUTPUT].astype(np.float64), tiny, 1.0 - 2.0**-24)
+    logits = {CLASS_OUTPUT: classes, MICHEL_OUTPUT: np.log(michel) - np.log1p(-michel)}
+    raw = {name: (logits[name] - calibration[name]["bias"]) / calibration[name]["scale"] for name in logits}
+    return {
+        CLASS_OUTPUT: np.exp(log_softmax(raw[CLASS_OUTPUT], axis=1)).astype(np.float32),
+        MICHEL_OUTPUT: np.exp(log_expit(raw[MICHEL_OUTPUT])).astype(np.float32),
+    }
+
+
+def _in_order(scalings: dict[str, Scaling]) -> Iterator[Scaling]:
+    return (scalings[name] for name in OUTPUT_NAMES)

@@ -1,0 +1,120 @@
+"""The events of a split as patches: all in memory, or a chunk of events at a time."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.adc_scale import AdcScale
+from lartpc.contract import PATCH_SIZE, Label
+from lartpc.detector import PLANES
+from lartpc.errors import UserError
+from lartpc.event_folder import open_events
+from training.dataset import CLASSES, PatchDataset, class_of, read_hits
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+class EventChunks:
+    """Events in chunks that fit in memory; a single chunk, once read, stays there.
+
+    The tables of all events are read at once: they say how many hits there are.
+
+    Args:
+        path: event file, or folder of event files.
+        split: train, validation or test.
+        scale: the ADC window of the network units.
+        empty_pixels: see :class:`training.dataset.PatchDataset`.
+        clipped: see :class:`training.dataset.PatchDataset`.
+        first_hits: take the first events that hold so many hits; all where not given.
+
+    Attributes:
+        hits: (E,) number of hits (and empty pixels) of each event.
+        counts: (S, 4) hits of each sample and of each of :data:`training.dataset.CLASSES`.
+        samples: names of the samples.
+        bytes: memory that all events take.
+        chunks: number of chunks; 1 before :meth:`divide`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        split: str,
+        scale: AdcScale,
+        empty_pixels: bool = False,
+        clipped: bool = True,
+        first_hits: int | None = None,
+    ) -> None:
+        self.path, self.scale = path, scale
+        self.empty_pixels, self.clipped = empty_pixels, clipped
+        self.chunks = 1
+        self._whole: PatchDataset | None = None
+        hits: list[int] = []
+        with open_events(path) as events:
+            self.indices = events.in_split(split)
+            self.samples = [name.decode() for name in events.samples["name"]]
+            self.counts = np.zeros((len(self.samples), len(CLASSES)), np.int64)
+            planes = [plane.index for plane in PLANES if plane.name in events.planes]
+            for index in self.indices:
+                of_event = read_hits(events, index, empty_pixels)[0]
+                of_event = of_event[np.isin(of_event["local_plane"], planes)]
+                if of_event["label"].max(initial=0) > max(Label):
+                    worst = of_event["label"].max()
+                    raise UserError(f"{path} has the label {worst}; labels are 0, 1 and 2")
+                events.natural_weights(of_event)
+                np.add.at(
+                    self.counts, (of_event["sample"], class_of(of_event["label"], of_event["michel"])), 1
+                )
+                hits.append(len(of_event))
+                if first_hits is not None and sum(hits) >= first_hits:
+                    break
+            self.indices = self.indices[: len(hits)]
+            self.hits = np.array(hits, np.int64)
+            shapes = [events.image(0, plane).shape for plane in events.planes] if len(events) else []
+        self.bytes = 4 * len(hits) * sum(
+            volumes * (wires + PATCH_SIZE) * (pixels + PATCH_SIZE) for volumes, wires, pixels in shapes
+        )  # fmt: skip
+
+    def divide(self, memory: float) -> None:
+        """Make chunks of at most so many bytes, but of one event at least."""
+        self.chunks = int(np.clip(np.ceil(self.bytes / memory), 1, max(1, len(self.indices))))
+
+    def __iter__(self) -> Iterator[PatchDataset]:
+        """The chunks in the order of the file."""
+        return self._read(np.array_split(self.indices, self.chunks))
+
+    def shuffled(self, random: np.random.Generator) -> Iterator[PatchDataset]:
+        """The chunks of events drawn at random; within a chunk the events keep their order."""
+        return self._read(
+            [np.sort(part) for part in np.array_split(random.permutation(self.indices), self.chunks)]
+        )
+
+    def _read(self, parts: list[NDArray[np.int64]]) -> Iterator[PatchDataset]:
+        if self.chunks == 1:
+            if self._whole is None:
+                self._whole = self.read(self.indices)
+            yield self._whole
+            return
+        with ThreadPoolExecutor(1, "chunk-reader") as reader:
+            coming = reader.submit(self.read, parts[0])
+            for following in parts[1:]:
+                chunk = coming.result()
+                coming = reader.submit(self.read, following)
+                yield chunk
+                del chunk
+            yield coming.result()
+
+    def read(self, indices: NDArray[np.int64]) -> PatchDataset:
+        """Patches of some of the events."""
+        with open_events(self.path) as events:
+            return PatchDataset(events, indices, self.scale, self.empty_pixels, self.clipped)
+
+
+def half_of_memory() -> float:
+    """Half of the bytes that the machine, or the container, has."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _CGROUP_LIMIT.read_text().strip() if _CGROUP_LIMIT.is_file() else "max"
+    return (total if limit == "max" else min(total, int(limit))) / 2

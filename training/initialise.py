@@ -1,0 +1,58 @@
+"""Starting a training from the weights of a finished one, as quantisation-aware training does."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lartpc.errors import UserError
+from lartpc.event_folder import open_events
+from training.checkpoint import load_checkpoint
+from training.data_module import PatchData
+from training.dataset import PatchDataset
+from training.gate_file import CALIBRATION_EVENTS
+from training.module import HitClassifier
+
+CALIBRATION_BATCHES = 8
+CALIBRATION_PATCHES = 256
+"""Patches of each batch that sets the first scales of the activations."""
+
+
+def initialise(module: HitClassifier, data: PatchData) -> None:
+    """Take over the weights that ``--model.init_from`` names; quantised, set the first scales too.
+
+    Raises:
+        UserError: the checkpoint is none, or of another network or era, or quantised itself; or a
+            quantised training names none.
+    """
+    name, quantised = module.hparams["network"], module.hparams["quantised"]
+    if module.hparams["init_from"] is None:
+        if quantised:
+            raise UserError("a quantised training starts from a trained FP32 checkpoint: --model.init_from")
+        return
+    start = load_checkpoint(Path(module.hparams["init_from"]))
+    if start.quantised:
+        raise UserError(f"{start.path} is quantised already; --model.init_from wants an FP32 checkpoint")
+    if start.name != name:
+        raise UserError(
+            f"{start.path} holds the network {start.name}, not {name}; give --model.network {start.name}"
+        )
+    if start.scale.era != data.scale.era:
+        raise UserError(
+            f"{start.path} was trained for the ADC era {start.scale.era}, not {data.scale.era}; "
+            f"give --data.era {start.scale.era}"
+        )
+    weights = start.network.network.state_dict()
+    module.init_sha256 = start.provenance.training["checkpoint_sha256"]
+    if not quantised:
+        module.network.load_state_dict(weights)
+        return
+    from training.quantised import calibrate, load_float_weights
+
+    load_float_weights(module.network, weights)
+    with open_events(data.path) as events:
+        training = PatchDataset(events, events.in_split("train")[:CALIBRATION_EVENTS], data.scale)
+    random = np.random.default_rng((data.seed, CALIBRATION_PATCHES))
+    drawn = random.integers(len(training), size=(CALIBRATION_BATCHES, CALIBRATION_PATCHES))
+    calibrate(module.network, (torch.from_numpy(training.patches(batch)) for batch in drawn))
+    module.network.train()

@@ -1,0 +1,150 @@
+"""Pictures of calibration, of what the scores depend on, of training and of other detectors."""
+
+from typing import Any
+
+import numpy as np
+
+from training.report.comparison import FIGURES
+from training.report.figures import COLOURS, NAMES, Picture, drawing
+from training.report.learning import Curves
+
+QUANTITIES = {
+    "charge": "charge of the hit [10³ e⁻]",
+    "angle": "track's angle to the drift [°]",
+    "end_distance": "distance to the track's end [cm]",
+    "overlap": "share of other particles' hits in the patch",
+}
+
+
+def reliability_picture(now: dict[str, Any], before: dict[str, Any] | None) -> Picture:
+    """Share of truth against score, for each of the four scores."""
+    caption = (
+        "Reliability at the natural mixture: the share that is what the score says, against the score. On "
+        "the diagonal a score is a probability. ECE: expected calibration error."
+    )
+    if before is not None:
+        caption += " Open circles: before calibration."
+    with drawing(caption, 1, 4, (3.2, 3.3)) as canvas:
+        for axis, name in zip(canvas.axes, ("track", "shower", "none", "michel"), strict=True):
+            rare = name == "michel"
+            axis.plot([1e-5, 1], [1e-5, 1], color="#9aa5b1", lw=0.9)
+            for values, style, filled in ((before, "before", False), (now, "now", True)):
+                if values is None:
+                    continue
+                points = values["natural"][name]
+                mean, share = np.array(points["mean_score"]), np.array(points["share"])
+                drawn = (share > 0.0) | (not rare)
+                error = points["expected_calibration_error"]
+                axis.plot(
+                    mean[drawn],
+                    share[drawn],
+                    "o-" if filled else "o",
+                    ms=4.0,
+                    lw=1.0,
+                    color=COLOURS[name],
+                    mfc=COLOURS[name] if filled else "white",
+                    alpha=1.0 if filled else 0.6,
+                    label=f"{'' if before is None else style + ', '}ECE {error:.4f}",
+                )
+            limits = (1e-4, 1.0) if rare else (0.0, 1.0)
+            scale = "log" if rare else "linear"
+            axis.set(xlim=limits, ylim=limits, xscale=scale, yscale=scale, title=NAMES.get(name, name))
+            axis.set(xlabel="mean score", ylabel="share" if name == "track" else None)
+            axis.legend(loc="upper left")
+    return canvas.picture
+
+
+def dependence_picture(found: dict[str, Any]) -> Picture:
+    """The track and Michel scores against what surrounds the hit."""
+    caption = (
+        "Scores against what surrounds the hit, as generated. Above: median and central 68 % of the track "
+        "score of track and shower hits. Below: share of track and shower hits whose largest score is right, "
+        "and of Michel hits beyond the Michel score that 1 % of the others pass; bars: 95 % interval."
+    )
+    quantities = [name for name in QUANTITIES if name in found]
+    with drawing(caption, 2, len(quantities), (3.2, 2.7), sharey="row", sharex="col") as canvas:
+        columns = len(quantities)
+        for column, quantity in enumerate(quantities):
+            above, below = canvas.axes[column], canvas.axes[columns + column]
+            for kind, bins in found[quantity].items():
+                low, high = (np.array([entry[side] for entry in bins]) for side in ("low", "high"))
+                centre = np.sqrt(low * high) if quantity == "charge" else (low + high) / 2
+                bottom, middle, top = np.array([entry["score_quantiles"] for entry in bins]).T
+                if kind != "michel":
+                    above.fill_between(centre, bottom, top, color=COLOURS[kind], alpha=0.15, lw=0)
+                    above.plot(centre, middle, "o-", ms=3.0, color=COLOURS[kind])
+                right = [entry["right"] for entry in bins]
+                value = np.array([entry["value"] for entry in right], float)
+                ends = np.array([[entry["low"], entry["high"]] for entry in right], float).T
+                below.errorbar(
+                    centre,
+                    value,
+                    np.abs(ends - value),
+                    fmt="o-",
+                    ms=3.0,
+                    lw=1.2,
+                    color=COLOURS[kind],
+                    label=NAMES.get(kind, kind),
+                )
+            if quantity == "charge":
+                below.set_xscale("log")
+            if quantity == "end_distance":
+                below.set_xscale("symlog", linthresh=1.0)
+                below.set_xlim(0.0, None)
+            below.set(xlabel=QUANTITIES[quantity], ylim=(0, 1.02))
+            above.set(ylim=(0, 1.02))
+        canvas.axes[0].set_ylabel("track score")
+        canvas.axes[columns].set_ylabel("share right")
+        canvas.axes[columns].legend(loc="best")
+    return canvas.picture
+
+
+def learning_picture(curves: Curves) -> Picture:
+    """Loss and validation scores against steps."""
+    caption = "Training loss, and areas on the validation events, against steps of the optimiser."
+    with drawing(caption, 1, 2, (5.2, 3.2)) as canvas:
+        loss, scores = canvas.axes
+        loss.plot(*curves.get("train_loss", ([], [])), color="#52606d", lw=1.2)
+        loss.set(xlabel="step", ylabel="training loss")
+        for name, label, colour in (
+            ("track_shower_auc", "track against shower, AUC", COLOURS["track"]),
+            ("michel_auc", "Michel electron, AUC", COLOURS["michel"]),
+            ("michel_average_precision", "Michel electron, AP", "#c77fa8"),
+        ):
+            if name in curves:
+                scores.plot(*curves[name], "o-", ms=3.5, color=colour, label=label)
+        scores.set(xlabel="step", ylabel="validation", ylim=(0, 1.02))
+        scores.legend(loc="best")
+    return canvas.picture
+
+
+def variation_picture(variations: dict[str, Any]) -> Picture:
+    """Differences from the nominal detector, for each variation."""
+    caption = (
+        "Other detectors: difference from the nominal one at the natural mixture, on the same simulated "
+        "events; bars: paired 95 % interval."
+    )
+    names = list(variations)
+    place = np.arange(len(names))[::-1]
+    panels = [(task, figure) for task in ("track", "michel") for figure in FIGURES]
+    with drawing(caption, 1, len(panels), (3.1, 1.1 + 0.28 * len(names)), sharey=True) as canvas:
+        for axis, (task, figure) in zip(canvas.axes, panels, strict=True):
+            for row, name in zip(place, names, strict=True):
+                found = variations[name]["differences"]["natural"].get(task)
+                if found is None or found[figure]["difference"]["value"] is None:
+                    continue
+                difference = found[figure]["difference"]
+                ends = np.array([[difference["low"]], [difference["high"]]], float)
+                axis.errorbar(
+                    [difference["value"]],
+                    [row],
+                    xerr=np.abs(ends - difference["value"]),
+                    fmt="o",
+                    ms=4.5,
+                    color=COLOURS[task],
+                )
+            axis.axvline(0.0, color="#9aa5b1", lw=0.9)
+            axis.set_yticks(place, names)
+            axis.tick_params(axis="y", which="minor", left=False, right=False)
+            axis.set_xlabel(f"{NAMES.get(task, task)}: Δ {'AUC' if figure == 'auc' else 'AP'}")
+    return canvas.picture

@@ -1,0 +1,102 @@
+"""Two networks on the same events, and one network in other detectors: differences, with paired intervals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.errors import UserError
+from lartpc.event_file import EventFile
+from training.report.bootstrap import RankedHits, estimate, resamples
+from training.report.tasks import MIXTURES, TASKS
+
+NOMINAL = "nominal"
+"""Name of the file of the detector as it is, among variations."""
+
+FIGURES = ("auc", "average_precision")
+
+
+def differences(
+    ours: NDArray[np.void], theirs: NDArray[np.void], events: NDArray[np.integer]
+) -> dict[str, dict[str, Any]]:
+    """Mixture -> task -> figure -> ours, theirs and ours - theirs with their intervals.
+
+    Both are drawn with the same events in each resample, so what events have in common cancels.
+
+    Args:
+        ours: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        theirs: (M,) of the same events; other hits, where the detector is another.
+        events: (E,) the events' numbers.
+    """
+    drawn = resamples(len(events))
+    found: dict[str, dict[str, Any]] = {mixture: {} for mixture in MIXTURES}
+    for mixture in MIXTURES:
+        for task in TASKS:
+            sides = [_figures(scores, task, mixture, events, drawn) for scores in (ours, theirs)]
+            if any(side is None for side in sides):
+                continue
+            (value, values), (other, others) = sides  # type: ignore[misc]
+            found[mixture][task.name] = {
+                figure: {
+                    "ours": estimate(value[column], values[:, column]),
+                    "theirs": estimate(other[column], others[:, column]),
+                    "difference": estimate(
+                        value[column] - other[column], values[:, column] - others[:, column]
+                    ),
+                }
+                for column, figure in enumerate(FIGURES)
+            }
+    return found
+
+
+def _figures(
+    scores: NDArray[np.void],
+    task: Any,
+    mixture: str,
+    events: NDArray[np.integer],
+    drawn: NDArray[np.integer],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """(2,) AUC and average precision over all events, and (R, 2) of the resamples."""
+    counted, truth, score, weight = task.sides(scores, mixture)
+    if not truth.any() or truth.all():
+        return None
+    event = np.searchsorted(events, scores["event_id"][counted, 2])
+    ranked = RankedHits.of(event, truth, score, weight, len(events))
+    return ranked.figures(np.ones((1, len(events)), np.int64))[0], ranked.figures(drawn)
+
+
+def variation_files(folder: Path) -> dict[str, Path]:
+    """Name -> event file of each variation in a folder, the nominal one first.
+
+    Raises:
+        UserError: the folder has no ``nominal.h5``, or nothing to compare with it.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.h5"))}
+    if NOMINAL not in files or len(files) < 2:
+        raise UserError(
+            f"{folder} needs {NOMINAL}.h5 and a file for each variation; docs/evaluation.md shows how"
+        )
+    return {NOMINAL: files.pop(NOMINAL), **files}
+
+
+def response_change(nominal: EventFile, varied: EventFile) -> dict[str, Any]:
+    """What a variation's detector has otherwise than the nominal one: setting -> value.
+
+    Raises:
+        UserError: the events are others, or no or more than the response differs.
+    """
+    ours, theirs = (file.provenance.data for file in (nominal, varied))
+    if not np.array_equal(nominal.event_ids, varied.event_ids) or nominal.planes != varied.planes:
+        raise UserError(f"{varied.path} holds other events or planes than {nominal.path}; generate it alike")
+    before, after = (dict(data.get("configuration", {})) for data in (ours, theirs))
+    response, changed = before.pop("response", {}), after.pop("response", {})
+    if json.dumps(before) != json.dumps(after) or ours.get("seed") != theirs.get("seed"):
+        raise UserError(
+            f"{varied.path} differs from {nominal.path} in more than its response; generate it alike"
+        )
+    difference = {name: value for name, value in changed.items() if value != response.get(name)}
+    if not difference:
+        raise UserError(f"{varied.path} has the detector of {nominal.path}; leave it out")
+    return difference

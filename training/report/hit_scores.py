@@ -1,0 +1,205 @@
+"""The scores of every held-out hit, with its truth and its surroundings: what all figures come from."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.errors import UserError
+from lartpc.event_file import EventFile, split_of
+from lartpc.files import DeferredWrites, whole_file
+from lartpc.provenance import Provenance
+from training.checkpoint import Checkpoint
+from training.dataset import PatchDataset
+from training.report.surroundings import SURROUNDINGS, surroundings
+
+SCORE_DTYPE = np.dtype(
+    [
+        ("index", "i4"),  # of the event in its file
+        ("event_id", "i4", (3,)),  # run, subrun, event number
+        ("hit_id", "i4"),  # within the event
+        ("plane", "u1"),  # 0 U, 1 V, 2 W
+        ("tpc", "u1"),  # drift volume
+        ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
+        ("label", "u1"),  # lartpc.contract.Label
+        ("michel", "u1"),  # 1 where the hit is a Michel electron's
+        ("sample", "u1"),  # row of the file's sample table
+        ("weight", "f4"),  # how often the hit counts in the natural mixture
+        ("track", "f4"),  # the four scores
+        ("shower", "f4"),
+        ("none", "f4"),
+        ("michel_score", "f4"),
+        *((name, "f4") for name in SURROUNDINGS),  # NaN where not defined
+    ]
+)
+
+SEED = 11
+"""Of the choice of hits, with the event's number."""
+
+EVENTS_AT_ONCE = 4
+"""Events whose images are in memory together: 50 MB with three planes."""
+
+
+def answer_events(
+    trained: Checkpoint,
+    events: EventFile,
+    indices: NDArray[np.integer],
+    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+    share: float = 1.0,
+) -> NDArray[np.void]:
+    """Scores of the hits of some events: (N,) of :data:`SCORE_DTYPE`, ordered by event.
+
+    Args:
+        trained: the network.
+        events: an open event file.
+        indices: which of its events.
+        watch: wraps the starts of the groups of events, to show progress.
+        share: of the hits, drawn at random; which ones depends on the event's number alone.
+
+    Raises:
+        UserError: the events have no hits, or are damaged.
+    """
+    filled = [index for index in indices if len(events.hits(index))]
+    if not filled:
+        raise UserError(f"{events.path} has no hits in the {len(indices)} events asked for; generate more")
+    parts = []
+    for first in watch(range(0, len(filled), EVENTS_AT_ONCE)):
+        group = np.array(filled[first : first + EVENTS_AT_ONCE])
+        dataset = PatchDataset(events, group, trained.scale)
+        rows = drawn_hits(dataset, events, share)
+        if not len(rows):
+            continue
+        outputs = trained.answer(dataset, rows=rows)
+        scores = np.zeros(len(rows), SCORE_DTYPE)
+        scores["index"], scores["hit_id"] = dataset.event[rows], dataset.hit_id[rows]
+        scores["label"], scores["michel"] = dataset.label[rows], dataset.michel[rows]
+        scores["weight"] = dataset.weight[rows]
+        set_outputs(scores, outputs)
+        for index in group:
+            of_event = scores["index"] == index
+            _add_truth(scores, of_event, events, int(index))
+        parts.append(scores)
+    if not parts:
+        raise UserError(f"a share of {share:g} leaves no hit of {events.path}; give a larger one")
+    return np.concatenate(parts)
+
+
+def drawn_hits(dataset: PatchDataset, events: EventFile, share: float) -> NDArray[np.int64]:
+    """Rows of a data set: of each event's hits this share, drawn by the event's number."""
+    if share == 1.0:
+        return np.arange(len(dataset))
+    kept = np.zeros(len(dataset), bool)
+    for index in np.unique(dataset.event):
+        of_event = np.flatnonzero(dataset.event == index)
+        random = np.random.default_rng((SEED, int(events.event_ids[index, 2])))
+        kept[of_event] = random.random(len(of_event)) < share
+    return np.flatnonzero(kept)
+
+
+def _add_truth(scores: NDArray[np.void], of_event: NDArray[np.bool_], events: EventFile, index: int) -> None:
+    """Copy from the event's hit table what the data set does not carry."""
+    hits = events.hits(index)
+    rows = rows_of(hits["hit_id"], scores["hit_id"][of_event])
+    around = surroundings(hits, events.particles(index), events.provenance.data)[rows]
+    hits = hits[rows]
+    scores["event_id"][of_event] = events.event_ids[index]
+    for field in ("tpc", "g4_id", "sample"):
+        scores[field][of_event] = hits[field]
+    scores["plane"][of_event] = hits["local_plane"]
+    for name in SURROUNDINGS:
+        scores[name][of_event] = around[name]
+
+
+def rows_of(numbers: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(N,) where the wanted hit numbers stand among an event's hit numbers."""
+    order = np.argsort(numbers)
+    return order[np.searchsorted(numbers, wanted, sorter=order)]
+
+
+def set_outputs(scores: NDArray[np.void], outputs: dict[str, NDArray[np.float32]]) -> None:
+    """Enter the contract's outputs, (N, 3) and (N, 1), as the four scores."""
+    for column, name in enumerate(("track", "shower", "none")):
+        scores[name] = outputs[CLASS_OUTPUT][:, column]
+    scores["michel_score"] = outputs[MICHEL_OUTPUT][:, 0]
+
+
+def outputs_of(scores: NDArray[np.void]) -> dict[str, NDArray[np.float32]]:
+    """The contract's outputs, (N, 3) and (N, 1), from the four scores."""
+    classes = np.column_stack([scores["track"], scores["shower"], scores["none"]])
+    return {CLASS_OUTPUT: classes, MICHEL_OUTPUT: scores["michel_score"][:, None].copy()}
+
+
+def held_out(events: EventFile, most: int | None = None) -> NDArray[np.int64]:
+    """Indices of the held-out events, after a check that the split is the one by event number.
+
+    A training sees other event numbers alone, in whatever file they are: nothing of a held-out event, not
+    even of the same event in another detector, has been trained on.
+
+    Args:
+        events: an open event file.
+        most: the first of them only.
+
+    Raises:
+        UserError: the file has no held-out event, or one whose number belongs to another split.
+    """
+    indices = events.in_split("test")
+    numbers = events.event_ids[:, 2]
+    if any(split_of(int(number)) != split for number, split in zip(numbers, events.splits, strict=True)):
+        raise UserError(f"{events.path} divides its events otherwise than by their numbers; generate it anew")
+    if not len(indices[:most]):
+        raise UserError(f"{events.path} has no held-out event; generate at least 6 events")
+    return indices[:most]
+
+
+class ScoreTable:
+    """Scores on their way to a file, with what the file says about them.
+
+    Args:
+        name: of the file.
+        scores: (N,) of :data:`SCORE_DTYPE`.
+        provenance: of the checkpoint.
+        events: the event file that was answered; only its header is kept.
+    """
+
+    def __init__(
+        self, name: str, scores: NDArray[np.void], provenance: Provenance, events: EventFile
+    ) -> None:
+        self.name = name
+        self.scores = scores
+        self.attributes = {
+            "provenance": provenance.to_json(),
+            "data": json.dumps(events.provenance.data, sort_keys=True),
+            "data_digest": events.provenance.data.get("digest", ""),
+        }
+        self.samples = events.samples
+
+    def write(self, folder: Path) -> None:
+        """Write the table as HDF5, a data set a column, with the event file's sample table."""
+        with whole_file(folder / self.name) as part, DeferredWrites(part) as disk:
+            with h5py.File(disk, "w") as file:
+                file.attrs.update(self.attributes)
+                for name in SCORE_DTYPE.names or ():
+                    file.create_dataset(name, data=self.scores[name], compression="gzip", shuffle=True)
+                for name in self.samples.dtype.names or ():
+                    file.create_dataset(f"sample_table/{name}", data=self.samples[name])
+            disk.check()
+
+
+def read_scores(path: Path) -> NDArray[np.void]:
+    """Read what :meth:`ScoreTable.write` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            scores = np.zeros(len(file["hit_id"]), SCORE_DTYPE)
+            for name in SCORE_DTYPE.names or ():
+                scores[name] = file[name][:]
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} holds no scores ({error}); evaluate the checkpoint anew") from error
+    return scores

@@ -1,0 +1,156 @@
+"""Pictures of how well the scores separate, drawn from the record alone."""
+
+from typing import Any
+
+import mplhep
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.contract import MICHEL_CUTS, TRACK_CUTS, Label
+from training.report.figures import COLOURS, MIXTURE_LINES, NAMES, Picture, drawing, shown
+from training.report.tasks import MIXTURES, TASKS, weights
+
+CUTS = {"track": TRACK_CUTS, "michel": MICHEL_CUTS}
+TASK_COLOURS = {"track": COLOURS["track"], "michel": COLOURS["michel"], "none": COLOURS["none"]}
+
+
+def roc_picture(curves: dict[str, Any], areas: dict[str, Any]) -> Picture:
+    """ROC curves: the share of others that is accepted against efficiency."""
+    caption = (
+        "ROC curves: share of the others that is accepted, against the share of those meant. "
+        "Brackets: 95 % interval, from events drawn anew."
+    )
+    with drawing(caption, 1, 3) as canvas:
+        for axis, task in zip(canvas.axes, TASKS, strict=True):
+            for mixture in MIXTURES:
+                points = curves[mixture].get(task.name)
+                if points is None:
+                    continue
+                axis.plot(
+                    points["true_positive_rate"],
+                    np.maximum(points["false_positive_rate"], 1e-6),
+                    MIXTURE_LINES[mixture],
+                    color=TASK_COLOURS[task.name],
+                    alpha=1.0 if mixture == "natural" else 0.6,
+                    label=f"{NAMES[mixture]}\nAUC {shown(areas[mixture][task.name]['auc'])}",
+                )
+            axis.set(xlabel="efficiency", ylabel="misidentified share of the others", title=task.title)
+            axis.set(xlim=(0, 1), ylim=(1e-4, 1), yscale="log")
+            axis.legend(loc="lower right")
+    return canvas.picture
+
+
+def precision_recall_picture(curves: dict[str, Any], areas: dict[str, Any]) -> Picture:
+    """Purity against efficiency."""
+    caption = "Purity against efficiency (precision and recall), with the average precision (AP)."
+    with drawing(caption, 1, 3) as canvas:
+        for axis, task in zip(canvas.axes, TASKS, strict=True):
+            for mixture in MIXTURES:
+                points = curves[mixture].get(task.name)
+                if points is None:
+                    continue
+                area = areas[mixture][task.name]
+                axis.plot(
+                    points["efficiency"],
+                    points["purity"],
+                    MIXTURE_LINES[mixture],
+                    color=TASK_COLOURS[task.name],
+                    alpha=1.0 if mixture == "natural" else 0.6,
+                    label=f"{NAMES[mixture]}, {100 * area['share']:.2g} % are meant\n"
+                    f"AP {shown(area['average_precision'])}",
+                )
+            axis.set(xlabel="efficiency", ylabel="purity", title=task.title, xlim=(0, 1), ylim=(0, 1.02))
+            axis.legend(loc="lower left" if task.name == "track" else "upper right")
+    return canvas.picture
+
+
+def confusion_picture(confusion: dict[str, Any]) -> Picture:
+    """Where each true class goes."""
+    names = [label.name.lower() for label in Label]
+    with drawing("Class of largest score, as a share of each true class.", 1, 2, (3.9, 3.5)) as canvas:
+        for axis, mixture in zip(canvas.axes, MIXTURES, strict=True):
+            counts = np.array(confusion[mixture])
+            share = counts / counts.sum(axis=1, keepdims=True).clip(1e-30)
+            axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+            axis.grid(False)
+            axis.minorticks_off()
+            axis.tick_params(length=0)
+            axis.set_xticks(range(3), names)
+            axis.set_yticks(range(3), names)
+            axis.set(xlabel="predicted", ylabel="true", title=NAMES[mixture])
+            for row, column in np.ndindex(counts.shape):
+                colour = "white" if share[row, column] > 0.5 else "#1f2933"
+                text = f"{share[row, column]:.1%}\n{counts[row, column]:,.0f}"
+                axis.text(column, row, text, ha="center", va="center", color=colour)
+    return canvas.picture
+
+
+def threshold_picture(scan: dict[str, Any], before: dict[str, Any] | None) -> Picture:
+    """Efficiency and purity against the threshold, with the cuts in use."""
+    caption = (
+        "Efficiency and purity of a cut on the score at the natural mixture. Vertical lines: cuts in use."
+    )
+    if before is not None:
+        caption += " Faint: the same before calibration."
+    with drawing(caption, 1, 2, (5.2, 3.6)) as canvas:
+        for axis, (name, title) in zip(
+            canvas.axes, (("track", "track score"), ("michel", "Michel score")), strict=True
+        ):
+            for scanned, alpha in ((before, 0.35), (scan, 1.0)):
+                if scanned is None:
+                    continue
+                values = scanned["natural"][name]
+                for kind, line in (("efficiency", "-"), ("purity", "--")):
+                    heights = [np.nan if value is None else value for value in values[kind]]
+                    axis.plot(
+                        values["threshold"],
+                        heights,
+                        line,
+                        color=COLOURS[name],
+                        alpha=alpha,
+                        label=kind if alpha == 1.0 else None,
+                    )
+            for cut in CUTS[name]:
+                axis.axvline(cut, color="#9aa5b1", lw=0.9, ls=":")
+            axis.set(xlabel=f"cut on the {title}", ylabel="share", xlim=(0, 1), ylim=(0, 1.02))
+            if name == "michel":
+                axis.set(xscale="log", xlim=(1e-4, 1))
+            axis.legend(loc="best")
+    return canvas.picture
+
+
+def score_picture(scores: NDArray[np.void]) -> Picture:
+    """Distributions of the two scores by true class, at the natural mixture."""
+    weight = weights(scores, "natural")
+    michel = scores["michel"] == 1
+    kinds = {
+        "track": scores["label"] == Label.TRACK,
+        "shower": (scores["label"] == Label.SHOWER) & ~michel,
+        "none": scores["label"] == Label.NONE,
+        "michel": michel,
+    }
+    caption = (
+        "Scores by true class at the natural mixture: share of each class in a bin. Vertical lines: cuts in "
+        "use; scores of less than 0.0001 count as 0.0001."
+    )
+    with drawing(caption, 1, 2, (5.2, 3.6)) as canvas:
+        for axis, (name, title) in zip(
+            canvas.axes, (("track", "track score"), ("michel_score", "Michel score")), strict=True
+        ):
+            bins = np.linspace(0.0, 1.0, 41) if name == "track" else np.geomspace(1e-4, 1.0, 41)
+            for kind, member in kinds.items():
+                total = weight[member].sum()
+                if not total > 0.0:
+                    continue
+                score = np.clip(scores[name][member], bins[0], 1.0)
+                content, _ = np.histogram(score, bins, weights=weight[member] / total)
+                mplhep.histplot(
+                    content, bins, ax=axis, color=COLOURS[kind], lw=1.7, label=NAMES.get(kind, kind)
+                )
+            for cut in CUTS["track" if name == "track" else "michel"]:
+                axis.axvline(cut, color="#9aa5b1", lw=0.9, ls=":")
+            axis.set(xlabel=title, ylabel="share of the class", yscale="log", xlim=(0, 1), ylim=(1e-4, 3))
+            if name != "track":
+                axis.set(xscale="log", xlim=(1e-4, 1))
+            axis.legend(ncols=2)
+    return canvas.picture
