@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.bias_correction import correct_biases
 from export.quantization import canonical_int8, cpu_int8
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.manifest import Tolerance
@@ -21,6 +22,9 @@ TOLERANCES = {
 FP32 differs by the order of sums alone. FP16 has 11 bits: 2e-3 is four steps at 1. INT8's largest
 difference falls on a single hit denser than any of the calibration; its mean and the decisions count.
 """
+
+BIAS_CORRECTION_STEP = 8
+"""Every eighth calibration patch, some 500, sets the biases."""
 
 
 def tolerances(precision: str) -> dict[str, Tolerance]:
@@ -42,7 +46,10 @@ def rewrite(
     if precision == "fp16":
         return _fp16(fp32)
     if precision == "int8":
-        return cpu_int8(canonical_int8(fp32, calibration, learnt), stretch=learnt is None)
+        canonical = canonical_int8(fp32, calibration, learnt)
+        if learnt is not None:
+            return cpu_int8(canonical, stretch=False)
+        return correct_biases(cpu_int8(canonical), fp32, calibration[::BIAS_CORRECTION_STEP])
     return fp32
 
 

@@ -147,7 +147,7 @@ def test_the_papers_network_exports_its_scales_too(checkpoint: Path, patches: np
     ):
         difference = np.abs(head.probabilities(value).numpy() - answer).max(axis=1)
         assert np.mean(difference < 1e-5) > 0.8  # elsewhere a sum in another order rounds to the next step
-        assert difference.max() < ROUNDING
+        assert difference.mean() < ROUNDING / 50
 
 
 def test_export_takes_the_learnt_scales(

@@ -1,0 +1,90 @@
+"""INT8 by calibration: no overflow on any processor, and scores without a shift."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from export.bias_correction import correct_biases
+from export.onnx_graph import fp32_graph
+from export.quantization import canonical_int8, cpu_int8
+from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.event_file import EventFile
+from training.checkpoint import load_checkpoint
+from training.dataset import PatchDataset
+
+MOST = 2**15 - 1
+"""What processors without VNNI can hold of the sum of two products."""
+
+
+@pytest.fixture(scope="module")
+def graphs(checkpoint) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """FP32, and canonical INT8."""
+    trained = load_checkpoint(checkpoint)
+    fp32 = fp32_graph(trained)
+    return fp32, canonical_int8(fp32, calibration_of(trained))
+
+
+def calibration_of(trained) -> np.ndarray:
+    with EventFile(trained.gate_path) as events:
+        patches = PatchDataset(events, events.in_split("train")[:2], trained.scale)
+    return patches.patches(np.arange(0, len(patches), 16))
+
+
+@pytest.fixture(scope="module")
+def held_out(checkpoint) -> np.ndarray:
+    trained = load_checkpoint(checkpoint)
+    with EventFile(trained.gate_path) as events:
+        patches = PatchDataset(events, events.in_split("test")[:1], trained.scale)
+    return patches.patches(np.arange(0, len(patches), 4))
+
+
+def answers(graph: onnx.ModelProto, patches: np.ndarray, optimised: bool = True) -> list[np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, ["CPUExecutionProvider"])
+    return session.run(OUTPUT_NAMES, {INPUT_NAME: patches})
+
+
+def test_two_products_never_overflow_sixteen_bits(graphs) -> None:
+    weights = [
+        onnx.numpy_helper.to_array(tensor).astype(int)
+        for tensor in cpu_int8(graphs[1]).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1
+    ]
+    assert len(weights) == 5
+    assert all(2 * 255 * np.abs(values).max() <= MOST for values in weights)
+    assert all(np.abs(values).max() >= 63 for values in weights)
+
+
+def test_integer_kernels_answer_like_the_graph_in_floating_point(graphs, held_out) -> None:
+    """Where a processor saturates, the first differ from the second by tenths."""
+    graph = cpu_int8(graphs[1])
+    for fused, plain in zip(answers(graph, held_out), answers(graph, held_out, optimised=False), strict=True):
+        assert np.abs(fused - plain).max() < 0.03
+        assert np.abs(fused - plain).mean() < 1e-3
+
+
+def test_corrected_biases_take_the_shift_out_of_the_scores(checkpoint, graphs, held_out) -> None:
+    fp32, canonical = graphs
+    calibration = calibration_of(load_checkpoint(checkpoint))
+    plain = cpu_int8(canonical)
+    corrected = correct_biases(plain, fp32, calibration)
+    reference = answers(fp32, held_out)
+    shifts = [
+        [
+            abs(float((ours - theirs).mean()))
+            for ours, theirs in zip(answers(graph, held_out), reference, strict=True)
+        ]
+        for graph in (plain, corrected)
+    ]
+    assert shifts[1][1] < 0.5 * shifts[0][1]
+    assert shifts[1][1] < 5e-4
+    changed = [
+        tensor.name
+        for tensor, before in zip(corrected.graph.initializer, plain.graph.initializer, strict=True)
+        if tensor != before
+    ]
+    assert len(changed) == 5 and all(name.endswith(".bias") for name in changed)
