@@ -34,9 +34,9 @@ runs/upstream/calibrated.ckpt: | data/default.h5
 TRAINED := $(foreach name,default compact upstream,runs/$(name)/calibrated.ckpt)
 
 report: $(TRAINED) data/held_out.h5 $(DETECTORS:%=data/variations/%.h5)  ## the default recipe's report, in hours
-	$(RUN) training.evaluate --checkpoint runs/compact/calibrated.ckpt --data data/held_out.h5 --share 0.2 \
+	$(RUN) training.evaluate --checkpoint runs/compact/calibrated.ckpt --data data/held_out.h5 --share 0.1 \
 		--against runs/default/calibrated.ckpt
-	$(RUN) training.evaluate --checkpoint runs/default/calibrated.ckpt --data data/held_out.h5 --share 0.2 \
+	$(RUN) training.evaluate --checkpoint runs/default/calibrated.ckpt --data data/held_out.h5 --share 0.1 \
 		--against runs/upstream/calibrated.ckpt --variations data/variations
 	cp runs/default/report.html docs/report.html
 	cp runs/default/model_card.md docs/model_card.md

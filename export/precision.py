@@ -8,28 +8,10 @@ from numpy.typing import NDArray
 
 from export.bias_correction import correct_biases
 from export.quantization import canonical_int8, cpu_int8
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
-from lartpc.manifest import Tolerance
 from training.layers import Scales
-
-TOLERANCES = {
-    "fp32": Tolerance(max=1e-5, mean=1e-6),
-    "fp16": Tolerance(max=2e-3, mean=1e-3),
-    "int8": Tolerance(max=0.5, mean=5e-3),
-}
-"""Allowed difference of a probability from the FP32 checkpoint, for both outputs.
-
-FP32 differs by the order of sums alone. FP16 has 11 bits: 2e-3 is four steps at 1. INT8's largest
-difference falls on a single hit denser than any of the calibration; its mean and the decisions count.
-"""
 
 BIAS_CORRECTION_STEP = 8
 """Every eighth calibration patch, some 500, sets the biases."""
-
-
-def tolerances(precision: str) -> dict[str, Tolerance]:
-    """Tolerance of each output for a precision."""
-    return dict.fromkeys((CLASS_OUTPUT, MICHEL_OUTPUT), TOLERANCES[precision])
 
 
 def rewrite(

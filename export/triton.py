@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run, say
 from lartpc.contract import PRECISIONS, model_name
-from lartpc.errors import UserError
+from lartpc.errors import CheckError, UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from export.physics_gate import Verdict
     from training.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
@@ -19,30 +22,36 @@ def export(
     precision: Literal["fp32", "fp16", "int8", "all"] = "all",
     checkpoint: Path | None = None,
     repository: Path = Path("model_repository"),
+    gates: Path | None = None,
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
-    A version is written whole and only when its answers agree with the checkpoint's; config.pbtxt then
-    makes it the visible one. An export that the repository has already writes nothing.
+    A version is written whole and only when it passes its gates: what it loses against the checkpoint on
+    held-out events, in areas, decisions, calibration and probabilities. config.pbtxt then makes it the
+    visible one. An export that the repository has already writes nothing.
 
     Args:
         precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
             has: one of quantisation-aware training has int8 alone, with its learnt scales.
         checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
         repository: folder that Triton serves.
+        gates: limits of each precision; export/gates.yaml where not given.
     """
     from rich.console import Console
     from rich.progress import track
 
-    from export.gate import judge, measure, read_gate_sample
+    from export.gate import measure, read_gate_sample
+    from export.gates import GATES, read_gates
     from export.onnx_graph import fp32_graph, with_metadata
-    from export.precision import rewrite, tolerances
+    from export.physics_gate import judge_physics
+    from export.precision import rewrite
     from export.repository import Repository, Version
     from training.checkpoint import latest_checkpoint, load_checkpoint
     from training.metrics import physics_metrics
 
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     target = Repository(repository)
+    limits = read_gates(gates or GATES)
     say(f"reading {trained.path} and {trained.gate_path.name}")
     kinds, learnt = offered(trained, precision), None
     if trained.quantised:
@@ -65,7 +74,10 @@ def export(
         held_out = sample.held_out
         with Console(stderr=True).status(f"{model}: answering {len(held_out):,} held-out patches"):
             parity, answers = measure(weights, sample)
-        judge(model, parity, tolerances(kind))
+        verdict = judge_physics(answers, sample.reference, held_out, limits.limits[kind])
+        say(losses_table(f"{model} against FP32, gates {limits.name}", verdict))
+        if verdict.failures:
+            raise CheckError(f"{model} fails its gates: {'; '.join(verdict.failures)}")
         hits = held_out.is_hit
         of_hits = {name: values[hits] for name, values in answers.items()}
         metrics = physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits])
@@ -80,8 +92,8 @@ def export(
                 precision=kind,
                 weights=weights,
                 golden=golden,
-                tolerances=tolerances(kind),
-                gate=parity.as_record(),
+                tolerances=limits.limits[kind].tolerances(),
+                gate={**parity.as_record(), "gates": limits.record(kind), **verdict.record()},
                 metrics=metrics,
                 provenance=trained.provenance.with_stage(
                     export={"precision": kind, "opset": graph.opset_import[0].version}
@@ -96,6 +108,18 @@ def export(
             f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
         )
     say(f"next: python -m export.check {repository}")
+
+
+def losses_table(title: str, verdict: "Verdict") -> "Table":
+    """Of each figure the loss that is nearest to its limit."""
+    from rich.table import Table
+
+    table = Table("loss", "nearest to its limit", "value", "95 % edge", "allowed", "", title=title)
+    for figure, loss in verdict.tightest().items():
+        mark = "[green]passed" if loss.passed else "[red]failed"
+        numbers = (f"{number:.2g}" for number in (loss.value, loss.edge, loss.limit))
+        table.add_row(figure.replace("_", " "), f"{loss.of}, {loss.group}", *numbers, mark)
+    return table
 
 
 def offered(trained: "Checkpoint", precision: str) -> tuple[str, ...]:

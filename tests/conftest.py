@@ -16,6 +16,7 @@ from training.fit import main as fit
 EVENTS = 10
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "training" / "configs" / "quick.yaml"
+QUICK_GATES = f"--gates={ROOT / 'export' / 'gates_quick.yaml'}"
 
 
 @pytest.fixture(scope="session")
@@ -86,5 +87,5 @@ def short_training(data: Path, *options: str) -> list[str]:
 def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with one version in three precisions."""
     folder = tmp_path_factory.mktemp("export") / "model_repository"
-    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}"]) == 0
+    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}", QUICK_GATES]) == 0
     return folder

@@ -21,13 +21,15 @@ from tritonclient.grpc import model_config_pb2 as triton
 from export.check import main as check
 from export.config import model_config, read_config, write_config
 from export.gate import Replay, slices
+from export.gates import GATES
 from export.repository import Repository
 from export.triton import main as export
 from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
 from lartpc.errors import UserError
 from lartpc.golden import GoldenPatches
-from lartpc.manifest import Manifest, Tolerance
+from lartpc.manifest import Manifest
 from lartpc.provenance import Provenance
+from tests.conftest import QUICK_GATES
 
 GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
 
@@ -138,14 +140,16 @@ def test_a_second_export_writes_nothing(
     repository: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = state(repository)
-    assert export([f"--checkpoint={checkpoint}", f"--repository={repository}"]) == 0
+    assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
     assert state(repository) == before
     assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == 3
 
 
 def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, checkpoint: Path) -> None:
     (copy / "emtrkmichel_fp32" / "config.pbtxt").unlink()
-    assert export(["--precision=fp32", f"--checkpoint={checkpoint}", f"--repository={copy}"]) == 0
+    assert (
+        export(["--precision=fp32", f"--checkpoint={checkpoint}", f"--repository={copy}", QUICK_GATES]) == 0
+    )
     assert check([str(copy)]) == 0
 
 
@@ -153,7 +157,7 @@ def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoi
     stored = torch.load(trained, weights_only=True)
     stored["state_dict"]["network.classes.layer.bias"] += 0.01
     torch.save(stored, trained)
-    args = ["--precision=fp32", f"--checkpoint={trained}", f"--repository={copy}"]
+    args = ["--precision=fp32", f"--checkpoint={trained}", f"--repository={copy}", QUICK_GATES]
     assert export(args) == 0
     folder = copy / "emtrkmichel_fp32"
     assert read_config(folder).version_policy.specific.versions == [2]
@@ -167,12 +171,15 @@ def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoi
 
 
 def test_a_graph_that_fails_its_gate_is_not_written(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("export.precision.TOLERANCES", {"fp16": Tolerance(max=1e-9, mean=1e-9)})
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(GATES.read_text().replace("max_dp: 2.0e-3", "max_dp: 1.0e-9"))
     target = tmp_path / "repository"
-    assert export(["--precision=fp16", f"--checkpoint={trained}", f"--repository={target}"]) == 1
-    assert "emtrkmichel_fp16 does not answer like its reference: max |dp|" in capsys.readouterr().err
+    args = ["--precision=fp16", f"--checkpoint={trained}", f"--repository={target}"]
+    assert export([*args, f"--gates={strict}"]) == 1
+    assert "emtrkmichel_fp16 fails its gates: " in (error := capsys.readouterr().err)
+    assert "max_dp of em_trk_none_netout/Softmax, all: " in error and "allowed 1e-09" in error
     assert not target.exists()
 
 
@@ -182,6 +189,7 @@ def test_a_graph_that_fails_its_gate_is_not_written(
         (["--precision=fp8"], "--precision fp8: expected"),
         (["--checkpoint=none.ckpt"], "no checkpoint none.ckpt"),
         (["--repository=FILE"], "is not a folder"),
+        (["--gates=FILE"], "must hold limits of fp32, fp16, int8"),
         (["--repository=FILE/inside"], "cannot write"),
     ],
 )

@@ -19,6 +19,7 @@ from export.triton import main as export
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, model_name
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
+from tests.conftest import QUICK_GATES
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.fit import CONFIGS, main
@@ -154,7 +155,7 @@ def test_export_takes_the_learnt_scales(
     qat: Path, patches: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All precisions of a quantised checkpoint are one; its file runs on integer kernels."""
-    assert export([f"--checkpoint={qat}", f"--repository={tmp_path}/repository"]) == 0
+    assert export([f"--checkpoint={qat}", f"--repository={tmp_path}/repository", QUICK_GATES]) == 0
     assert check([f"{tmp_path}/repository"]) == 0
     assert [folder.name for folder in (tmp_path / "repository").iterdir()] == ["emtrkmichel_compact_int8"]
     path = tmp_path / "repository" / model_name("int8", "compact") / "1" / "model.onnx"

@@ -48,6 +48,7 @@ class PatchDataset(Dataset):
         is_hit: (N,) False where it is an empty pixel.
         weight: (N,) how often the hit counts in the natural mixture.
         hit_id: (N,) number of the hit within its event.
+        plane: (N,) 0 U, 1 V, 2 W.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class PatchDataset(Dataset):
         self.michel = hit["michel"].copy()
         self.sample = hit["sample"].copy()
         self.hit_id = hit["hit_id"].copy()
+        self.plane = hit["local_plane"].copy()
         self.event = np.concatenate(event)
         self.number = np.concatenate(number)
         self.is_hit = np.concatenate(is_hit)

@@ -1,0 +1,73 @@
+"""The limits that a version must keep: ``export/gates.yaml``, or a file of the same form."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from lartpc.contract import OUTPUT_NAMES, PRECISIONS
+from lartpc.errors import UserError
+from lartpc.manifest import Tolerance
+
+GATES = Path(__file__).with_name("gates.yaml")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a version of one precision may lose; ``export/gates.yaml`` says of what."""
+
+    auc_loss: float
+    average_precision_loss: float
+    flips: float
+    calibration_error: float
+    max_dp: float
+    mean_dp: float
+
+    def tolerances(self) -> dict[str, Tolerance]:
+        """Output name -> tolerance of a server's answers."""
+        return dict.fromkeys(OUTPUT_NAMES, Tolerance(max=self.max_dp, mean=self.mean_dp))
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Limits by precision.
+
+    Attributes:
+        name: of the file without its ending; versions record it, and only ``gates`` is published.
+        limits: precision -> its limits.
+    """
+
+    name: str
+    limits: dict[str, Limits]
+
+    def record(self, precision: str) -> dict[str, str | dict[str, float]]:
+        """For the manifest of a version."""
+        return {"name": self.name, "limits": asdict(self.limits[precision])}
+
+
+def read_gates(path: Path = GATES) -> Gates:
+    """Read a file of gates.
+
+    Raises:
+        UserError: it is missing, or a precision or limit is missing, unknown, or no number of 0 or more.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the gates {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or set(content) != set(PRECISIONS):
+        raise UserError(f"{path} must hold limits of {', '.join(PRECISIONS)}; see {GATES.name}")
+    return Gates(
+        path.stem, {precision: _limits(content[precision], precision, path) for precision in content}
+    )
+
+
+def _limits(values: object, precision: str, path: Path) -> Limits:
+    names = [field.name for field in fields(Limits)]
+    if not isinstance(values, dict) or set(values) != set(names):
+        raise UserError(f"{path}: {precision} must have {', '.join(names)} and nothing else")
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise UserError(f"{path}: {name} of {precision} is {value!r}; give a number of 0 or more")
+    return Limits(**values)

@@ -1,0 +1,135 @@
+"""The gates: what a precision may lose, read from a file and judged over events."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.gates import GATES, Limits, read_gates
+from export.physics_gate import Verdict, judge_physics
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
+from lartpc.errors import UserError
+from lartpc.parity import Outputs
+
+LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3)
+
+
+class HeldOut:
+    """Hits of twenty events on two planes, as judge_physics reads them of a data set."""
+
+    def __init__(self, events: int = 20, hits: int = 200) -> None:
+        random = np.random.default_rng(1)
+        self.event = np.repeat(np.arange(events), hits)
+        number = len(self.event)
+        self.label = random.choice(3, number, p=[0.6, 0.35, 0.05])
+        self.michel = ((self.label == Label.SHOWER) & (random.random(number) < 0.2)).astype(np.uint8)
+        self.plane = random.choice([0, 2], number).astype(np.uint8)
+        self.hit_id = np.tile(np.arange(hits), events)
+        self.is_hit = random.random(number) < 0.95
+        logits = random.normal(0.0, 1.5, (number, 3))
+        logits[np.arange(number), self.label] += 2.0
+        self.logits = logits, 3.0 * self.michel[:, None] - 2.0 + random.normal(0.0, 1.0, (number, 1))
+
+    def outputs(self, noise: float = 0.0, shift: float = 0.0) -> Outputs:
+        random = np.random.default_rng(2)
+        classes, michel = (values + random.normal(0.0, 1.0, values.shape) * noise for values in self.logits)
+        classes = np.exp(classes)
+        return {
+            CLASS_OUTPUT: (classes / classes.sum(axis=1, keepdims=True)).astype(np.float32),
+            MICHEL_OUTPUT: (1.0 / (1.0 + np.exp(-michel - shift))).astype(np.float32),
+        }
+
+
+@pytest.fixture(scope="module")
+def held_out() -> HeldOut:
+    return HeldOut()
+
+
+def judged(held_out: HeldOut, answers: Outputs, limits: Limits = LIMITS) -> Verdict:
+    return judge_physics(answers, held_out.outputs(), held_out, limits)  # type: ignore[arg-type]
+
+
+def failing(verdict: Verdict) -> set[str]:
+    return {loss.figure for loss in verdict.losses if not loss.passed}
+
+
+def test_equal_answers_lose_nothing(held_out: HeldOut) -> None:
+    verdict = judged(held_out, held_out.outputs(), Limits(0, 0, 0, 0, 0, 0))
+    assert not verdict.failures
+    assert {(loss.of, loss.group) for loss in verdict.losses if loss.figure == "auc_loss"} == {
+        (head, group) for head in ("track", "michel") for group in ("all", "plane U", "plane W")
+    }
+    assert {loss.of for loss in verdict.losses if loss.figure == "flips"} == {
+        "track > 0.3", "michel > 0.5", "michel > 0.6", "michel > 0.9"
+    }  # fmt: skip
+
+
+def test_blurred_answers_lose_areas_and_decisions(held_out: HeldOut) -> None:
+    verdict = judged(held_out, held_out.outputs(noise=0.5))
+    assert {"auc_loss", "average_precision_loss", "flips", "mean_dp"} <= failing(verdict)
+    assert "auc_loss of track, all" in " ".join(verdict.failures)
+    nearest = verdict.tightest()["flips"]
+    assert nearest.edge > nearest.value > nearest.limit
+
+
+def test_shifted_scores_keep_their_area_but_not_their_meaning(held_out: HeldOut) -> None:
+    found = failing(judged(held_out, held_out.outputs(shift=0.5)))
+    assert "calibration_error" in found and "flips" in found and "auc_loss" not in found
+
+
+def test_the_edge_must_pass_not_the_value(held_out: HeldOut) -> None:
+    plain = judged(held_out, held_out.outputs(noise=0.1))
+    loss = next(loss for loss in plain.losses if loss.figure == "flips" and loss.of == "track > 0.3")
+    assert 0.0 < loss.value < loss.edge
+    between = Limits(1.0, 1.0, (loss.value + loss.edge) / 2, 1.0, 1.0, 1.0)
+    assert any(
+        "track > 0.3" in failure
+        for failure in judged(held_out, held_out.outputs(noise=0.1), between).failures
+    )
+
+
+def test_the_worst_hit_is_named(held_out: HeldOut) -> None:
+    answers = held_out.outputs()
+    at = int(np.flatnonzero(held_out.is_hit)[77])
+    answers[MICHEL_OUTPUT][at] = 1.0 - np.round(answers[MICHEL_OUTPUT][at])
+    empty = int(np.flatnonzero(~held_out.is_hit)[0])
+    answers[CLASS_OUTPUT][empty] = np.nan
+    worst = judged(held_out, answers).worst
+    assert (worst["event"], worst["hit_id"]) == (held_out.event[at], held_out.hit_id[at])
+    assert worst["output"] == MICHEL_OUTPUT and worst["plane"] in ("U", "W")
+
+
+def test_what_is_no_number_fails(held_out: HeldOut) -> None:
+    answers = held_out.outputs()
+    answers[MICHEL_OUTPUT][:50] = np.nan
+    assert {"max_dp", "mean_dp"} <= failing(judged(held_out, answers, Limits(1, 1, 1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("path", sorted(GATES.parent.glob("gates*.yaml")), ids=lambda path: path.stem)
+def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
+    gates = read_gates(path)
+    assert gates.name == path.stem and set(gates.limits) == set(PRECISIONS)
+    strict = read_gates()
+    for precision, limits in gates.limits.items():
+        for name, value in gates.record(precision)["limits"].items():  # type: ignore[union-attr]
+            assert value >= getattr(strict.limits[precision], name)
+        assert limits.tolerances()[CLASS_OUTPUT].max == limits.max_dp
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("flips: 5.0e-3", "flips: -1"), "flips of int8 is -1; give a number of 0 or more"),
+        (("flips: 5.0e-3", "flips: yes"), "flips of int8 is True"),
+        (("flips: 5.0e-3, ", ""), "int8 must have auc_loss"),
+        (("int8:", "int4:"), "must hold limits of fp32, fp16, int8"),
+        (("int8: {", "int8: ["), "cannot read the gates"),
+    ],
+)
+def test_gates_that_cannot_be_read(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    path = tmp_path / "gates.yaml"
+    path.write_text(GATES.read_text().replace(*change))
+    with pytest.raises(UserError, match=message):
+        read_gates(path)
+    with pytest.raises(UserError, match="cannot read the gates"):
+        read_gates(tmp_path / "none.yaml")
