@@ -7,11 +7,11 @@ TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py training/*.
 REPORT := training/evaluate.py $(wildcard training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run test lint validate bench report lock clean
+.PHONY: help install run test lint validate trt-check bench report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: .venv/installed  ## both environments: .venv and the embedded server's .server
 	@$(RUN) serving.environment
@@ -48,6 +48,14 @@ lint: .venv/installed  ## ruff, mypy and the layers between the packages
 
 validate: .venv/installed  ## the simulation against tables and formulas, in minutes
 	$(RUN) data_gen.validate --quick
+
+.trt/installed: export/tensorrt-rtx-requirements.lock
+	$(PYTHON) -m venv --clear .trt
+	.trt/bin/pip install --quiet --requirement $<
+	@touch $@
+
+trt-check: .venv/installed .trt/installed  ## TensorRT's parser and builder accept what GPUs are served, without a GPU
+	$(RUN) export.trt_check
 
 bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kept in benchmarks/results
 	$(RUN) benchmarks.generator

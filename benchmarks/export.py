@@ -8,6 +8,7 @@ from benchmarks.record import Figure, record
 from export.gate import Replay, measure, read_gate_sample, slices
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
+from export.variants import VARIANTS
 from lartpc.contract import PRECISIONS
 from training.checkpoint import load_checkpoint
 
@@ -27,8 +28,9 @@ def main() -> None:
     sample = read_gate_sample(checkpoint)
     fp32 = fp32_graph(checkpoint)
     weights = {
-        kind: rewrite(fp32, kind, sample.calibration).SerializeToString(deterministic=True)
-        for kind in PRECISIONS
+        variant.suffix: rewrite(fp32, variant, sample.calibration).SerializeToString(deterministic=True)
+        for variant in VARIANTS
+        if not variant.gpu
     }
     figures = []
     for kind in PRECISIONS:

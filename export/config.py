@@ -5,6 +5,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from export.variants import variant_of
 from lartpc.contract import (
     CONFIG_FILE,
     INPUT_NAME,
@@ -25,6 +26,12 @@ QUEUE_DELAY_US = 2000
 
 WARM_UP_BATCHES = (1, 256)
 """One row, and the batch of LArSoft's default configuration."""
+
+PROFILE_ROWS = (1, 2048, MAX_BATCH_SIZE)
+"""Least, usual and most rows of an engine: 2048 is what the batcher makes of many requests."""
+
+ENGINE_CACHE = "/var/cache/tensorrt"
+"""Folder on the serving host; mount one there, or each start builds the engines anew, for minutes."""
 
 
 def model_config(model: str, versions: list[Manifest], visible: int) -> triton.ModelConfig:
@@ -50,7 +57,11 @@ def model_config(model: str, versions: list[Manifest], visible: int) -> triton.M
             dims=[len(labels)],
             label_filename=LABEL_FILES[name],
         )
-    config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_AUTO, count=1)
+    if variant_of(model).gpu:
+        config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_GPU, count=1)
+        _accelerate(config, variant_of(model).precision)
+    else:
+        config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_AUTO, count=1)
     config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
     config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
     for rows in WARM_UP_BATCHES:
@@ -63,6 +74,26 @@ def model_config(model: str, versions: list[Manifest], visible: int) -> triton.M
         for key, value in _version_parameters(manifest).items():
             config.parameters[f"v{manifest.version}.{key}"].string_value = value
     return config
+
+
+def _accelerate(config: triton.ModelConfig, precision: str) -> None:
+    """Let ONNX Runtime hand the graph to TensorRT, which builds its engine at the first start and keeps it.
+
+    Triton: onnxruntime_backend, "ONNX Runtime with TensorRT optimization".
+    """
+    tensorrt = config.optimization.execution_accelerators.gpu_execution_accelerator.add(name="tensorrt")
+    shape = "x".join(map(str, INPUT_SHAPE))
+    tensorrt.parameters.update(
+        {
+            "precision_mode": precision.upper(),
+            "trt_engine_cache_enable": "1",
+            "trt_engine_cache_path": ENGINE_CACHE,
+            **{
+                f"trt_profile_{which}_shapes": f"{INPUT_NAME}:{rows}x{shape}"
+                for which, rows in zip(("min", "opt", "max"), PROFILE_ROWS, strict=True)
+            },
+        }
+    )
 
 
 def write_config(folder: Path, config: triton.ModelConfig) -> None:

@@ -22,12 +22,16 @@ def fp32_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
     :func:`training.quantised.learnt_scales`, and without them the graph does not answer as it does.
     The metadata hold the checkpoint's provenance and the ADC era; equal checkpoints give equal bytes.
     """
-    batch = torch.export.Dim("batch")
-    program = _quietly_export(_floating(checkpoint), batch)
+    return with_metadata(export_network(_floating(checkpoint)), checkpoint, "fp32")
+
+
+def export_network(network: ServedNetwork) -> onnx.ModelProto:
+    """The FP32 graph of a network in evaluation mode, without metadata."""
+    program = _quietly_export(network, torch.export.Dim("batch"))
     model = program.model_proto
     _strip_notes(model)
     onnx.checker.check_model(model, full_check=True)
-    return with_metadata(model, checkpoint, "fp32")
+    return model
 
 
 def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from export.bias_correction import correct_biases
 from export.quantization import canonical_int8, cpu_int8
+from export.variants import Variant
 from training.layers import Scales
 
 BIAS_CORRECTION_STEP = 8
@@ -15,24 +16,24 @@ BIAS_CORRECTION_STEP = 8
 
 
 def rewrite(
-    fp32: onnx.ModelProto, precision: str, calibration: NDArray[np.float32], learnt: Scales | None = None
+    fp32: onnx.ModelProto, variant: Variant, calibration: NDArray[np.float32], learnt: Scales | None = None
 ) -> onnx.ModelProto:
-    """The graph of a precision, with FP32 inputs and outputs.
+    """The graph of a variant, with FP32 inputs and outputs.
 
     Args:
         fp32: the exported graph; stays as it is.
-        precision: fp32, fp16 or int8.
+        variant: from :data:`export.variants.VARIANTS`.
         calibration: (N, 48, 48, 1) patches of training events, for int8.
         learnt: scales of a quantised training, which int8 takes as they are.
     """
-    if precision == "fp16":
+    if variant.precision == "fp16":
         return _fp16(fp32)
-    if precision == "int8":
-        canonical = canonical_int8(fp32, calibration, learnt)
-        if learnt is not None:
-            return cpu_int8(canonical, stretch=False)
-        return correct_biases(cpu_int8(canonical), fp32, calibration[::BIAS_CORRECTION_STEP])
-    return fp32
+    if variant.precision == "fp32":
+        return fp32
+    graph = canonical_int8(fp32, calibration, learnt)
+    if not variant.gpu:
+        graph = cpu_int8(graph, stretch=learnt is None)
+    return graph if learnt else correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP])
 
 
 def _fp16(fp32: onnx.ModelProto) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run, say
-from lartpc.contract import PRECISIONS, model_name
+from lartpc.contract import PRECISIONS
 from lartpc.errors import CheckError, UserError
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def export(
     from export.physics_gate import judge_physics
     from export.precision import rewrite
     from export.repository import Repository, Version
+    from export.variants import VARIANTS, variants_of
+    from lartpc.parity import Outputs, Parity
     from training.checkpoint import latest_checkpoint, load_checkpoint
     from training.metrics import physics_metrics
 
@@ -61,10 +63,11 @@ def export(
     sample = read_gate_sample(trained, partial(track, description="reference answers", transient=True))
     golden = sample.golden()
     fp32 = fp32_graph(trained)
-    for kind in kinds:
+    measured: dict[bytes, tuple[Parity, Outputs]] = {}
+    for variant in variants_of(kinds):
         start = perf_counter()
-        model = model_name(kind, trained.name)
-        graph = with_metadata(rewrite(fp32, kind, sample.calibration, learnt), trained, kind)
+        kind, model = variant.precision, variant.model(trained.name)
+        graph = with_metadata(rewrite(fp32, variant, sample.calibration, learnt), trained, kind)
         weights = graph.SerializeToString(deterministic=True)
         present = target.version_of_weights(model, weights)
         if present is not None:
@@ -72,8 +75,10 @@ def export(
             say(f"{model}: version {present} holds exactly these weights; nothing written")
             continue
         held_out = sample.held_out
-        with Console(stderr=True).status(f"{model}: answering {len(held_out):,} held-out patches"):
-            parity, answers = measure(weights, sample)
+        if weights not in measured:
+            with Console(stderr=True).status(f"{model}: answering {len(held_out):,} held-out patches"):
+                measured[weights] = measure(weights, sample)
+        parity, answers = measured[weights]
         verdict = judge_physics(answers, sample.reference, held_out, limits.limits[kind])
         say(losses_table(f"{model} against FP32, gates {limits.name}", verdict))
         if verdict.failures:
@@ -84,7 +89,7 @@ def export(
         number = target.version_for(
             trained.provenance.training["checkpoint_sha256"],
             model,
-            (model_name(any_kind, trained.name) for any_kind in PRECISIONS),
+            (other.model(trained.name) for other in VARIANTS),
         )
         target.add(
             Version(

@@ -24,6 +24,7 @@ from export.gate import Replay, slices
 from export.gates import GATES
 from export.repository import Repository
 from export.triton import main as export
+from export.variants import VARIANTS, variant_of
 from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
 from lartpc.errors import UserError
 from lartpc.golden import GoldenPatches
@@ -97,6 +98,32 @@ def test_config_is_the_golden_one() -> None:
     assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
 
 
+def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
+    assert sorted(path.name for path in repository.iterdir()) == [
+        f"emtrkmichel_{variant.suffix}" for variant in VARIANTS
+    ]
+    for precision in ("fp16", "int8"):
+        config = read_config(repository / f"emtrkmichel_{precision}_gpu")
+        assert [group.kind for group in config.instance_group] == [triton.ModelInstanceGroup.KIND_GPU]
+        (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+        assert accelerator.name == "tensorrt"
+        assert accelerator.parameters["precision_mode"] == precision.upper()
+        assert accelerator.parameters["trt_profile_max_shapes"] == "main_input:8192x48x48x1"
+    canonical = onnx.load(repository / "emtrkmichel_int8_gpu" / "1" / "model.onnx").graph
+    zero_points = {
+        node.input[2] for node in canonical.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    }
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in canonical.initializer}
+    assert all(stored[name].dtype == np.int8 and not stored[name].any() for name in zero_points)
+
+
+def test_the_name_tells_the_variant() -> None:
+    assert variant_of("emtrkmichel_compact_int8_gpu").gpu
+    assert variant_of("emtrkmichel_int8").precision == "int8"
+    with pytest.raises(UserError, match="ends in no variant; there are fp32, fp16, fp16_gpu, int8, int8_gpu"):
+        variant_of("emtrkmichel_fp8")
+
+
 def test_operators_of_each_precision(repository: Path, tmp_path: Path) -> None:
     """After ONNX Runtime's optimiser INT8 runs on integer kernels; FP16 has FP32 inputs and outputs."""
     operators = {}
@@ -142,7 +169,7 @@ def test_a_second_export_writes_nothing(
     before = state(repository)
     assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
     assert state(repository) == before
-    assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == 3
+    assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == len(VARIANTS)
 
 
 def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, checkpoint: Path) -> None:

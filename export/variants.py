@@ -1,0 +1,58 @@
+"""Which graph is served where: the one table of a network's served models, told apart by their names."""
+
+from dataclasses import dataclass
+
+from lartpc.contract import model_name
+from lartpc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A served model of a network.
+
+    Attributes:
+        suffix: what follows the network's name.
+        precision: of the arithmetic inside the graph: fp32, fp16 or int8.
+        gpu: served on GPUs alone, where Triton's ONNX Runtime backend hands the graph to TensorRT; INT8 is
+            then the canonical graph. The others run on any machine, their INT8 in the form for processors.
+    """
+
+    suffix: str
+    precision: str
+    gpu: bool
+
+    @property
+    def for_tensorrt(self) -> bool:
+        """Whether TensorRT is to take its graph: what GPUs are served, and FP32, which a plan is built of."""
+        return self.gpu or self.precision == "fp32"
+
+    def model(self, network: str) -> str:
+        """Name of the served model, such as ``emtrkmichel_int8_gpu`` or ``emtrkmichel_compact_fp32``."""
+        return model_name(self.suffix, network)
+
+
+VARIANTS = (
+    Variant("fp32", "fp32", gpu=False),
+    Variant("fp16", "fp16", gpu=False),
+    Variant("fp16_gpu", "fp16", gpu=True),
+    Variant("int8", "int8", gpu=False),
+    Variant("int8_gpu", "int8", gpu=True),
+)
+
+
+def variant_of(model: str) -> Variant:
+    """The variant that a served model's name tells.
+
+    Raises:
+        UserError: the name tells none.
+    """
+    for variant in sorted(VARIANTS, key=lambda variant: -len(variant.suffix)):
+        if model.endswith(f"_{variant.suffix}"):
+            return variant
+    known = ", ".join(variant.suffix for variant in VARIANTS)
+    raise UserError(f"the name of model {model!r} ends in no variant; there are {known}")
+
+
+def variants_of(precisions: tuple[str, ...]) -> tuple[Variant, ...]:
+    """The served models of some precisions."""
+    return tuple(variant for variant in VARIANTS if variant.precision in precisions)
