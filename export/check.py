@@ -11,7 +11,8 @@ def check(repository: Path) -> None:
     """Check every version of every model in a repository, without a server.
 
     Looks at names, configuration, labels, manifest and SHA-256 of each file, then runs the golden patches
-    through ONNX Runtime and compares with the reference outputs at the manifest's tolerances.
+    through ONNX Runtime and compares with the reference outputs at the manifest's tolerances; says which
+    gates each version passed when it was exported.
 
     Args:
         repository: folder that Triton serves.
@@ -28,7 +29,7 @@ def check(repository: Path) -> None:
     models = folder.models()
     if not models:
         raise UserError(f"{repository} holds no model; export one with: python -m export.triton")
-    table = Table("model", "version", "max |dp| class", "max |dp| michel", "flips", "verdict")
+    table = Table("model", "version", "gates", "max |dp| class", "max |dp| michel", "flips", "verdict")
     failures = []
     for model in models:
         try:
@@ -38,14 +39,15 @@ def check(repository: Path) -> None:
             failures.append(str(error))
             continue
         for manifest in track(manifests, f"replaying {model}", transient=True):
+            cells = model, str(manifest.version), manifest.gate.get("gates", {}).get("name", "none")
             try:
                 parity = lint_version(folder, manifest)
             except UserError as error:
                 failures.append(str(error))
-                table.add_row(model, str(manifest.version), "", "", "", "[red]failed")
+                table.add_row(*cells, "", "", "", "[red]failed")
                 continue
             figures = [f"{parity.max_dp[name]:.1e}" for name in OUTPUT_NAMES]
-            table.add_row(model, str(manifest.version), *figures, str(parity.flips["class"]), "[green]passed")
+            table.add_row(*cells, *figures, str(parity.flips["class"]), "[green]passed")
     say(table)
     if failures:
         raise CheckError(f"{len(failures)} of {repository}'s checks failed: {'; '.join(failures)}")
