@@ -8,9 +8,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from data_gen.configuration import Configuration, Sources
+from data_gen.generate import generate
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
+from tests.test_training import tiny
 from training.calibrate import calibrate, main
 from training.calibration import LEAST_SCALE, MOST_BIAS, Scaling, fit_scaling, fold_all, uncalibrated
 from training.checkpoint import latest_checkpoint, load_checkpoint
@@ -217,3 +220,16 @@ def test_training_does_not_go_on_from_a_calibrated_checkpoint(
     monkeypatch.chdir(calibrated.parents[2])
     assert fit([f"--data.path={events_file}", f"--ckpt_path={calibrated}"]) == 2
     assert "cannot be trained on; give the last.ckpt" in capsys.readouterr().err
+
+
+def test_training_calibrates_on_all_validation_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few of them the validation of each epoch takes."""
+    light = Configuration(sources=Sources(cosmic_muons=0.05, stopping_muons=10.0, showers=0.5, beam=0.5))
+    generate(tmp_path / "light.h5", 20, 3, workers=2, planes=("W",), configuration=light)
+    monkeypatch.chdir(tmp_path)
+    options = ["--model.network=compact", "--data.validation_patches=500", "--trainer.max_epochs=1"]
+    assert fit(tiny(tmp_path / "light.h5", *options)) == 0
+    trained = load_checkpoint(tmp_path / "runs" / "quick" / "calibrated.ckpt")
+    assert trained.provenance.training["calibration"]["events"] == 2

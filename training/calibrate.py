@@ -10,6 +10,7 @@ from lartpc.command import run, say
 from lartpc.errors import UserError
 
 if TYPE_CHECKING:
+    from lartpc.adc_scale import AdcScale
     from training.dataset import PatchDataset
 
 Mixture = Literal["natural", "generated"]
@@ -20,7 +21,10 @@ KEPT = ("epoch", "global_step", "pytorch-lightning_version", "hyper_parameters",
 """What a calibrated checkpoint takes over; the state of the optimiser, of use to a training alone, stays."""
 
 MOST_HITS = 20_000
-"""Validation hits that are answered, drawn from all validation events: half a minute on two cores."""
+"""Validation hits that are answered, drawn from all events read: half a minute on two cores."""
+
+MOST_EVENTS = 60
+"""Validation events that are read, the first: 0.7 GB with three planes of a drift volume."""
 
 SEED = 5
 """Of the choice of these hits."""
@@ -97,6 +101,20 @@ def calibrate(
     return target
 
 
+def validation_hits(data: Path, scale: "AdcScale") -> tuple["PatchDataset", str]:
+    """The hits of the validation events of a data set, and its digest.
+
+    Raises:
+        UserError: the file cannot be read, or has no validation events.
+    """
+    from lartpc.event_folder import open_events
+    from training.dataset import PatchDataset
+
+    with open_events(data) as events:
+        digest = events.provenance.data.get("digest", "")
+        return PatchDataset(events, events.in_split("validation")[:MOST_EVENTS], scale), digest
+
+
 def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natural") -> None:
     """Calibrate a checkpoint on the validation events of its data set; training.fit does so at its end.
 
@@ -112,17 +130,13 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
     """
     from rich.progress import track
 
-    from lartpc.event_folder import open_events
     from training.checkpoint import BEST, latest_run, load_checkpoint
-    from training.dataset import PatchDataset
 
     path = checkpoint or latest_run() / BEST
     trained = load_checkpoint(path)
-    with open_events(data) as events:
-        digest = events.provenance.data.get("digest", "")
-        if digest != trained.provenance.data.get("digest"):
-            raise UserError(f"{path} was not trained on {data}; name the data set of its training")
-        validation = PatchDataset(events, events.in_split("validation"), trained.scale)
+    validation, digest = validation_hits(data, trained.scale)
+    if digest != trained.provenance.data.get("digest"):
+        raise UserError(f"{path} was not trained on {data}; name the data set of its training")
     watch = partial(track, description="answering", transient=True)
     target = calibrate(path, validation, digest, mixture, watch)
     say_calibration(target)

@@ -26,7 +26,7 @@ from lartpc.command import parser_reason, report, say
 from lartpc.errors import UserError
 from lartpc.files import write_text
 from lartpc.provenance import Provenance
-from training.calibrate import calibrate, say_calibration
+from training.calibrate import calibrate, say_calibration, validation_hits
 from training.checkpoint import BEST, read_content
 from training.data_module import PatchData
 from training.gate_file import GATE_FILE, write_gate_file
@@ -156,8 +156,8 @@ def calibrate_best(cli: FitCLI) -> Path | None:
         return None
     if not cli.trainer.is_global_zero:
         return None
-    validation = next(iter(cli.datamodule.validation))
-    return calibrate(cli.run / BEST, validation, cli.datamodule.provenance.data["digest"])
+    validation, digest = validation_hits(cli.datamodule.path, cli.datamodule.scale)
+    return calibrate(cli.run / BEST, validation, digest)
 
 
 def main(args: list[str] | None = None) -> int:
