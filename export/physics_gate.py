@@ -1,5 +1,6 @@
 """What a precision costs a physicist: losses against the FP32 checkpoint on held-out events."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from training.dataset import PatchDataset
 from training.report.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
 from training.report.hit_scores import SCORE_DTYPE, set_outputs
 from training.report.reliability import BINS, RARE_BINS
-from training.report.tasks import TASKS
+from training.report.tasks import TASKS, Task
 
 HEADS = ("track", "michel")
 FIGURES = ("auc_loss", "average_precision_loss")
@@ -94,15 +95,9 @@ def judge_physics(answers: Outputs, reference: Outputs, held_out: PatchDataset, 
     """
     hits = held_out.is_hit
     events, event = np.unique(held_out.event[hits], return_inverse=True)
-    drawn = resamples(len(events))
     ours, theirs = (_scores(outputs, held_out, hits) for outputs in (answers, reference))
-    losses = []
-    for group, member in _groups(ours):
-        for task in TASKS:
-            if task.name in HEADS:
-                losses += _separation(task, group, ours[member], theirs[member], event[member], drawn, limits)
-    losses += _flips(ours, theirs, event, drawn, limits)
-    losses += _calibration(ours, theirs, event, drawn, limits)
+    comparison = _Comparison(ours, theirs, event, resamples(len(events)), limits)
+    losses = [*comparison.separation(), *comparison.flips(), *comparison.calibration()]
     difference = {
         name: np.abs(answers[name] - reference[name])[hits] for name in (CLASS_OUTPUT, MICHEL_OUTPUT)
     }
@@ -132,67 +127,74 @@ def _groups(scores: NDArray[np.void]) -> list[tuple[str, NDArray[np.bool_]]]:
     return everything + [(f"plane {PLANES[plane].name}", scores["plane"] == plane) for plane in planes]
 
 
-def _separation(
-    task: Any,
-    group: str,
-    ours: NDArray[np.void],
-    theirs: NDArray[np.void],
-    event: NDArray[np.integer],
-    drawn: NDArray[np.integer],
-    limits: Limits,
-) -> list[Loss]:
-    whole = np.ones((1, drawn.shape[1]), np.int64)
-    of_all, of_resamples = [], []
-    for scores in (theirs, ours):
-        counted, truth, score, weight = task.sides(scores, MIXTURE)
-        if not truth.any() or truth.all():
-            return []
-        ranked = RankedHits.of(event[counted], truth, score, weight, drawn.shape[1])
-        of_all.append(ranked.figures(whole)[0])
-        of_resamples.append(ranked.figures(drawn))
-    loss, losses = of_all[0] - of_all[1], of_resamples[0] - of_resamples[1]
-    return [
-        _loss(figure, task.name, group, loss[column], losses[:, column], limits)
-        for column, figure in enumerate(FIGURES)
-    ]
+@dataclass(frozen=True)
+class _Comparison:
+    """Two answers to the same hits.
 
+    Attributes:
+        ours: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        theirs: (N,) of the reference.
+        event: (N,) number of each hit's event.
+        drawn: (R, E) resamples of the events.
+        limits: of the precision.
+    """
 
-def _flips(
-    ours: NDArray[np.void],
-    theirs: NDArray[np.void],
-    event: NDArray[np.integer],
-    drawn: NDArray[np.integer],
-    limits: Limits,
-) -> list[Loss]:
-    found = []
-    for column, title, cuts in (("track", "track", TRACK_CUTS), ("michel_score", "michel", MICHEL_CUTS)):
-        for cut in cuts:
-            changed = ((ours[column] > cut) != (theirs[column] > cut)).astype(np.float64)
-            share = ratio(event, changed, np.ones(len(changed)), drawn)
-            found.append(_of_estimate("flips", f"{title} > {cut}", share, limits.flips))
-    return found
+    ours: NDArray[np.void]
+    theirs: NDArray[np.void]
+    event: NDArray[np.integer]
+    drawn: NDArray[np.integer]
+    limits: Limits
 
+    @property
+    def whole(self) -> NDArray[np.int64]:
+        """(1, E) every event once."""
+        return np.ones((1, self.drawn.shape[1]), np.int64)
 
-def _calibration(
-    ours: NDArray[np.void],
-    theirs: NDArray[np.void],
-    event: NDArray[np.integer],
-    drawn: NDArray[np.integer],
-    limits: Limits,
-) -> list[Loss]:
-    found = []
-    whole = np.ones((1, drawn.shape[1]), np.int64)
-    for column, truth, edges in (
-        ("track", ours["label"] == Label.TRACK, BINS),
-        ("michel_score", ours["michel"] == 1, RARE_BINS),
-    ):
-        rise, rises = (
-            _calibration_errors(ours[column], truth, edges, event, counts)
-            - _calibration_errors(theirs[column], truth, edges, event, counts)
-            for counts in (whole, drawn)
-        )
-        found.append(_loss("calibration_error", column.removesuffix("_score"), "all", rise[0], rises, limits))
-    return found
+    def separation(self) -> Iterator[Loss]:
+        """Losses of area and average precision, of each head in each group of hits."""
+        for group, member in _groups(self.ours):
+            for task in TASKS:
+                if task.name in HEADS:
+                    yield from self._of_task(task, group, member)
+
+    def _of_task(self, task: Task, group: str, member: NDArray[np.bool_]) -> Iterator[Loss]:
+        of_all, of_resamples = [], []
+        for scores in (self.theirs[member], self.ours[member]):
+            counted, truth, score, weight = task.sides(scores, MIXTURE)
+            if not truth.any() or truth.all():
+                return
+            event = self.event[member][counted]
+            ranked = RankedHits.of(event, truth, score, weight, self.drawn.shape[1])
+            of_all.append(ranked.figures(self.whole)[0])
+            of_resamples.append(ranked.figures(self.drawn))
+        loss, losses = of_all[0] - of_all[1], of_resamples[0] - of_resamples[1]
+        for column, figure in enumerate(FIGURES):
+            yield self._loss(figure, task.name, estimate(float(loss[column]), losses[:, column]), group)
+
+    def flips(self) -> Iterator[Loss]:
+        """Share of the hits whose decision changes at each working point."""
+        for column, title, cuts in (("track", "track", TRACK_CUTS), ("michel_score", "michel", MICHEL_CUTS)):
+            for cut in cuts:
+                changed = ((self.ours[column] > cut) != (self.theirs[column] > cut)).astype(np.float64)
+                share = ratio(self.event, changed, np.ones(len(changed)), self.drawn)
+                yield self._loss("flips", f"{title} > {cut}", share)
+
+    def calibration(self) -> Iterator[Loss]:
+        """Rise of the expected calibration error of the track score and of the Michel score."""
+        for head, column, truth, edges in (
+            ("track", "track", self.ours["label"] == Label.TRACK, BINS),
+            ("michel", "michel_score", self.ours["michel"] == 1, RARE_BINS),
+        ):
+            rise, rises = (
+                _calibration_errors(self.ours[column], truth, edges, self.event, events)
+                - _calibration_errors(self.theirs[column], truth, edges, self.event, events)
+                for events in (self.whole, self.drawn)
+            )
+            yield self._loss("calibration_error", head, estimate(float(rise[0]), rises))
+
+    def _loss(self, figure: str, of: str, found: dict[str, float | None], group: str = "all") -> Loss:
+        value, edge = (np.nan if number is None else number for number in (found["value"], found["high"]))
+        return Loss(figure, of, group, value, edge, getattr(self.limits, figure))
 
 
 def _calibration_errors(
@@ -208,20 +210,6 @@ def _calibration_errors(
     surplus = sums_by_event(event * bins + inside, score.astype(np.float64) - truth, events * bins)
     hits = sums_by_event(event, np.ones(len(score)), events)
     return np.abs(drawn @ surplus.reshape(events, bins)).sum(axis=1) / (drawn @ hits)
-
-
-def _loss(
-    figure: str, of: str, group: str, value: float, values: NDArray[np.floating], limits: Limits
-) -> Loss:
-    found = estimate(float(value), values)
-    return _of_estimate(figure, of, found, getattr(limits, figure), group)
-
-
-def _of_estimate(
-    figure: str, of: str, found: dict[str, float | None], limit: float, group: str = "all"
-) -> Loss:
-    value, edge = (np.nan if found[name] is None else float(found[name] or 0.0) for name in ("value", "high"))
-    return Loss(figure, of, group, value, edge, limit)
 
 
 def _worst(
