@@ -205,7 +205,10 @@ def test_wrong_requests(
     for arguments, message in (
         ([str(events_file), f"--checkpoint={calibrated}"], "is calibrated already; give the best.ckpt"),
         ([str(best.parent / "none.h5"), f"--checkpoint={best}"], "no event file"),
-        ([str(best.resolve().parent / "gate.h5"), f"--checkpoint={best}"], "was not trained on"),
+        (
+            [str(best.resolve().parent / "gate.h5"), f"--checkpoint={best}"],
+            "is not what the checkpoint was trained on",
+        ),
         ([str(events_file), f"--checkpoint={best}", "--mixture=other"], "mixture"),
     ):
         before = calibrated.read_bytes()

@@ -101,18 +101,21 @@ def calibrate(
     return target
 
 
-def validation_hits(data: Path, scale: "AdcScale") -> tuple["PatchDataset", str]:
-    """The hits of the validation events of a data set, and its digest.
+def validation_hits(data: Path, digest: str, scale: "AdcScale") -> "PatchDataset":
+    """The hits of the validation events of a data set.
 
     Raises:
-        UserError: the file cannot be read, or has no validation events.
+        UserError: the file cannot be read, has another digest, or no validation events.
     """
     from lartpc.event_folder import open_events
     from training.dataset import PatchDataset
 
     with open_events(data) as events:
-        digest = events.provenance.data.get("digest", "")
-        return PatchDataset(events, events.in_split("validation")[:MOST_EVENTS], scale), digest
+        if events.provenance.data.get("digest") != digest:
+            raise UserError(
+                f"{data} is not what the checkpoint was trained on; name the data set of its training"
+            )
+        return PatchDataset(events, events.in_split("validation")[:MOST_EVENTS], scale)
 
 
 def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natural") -> None:
@@ -134,9 +137,8 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
 
     path = checkpoint or latest_run() / BEST
     trained = load_checkpoint(path)
-    validation, digest = validation_hits(data, trained.scale)
-    if digest != trained.provenance.data.get("digest"):
-        raise UserError(f"{path} was not trained on {data}; name the data set of its training")
+    digest = trained.provenance.data.get("digest", "")
+    validation = validation_hits(data, digest, trained.scale)
     watch = partial(track, description="answering", transient=True)
     target = calibrate(path, validation, digest, mixture, watch)
     say_calibration(target)

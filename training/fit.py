@@ -156,7 +156,9 @@ def calibrate_best(cli: FitCLI) -> Path | None:
         return None
     if not cli.trainer.is_global_zero:
         return None
-    validation, digest = validation_hits(cli.datamodule.path, cli.datamodule.scale)
+    data = cli.datamodule
+    digest = data.provenance.data["digest"]
+    validation = validation_hits(data.path, digest, data.scale)
     return calibrate(cli.run / BEST, validation, digest)
 
 
