@@ -5,6 +5,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from export.engine_builder import PROFILE_ROWS
 from export.variants import variant_of
 from lartpc.contract import (
     CONFIG_FILE,
@@ -26,9 +27,6 @@ QUEUE_DELAY_US = 2000
 
 WARM_UP_BATCHES = (1, 256)
 """One row, and the batch of LArSoft's default configuration."""
-
-PROFILE_ROWS = (1, 2048, MAX_BATCH_SIZE)
-"""Least, usual and most rows of an engine: 2048 is what the batcher makes of many requests."""
 
 ENGINE_CACHE = "/var/cache/tensorrt"
 """Folder on the serving host; mount one there, or each start builds the engines anew, for minutes."""

@@ -159,16 +159,6 @@ def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return whole
 
 
-def check_classes(dataset: PatchDataset, path: Path, split: str) -> None:
-    """Refuse a split in which a class is missing; see :func:`check_counts`."""
-    check_counts(class_counts(dataset.label, dataset.michel), path, split)
-
-
-def class_counts(label: NDArray[np.integer], michel: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(4,) number of hits of each of :data:`CLASSES`."""
-    return np.bincount(class_of(label, michel), minlength=len(CLASSES))
-
-
 def class_of(label: NDArray[np.integer], michel: NDArray[np.integer]) -> NDArray[np.int64]:
     """(N,) index into :data:`CLASSES` of each hit."""
     return np.where(michel == 1, CLASSES.index("michel"), label).astype(np.int64)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, average_precision_score, confusion_matrix, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from training.heads import track_against_shower
@@ -49,8 +49,3 @@ def physics_metrics(
     values["accuracy"] = accuracy_score(label, classes.argmax(axis=1), sample_weight=weight)
     values["michel_share"] = np.average(michel, weights=weight)
     return {name: round(float(value), 6) for name, value in values.items()}
-
-
-def confusion(outputs: dict[str, NDArray[np.float32]], label: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(3, 3) counts: true class by class of largest probability."""
-    return confusion_matrix(label, outputs[CLASS_OUTPUT].argmax(axis=1), labels=list(Label))
