@@ -25,7 +25,7 @@ GOALS = {
 def main() -> None:
     """Measure and record."""
     checkpoint = load_checkpoint(CHECKPOINT)
-    sample = read_gate_sample(checkpoint)
+    sample = read_gate_sample(checkpoint, checkpoint)
     fp32 = fp32_graph(checkpoint)
     weights = {
         variant.suffix: rewrite(fp32, variant, sample.calibration).SerializeToString(deterministic=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.engine_builder import PROFILE_ROWS
+from export.plan_builder import PLATFORM, PROFILE_ROWS
 from export.variants import variant_of
 from lartpc.contract import (
     CONFIG_FILE,
@@ -40,7 +40,10 @@ def model_config(model: str, versions: list[Manifest], visible: int) -> triton.M
         versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.data_era``, ...
         visible: the one version that a server loads. Replacing the file is what makes it visible.
     """
-    config = triton.ModelConfig(name=model, backend="onnxruntime", max_batch_size=MAX_BATCH_SIZE)
+    variant = variant_of(model)
+    config = triton.ModelConfig(name=model, backend=variant.backend, max_batch_size=MAX_BATCH_SIZE)
+    if variant.backend == "tensorrt":
+        config.platform = PLATFORM
     config.version_policy.specific.versions.append(visible)
     config.input.add(
         name=INPUT_NAME,
@@ -55,11 +58,10 @@ def model_config(model: str, versions: list[Manifest], visible: int) -> triton.M
             dims=[len(labels)],
             label_filename=LABEL_FILES[name],
         )
-    if variant_of(model).gpu:
-        config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_GPU, count=1)
-        _accelerate(config, variant_of(model).precision)
-    else:
-        config.instance_group.add(kind=triton.ModelInstanceGroup.KIND_AUTO, count=1)
+    kind = triton.ModelInstanceGroup.KIND_GPU if variant.gpu else triton.ModelInstanceGroup.KIND_AUTO
+    config.instance_group.add(kind=kind, count=1)
+    if variant.gpu and variant.backend == "onnxruntime":
+        _accelerate(config, variant.precision)
     config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
     config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
     for rows in WARM_UP_BATCHES:
@@ -115,11 +117,13 @@ def read_config(folder: Path) -> triton.ModelConfig:
 
 
 def _version_parameters(manifest: Manifest) -> dict[str, str]:
-    training = manifest.provenance.training
+    training, export = manifest.provenance.training, manifest.provenance.export
+    engine = export.get("engine", {})
     return {
         "digest": manifest.digest,
         "data_era": str(training["era"]),
         "checkpoint_sha256": str(training["checkpoint_sha256"]),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
-        "git_commit": str(manifest.provenance.export.get("git_commit", "unknown")),
+        "git_commit": str(export.get("git_commit", "unknown")),
+        **{key: engine[key] for key in ("tensorrt", "compute_capability") if key in engine},
     }

@@ -2,7 +2,7 @@
 
 Runs by path in an environment that has a TensorRT and nothing else of this project:
 
-    python -I export/engine_builder.py MODEL.onnx --module tensorrt_rtx [--out MODEL.plan]
+    python -I export/engine_builder.py MODEL.onnx --module tensorrt_rtx --rows 1 2048 8192 [--out MODEL.plan]
 
 Prints one line of JSON: version, bytes, seconds. Exit code 1 and TensorRT's reasons on standard error where
 the graph is not accepted. The network is strongly typed, as TensorRT 11 wants and TensorRT 10 accepts.
@@ -16,9 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-PROFILE_ROWS = (1, 2048, 8192)
-"""Least, usual and most rows of a batch; most is lartpc.contract.MAX_BATCH_SIZE."""
-
 
 def build(tensorrt: Any, model: Path, rows: tuple[int, int, int], capability: str = "") -> bytes:
     """The engine of a graph, serialised.
@@ -26,7 +23,7 @@ def build(tensorrt: Any, model: Path, rows: tuple[int, int, int], capability: st
     Args:
         tensorrt: the module tensorrt (needs a GPU) or tensorrt_rtx (does not).
         model: ONNX graph with one input whose first dimension is free.
-        rows: of the one optimisation profile.
+        rows: least, usual and most rows of a batch, of the one optimisation profile.
         capability: compute capability such as SM75, of tensorrt_rtx alone; empty for its default.
 
     Raises:
@@ -39,6 +36,7 @@ def build(tensorrt: Any, model: Path, rows: tuple[int, int, int], capability: st
         reasons = (str(parser.get_error(index)) for index in range(parser.num_errors))
         raise ValueError("not parsed: " + "; ".join(reasons))
     config = builder.create_builder_config()
+    config.clear_flag(tensorrt.BuilderFlag.TF32)
     if capability:
         config.num_compute_capabilities = 1
         config.set_compute_capability(getattr(tensorrt.ComputeCapability, capability), 0)
@@ -59,7 +57,7 @@ def main() -> int:
     )
     parser.add_argument("model", type=Path, help="ONNX graph with one input whose first dimension is free")
     parser.add_argument("--module", default="tensorrt", choices=["tensorrt", "tensorrt_rtx"])
-    parser.add_argument("--rows", type=int, nargs=3, default=PROFILE_ROWS, help="least, usual, most")
+    parser.add_argument("--rows", type=int, nargs=3, required=True, help="least, usual, most")
     parser.add_argument("--compute-capability", default="", help="such as SM75; of tensorrt_rtx alone")
     parser.add_argument("--out", type=Path, help="where to write the engine; by default nowhere")
     asked = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, Label
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
+from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import Tolerance
 from lartpc.parity import Outputs, Parity, compare
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.gate_file import GOLDEN_OF_EACH_CLASS
 
@@ -30,7 +32,7 @@ class GateSample:
     Attributes:
         calibration: (up to 4352, 48, 48, 1) patches of training events.
         held_out: every hit and empty pixel of the held-out events.
-        reference: the checkpoint's answers to them.
+        reference: the FP32 network's answers to them.
     """
 
     calibration: NDArray[np.float32]
@@ -56,13 +58,39 @@ class GateSample:
         )
 
 
+def reference_of(checkpoint: Checkpoint, path: Path | None = None) -> Checkpoint:
+    """The FP32 checkpoint that the exports of a checkpoint are judged against: itself, or where it is
+    quantised the one that its training started from.
+
+    Args:
+        checkpoint: to be exported.
+        path: of that other one, where it lies no longer where the training found it.
+
+    Raises:
+        UserError: it is not there, or is another one.
+    """
+    if not checkpoint.quantised:
+        return checkpoint
+    stage = checkpoint.provenance.training
+    path = path or Path(stage["init_from"])
+    if not path.is_file() or sha256(path) != stage["init_sha256"]:
+        raise UserError(
+            f"{path} is not the FP32 checkpoint that {checkpoint.path} started from and is judged against "
+            f"(SHA-256 {stage['init_sha256'][:12]}); name that with --reference"
+        )
+    return load_checkpoint(path)
+
+
 def read_gate_sample(
-    checkpoint: Checkpoint, watch: Callable[[Iterable[int]], Iterable[int]] = iter
+    checkpoint: Checkpoint,
+    reference: Checkpoint,
+    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> GateSample:
-    """Read the gate file beside a checkpoint and let the checkpoint answer its held-out hits.
+    """Read the gate file beside a checkpoint and let the reference answer its held-out hits.
 
     Args:
         checkpoint: the trained network.
+        reference: from :func:`reference_of`.
         watch: wraps the batches, to show progress.
 
     Raises:
@@ -76,7 +104,7 @@ def read_gate_sample(
             )
         training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
         held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale, empty_pixels=True)
-    return GateSample(_calibration(training), held_out, checkpoint.answer(held_out, watch))
+    return GateSample(_calibration(training), held_out, reference.answer(held_out, watch))
 
 
 def _calibration(training: PatchDataset) -> NDArray[np.float32]:

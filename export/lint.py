@@ -6,7 +6,10 @@ import onnx
 
 from export.config import model_config, read_config
 from export.gate import Replay, judge, slices
+from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
+from export.triton_release import check_release
+from export.variants import variant_of
 from lartpc.contract import INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
 from lartpc.errors import CheckError
 from lartpc.golden import GoldenPatches
@@ -41,7 +44,8 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
         UserError: a file cannot be read.
     """
     folder = repository.root / manifest.model / str(manifest.version)
-    manifest.check_files(folder)
+    built_here = BUILT_ON_SERVER if variant_of(manifest.model).backend == "tensorrt" else ()
+    manifest.check_files(folder, besides=built_here)
     _check_contract(folder / MODEL_FILE)
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
     answers = Replay(str(folder / MODEL_FILE)).answer(slices(golden.patches))
@@ -51,7 +55,9 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
 
 
 def _check_contract(path: Path) -> None:
-    graph = onnx.load(path).graph
+    model = onnx.load(path)
+    check_release(model, str(path))
+    graph = model.graph
     names = [value.name for value in graph.output]
     if [value.name for value in graph.input] != [INPUT_NAME] or names != list(OUTPUT_LABELS):
         raise CheckError(f"{path} has not the contract's tensors but {names}")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.config import model_config, read_config, write_config
@@ -18,7 +18,8 @@ from lartpc.provenance import Provenance
 class Version:
     """What an export adds to the repository, before it has its files' hashes.
 
-    Attributes are those of :class:`lartpc.manifest.Manifest`; ``weights`` is the serialised graph.
+    Attributes are those of :class:`lartpc.manifest.Manifest`; ``weights`` is the serialised graph and
+    ``more`` the content of the other files, by name.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Version:
     gate: dict
     metrics: dict[str, float]
     provenance: Provenance
+    more: dict[str, bytes] = field(default_factory=dict)
 
 
 class Repository:
@@ -48,10 +50,14 @@ class Repository:
         names = [path.name for path in (self.root / model).glob("*") if path.name.isdecimal()]
         return [Manifest.read(self.root / model / name) for name in sorted(names, key=int)]
 
-    def version_of_weights(self, model: str, weights: bytes) -> int | None:
-        """The version of a model that has exactly these weights, if any."""
+    def version_of_weights(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
+        """The version of a model that has exactly these weights, and a plan for this engine, if any."""
         digest = hashlib.sha256(weights).hexdigest()
-        found = [manifest.version for manifest in self.manifests(model) if manifest.digest == digest]
+        found = [
+            manifest.version
+            for manifest in self.manifests(model)
+            if manifest.digest == digest and manifest.provenance.export.get("engine", {}) == engine
+        ]
         return max(found, default=None)
 
     def version_for(self, checkpoint_sha256: str, model: str, family: Iterable[str]) -> int:
@@ -82,11 +88,13 @@ class Repository:
         with whole_folder(folder) as part:
             (part / MODEL_FILE).write_bytes(new.weights)
             new.golden.write(part / GOLDEN_FILE)
+            for name, content in new.more.items():
+                (part / name).write_bytes(content)
             manifest = Manifest(
                 model=new.model,
                 version=number,
                 precision=new.precision,
-                files={name: sha256(part / name) for name in (MODEL_FILE, GOLDEN_FILE)},
+                files={name: sha256(part / name) for name in (MODEL_FILE, GOLDEN_FILE, *new.more)},
                 tolerances=new.tolerances,
                 gate=new.gate,
                 metrics=new.metrics,

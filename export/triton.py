@@ -21,36 +21,50 @@ PROG = "python -m export.triton"
 def export(
     precision: Literal["fp32", "fp16", "int8", "all"] = "all",
     checkpoint: Path | None = None,
+    reference: Path | None = None,
     repository: Path = Path("model_repository"),
     gates: Path | None = None,
+    backend: Literal["onnxruntime", "tensorrt"] = "onnxruntime",
+    on_server: bool = False,
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
-    A version is written whole and only when it passes its gates: what it loses against the checkpoint on
-    held-out events, in areas, decisions, calibration and probabilities. config.pbtxt then makes it the
-    visible one. An export that the repository has already writes nothing.
+    A version is written whole and only when it passes its gates: what it loses against FP32 on held-out
+    events, in areas, decisions, calibration and probabilities. config.pbtxt then makes it the visible one.
+    An export that the repository has already writes nothing.
 
     Args:
         precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
             has: one of quantisation-aware training has int8 alone, with its learnt scales.
         checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
+        reference: FP32 checkpoint that one of quantisation-aware training started from, against which it is
+            judged; where its training found it where not given.
         repository: folder that Triton serves.
         gates: limits of each precision; export/gates.yaml where not given.
+        backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU.
+        on_server: let the host that serves a plan build it, at its start.
     """
     from rich.console import Console
     from rich.progress import track
 
-    from export.gate import measure, read_gate_sample
+    from export.gate import measure, read_gate_sample, reference_of
     from export.gates import GATES, read_gates
     from export.onnx_graph import fp32_graph, with_metadata
     from export.physics_gate import judge_physics
+    from export.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
     from export.precision import rewrite
     from export.repository import Repository, Version
+    from export.triton_release import RELEASE
     from export.variants import VARIANTS, variants_of
     from lartpc.parity import Outputs, Parity
     from training.checkpoint import latest_checkpoint, load_checkpoint
     from training.metrics import physics_metrics
 
+    if on_server and backend != "tensorrt":
+        raise UserError("--on-server says where a plan is built; give --backend tensorrt with it")
+    plans = NO_PLAN
+    if backend == "tensorrt":
+        plans = built_on_server() if on_server else built_here()
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     target = Repository(repository)
     limits = read_gates(gates or GATES)
@@ -60,19 +74,21 @@ def export(
         from training.quantised import learnt_scales
 
         learnt = learnt_scales(trained.network.network)
-    sample = read_gate_sample(trained, partial(track, description="reference answers", transient=True))
+    watch = partial(track, description="reference answers", transient=True)
+    sample = read_gate_sample(trained, reference_of(trained, reference), watch)
     golden = sample.golden()
     fp32 = fp32_graph(trained)
     measured: dict[bytes, tuple[Parity, Outputs]] = {}
-    for variant in variants_of(kinds):
+    for variant in variants_of(kinds, backend):
         start = perf_counter()
         kind, model = variant.precision, variant.model(trained.name)
         graph = with_metadata(rewrite(fp32, variant, sample.calibration, learnt), trained, kind)
         weights = graph.SerializeToString(deterministic=True)
-        present = target.version_of_weights(model, weights)
+        present = target.version_of_weights(model, weights, plans.engine)
         if present is not None:
             target.ensure_known(model, present)
             say(f"{model}: version {present} holds exactly these weights; nothing written")
+            number = present
             continue
         held_out = sample.held_out
         if weights not in measured:
@@ -91,6 +107,11 @@ def export(
             model,
             (other.model(trained.name) for other in VARIANTS),
         )
+        made = {"precision": kind, "opset": graph.opset_import[0].version, "container": RELEASE.container}
+        if kind == "int8":
+            made["scales"] = "learnt" if learnt else "calibrated"
+        if plans.engine:
+            made["engine"] = plans.engine
         target.add(
             Version(
                 model=model,
@@ -100,9 +121,8 @@ def export(
                 tolerances=limits.limits[kind].tolerances(),
                 gate={**parity.as_record(), "gates": limits.record(kind), **verdict.record()},
                 metrics=metrics,
-                provenance=trained.provenance.with_stage(
-                    export={"precision": kind, "opset": graph.opset_import[0].version}
-                ),
+                provenance=trained.provenance.with_stage(export=made),
+                more=plans.files(weights),
             ),
             number,
         )
@@ -112,6 +132,9 @@ def export(
             f"mean {max(parity.mean_dp.values()):.1e}, same class {parity.class_agreement:.2%}\n"
             f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
         )
+    if on_server:
+        script = f"/models/{model}/{number}/{BUILDER_FILE}"
+        say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
     say(f"next: python -m export.check {repository}")
 
 

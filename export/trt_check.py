@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
+from export.plan_builder import PROFILE_ROWS
 from lartpc.command import run, say
 from lartpc.errors import CheckError, UserError
 
@@ -70,11 +71,9 @@ def check(repository: Path | None = None, python: Path = PYTHON) -> None:
 
 def build(python: Path, model: Path, capability: str) -> tuple[dict[str, float] | None, str]:
     """Run the builder; its answer, or None and the last line that it gave as its reason."""
-    done = subprocess.run(
-        [python, "-I", BUILDER, model, "--module", "tensorrt_rtx", "--compute-capability", capability],
-        capture_output=True,
-        text=True,
-    )
+    options = ["--module", "tensorrt_rtx", "--compute-capability", capability]
+    command = [str(python), "-I", str(BUILDER), str(model), *options, "--rows", *map(str, PROFILE_ROWS)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1]), ""
     return None, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -132,8 +131,8 @@ def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
         scales = learnt_scales(quantised.eval())
         graph = export_network(ServedNetwork(network).eval())
         for variant in VARIANTS:
-            if not variant.for_tensorrt:
-                continue
+            if not variant.for_tensorrt or variant.backend == "tensorrt":
+                continue  # plans are built of the same graphs
             for learnt in (None, scales) if variant.precision == "int8" else (None,):
                 title = f"{name}, {variant.suffix}" + (", learnt scales" if learnt else "")
                 path = folder / f"{title}.onnx"

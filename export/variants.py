@@ -1,9 +1,13 @@
 """Which graph is served where: the one table of a network's served models, told apart by their names."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lartpc.contract import model_name
 from lartpc.errors import UserError
+
+Backend = Literal["onnxruntime", "tensorrt"]
+"""Triton's backend: one that runs the ONNX graph, or one that runs a plan built of it."""
 
 
 @dataclass(frozen=True)
@@ -13,13 +17,15 @@ class Variant:
     Attributes:
         suffix: what follows the network's name.
         precision: of the arithmetic inside the graph: fp32, fp16 or int8.
-        gpu: served on GPUs alone, where Triton's ONNX Runtime backend hands the graph to TensorRT; INT8 is
-            then the canonical graph. The others run on any machine, their INT8 in the form for processors.
+        gpu: served on GPUs alone; INT8 is then the canonical graph, which TensorRT takes. The others run on
+            any machine, their INT8 in the form for processors.
+        backend: that serves it. On a GPU ``onnxruntime`` hands the graph to TensorRT at the first start.
     """
 
     suffix: str
     precision: str
     gpu: bool
+    backend: Backend = "onnxruntime"
 
     @property
     def for_tensorrt(self) -> bool:
@@ -37,6 +43,9 @@ VARIANTS = (
     Variant("fp16_gpu", "fp16", gpu=True),
     Variant("int8", "int8", gpu=False),
     Variant("int8_gpu", "int8", gpu=True),
+    Variant("fp32_trt", "fp32", gpu=True, backend="tensorrt"),
+    Variant("fp16_trt", "fp16", gpu=True, backend="tensorrt"),
+    Variant("int8_trt", "int8", gpu=True, backend="tensorrt"),
 )
 
 
@@ -53,6 +62,8 @@ def variant_of(model: str) -> Variant:
     raise UserError(f"the name of model {model!r} ends in no variant; there are {known}")
 
 
-def variants_of(precisions: tuple[str, ...]) -> tuple[Variant, ...]:
+def variants_of(precisions: tuple[str, ...], backend: Backend = "onnxruntime") -> tuple[Variant, ...]:
     """The served models of some precisions."""
-    return tuple(variant for variant in VARIANTS if variant.precision in precisions)
+    return tuple(
+        variant for variant in VARIANTS if variant.precision in precisions and variant.backend == backend
+    )

@@ -1,6 +1,7 @@
 """The manifest beside a served version's weights: provenance, tolerances, gate, SHA-256 of each file."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,18 @@ class Manifest:
                 raise UserError(f"{path} names {name!r}, which is not a plain file name")
         return manifest
 
-    def check_files(self, folder: Path) -> None:
+    def check_files(self, folder: Path, besides: Collection[str] = ()) -> None:
         """Compare the files of the version's folder with their recorded hashes.
+
+        Args:
+            folder: of the version.
+            besides: names of files that may lie there unrecorded.
 
         Raises:
             CheckError: a file is missing, altered or not recorded.
         """
         present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+        present -= set(besides) - set(self.files)
         for name in sorted(present | set(self.files)):
             if name not in self.files:
                 raise CheckError(f"{folder / name} is not in the manifest; remove it")

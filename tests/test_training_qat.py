@@ -19,12 +19,14 @@ from export.triton import main as export
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, model_name
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import GOLDEN_FILE, Manifest
 from tests.conftest import QUICK_GATES
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.fit import CONFIGS, main
 from training.layers import Scales
-from training.networks import build_network
+from training.networks import ServedNetwork, build_network
 from training.quantised import calibrate, learnt_scales, load_float_weights, without_quantisation
 
 ROUNDING = 0.05
@@ -121,6 +123,37 @@ def test_training_moves_the_scales(qat: Path, fp32: Path, patches: np.ndarray) -
     assert all(gradient is not None and gradient != 0 for gradient in moved)
 
 
+def test_it_learns_to_answer_like_the_network_that_it_started_from(
+    qat: Path, fp32: Path, patches: np.ndarray
+) -> None:
+    """The same scales without training are further away."""
+    started = load_checkpoint(fp32)
+    untrained = build_network("compact", quantised=True)
+    load_float_weights(untrained, started.network.network.state_dict())
+    calibrate(untrained, [torch.from_numpy(patches)])
+    wanted = torch_answers(started, patches)
+    trained = torch_answers(load_checkpoint(qat), patches)
+    with torch.no_grad():
+        before = ServedNetwork(untrained.eval())(torch.from_numpy(patches))
+    for ours, theirs, reference in zip(trained, before, wanted, strict=True):
+        assert np.abs(ours - reference).mean() < 0.8 * np.abs(theirs.numpy() - reference).mean()
+
+
+def test_it_is_judged_against_the_network_that_it_started_from(
+    qat: Path, fp32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "repository"
+    options = [f"--checkpoint={qat}", f"--repository={target}", QUICK_GATES]
+    assert export([*options, f"--reference={qat}"]) == 2
+    assert f"{qat} is not the FP32 checkpoint that" in capsys.readouterr().err
+    assert export([*options, f"--reference={fp32}"]) == 0
+    manifest = Manifest.read(target / model_name("int8", "compact") / "1")
+    assert manifest.provenance.export["scales"] == "learnt"
+    golden = GoldenPatches.read(target / manifest.model / "1" / GOLDEN_FILE)
+    for name, values in zip(OUTPUT_NAMES, torch_answers(load_checkpoint(fp32), golden.patches), strict=True):
+        assert np.abs(golden.outputs[name] - values).max() < 1e-5
+
+
 def test_the_graph_answers_exactly_like_the_checkpoint(qat: Path, patches: np.ndarray) -> None:
     trained = load_checkpoint(qat)
     reference = torch_answers(trained, patches)
@@ -188,13 +221,19 @@ def test_a_quantised_checkpoint_has_no_floating_export(
     assert not target.exists()
 
 
-def test_a_resumed_training_needs_its_start_no_more(workshop: Path, events_file: Path, fp32: Path) -> None:
+def test_a_resumed_training_learns_from_its_start_again(
+    workshop: Path, events_file: Path, fp32: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copy(fp32, "start.ckpt")
     options = ["--model.init_from=start.ckpt", "--model.optimizer=sgd", "--name=resumed"]
     assert main(training("qat", events_file, *options)) == 0
-    Path("start.ckpt").unlink()
     last = Path("runs/resumed/last.ckpt")
-    assert main(training("qat", events_file, *options, "--trainer.max_epochs=2", f"--ckpt_path={last}")) == 0
+    further = training("qat", events_file, *options, "--trainer.max_epochs=2", f"--ckpt_path={last}")
+    Path("start.ckpt").write_bytes(Path("runs/compact/last.ckpt").read_bytes() + b" ")
+    assert main(further) == 2
+    assert "start.ckpt is not the checkpoint that the training started from" in capsys.readouterr().err
+    shutil.copy(fp32, "start.ckpt")
+    assert main(further) == 0
     resumed = load_checkpoint(last)
     assert resumed.provenance.training["max_epochs"] == 2
     assert resumed.provenance.training["init_sha256"] == sha256(fp32)

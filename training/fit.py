@@ -31,7 +31,7 @@ from training.checkpoint import BEST, read_content
 from training.data_module import PatchData
 from training.gate_file import GATE_FILE, write_gate_file
 from training.host_memory import keep_freed_memory
-from training.initialise import initialise
+from training.initialise import initialise, resume
 from training.module import HitClassifier
 from training.networks import multiply_adds
 from training.run_folder import WholeCheckpoints, callbacks, run_folder
@@ -126,6 +126,7 @@ def prepare_run(cli: FitCLI) -> None:
         raise UserError(f"{cli.config.ckpt_path} cannot be trained on; give the last.ckpt of its run")
     stored = Provenance.from_json(content["provenance"])
     cli.model.check_resume(stored, cli.datamodule, cli.trainer.max_epochs)
+    resume(cli.model, cli.datamodule)
     log = cli.run / "metrics.csv"
     if log.exists():
         log.rename(log.with_suffix(f".until-{log.stat().st_mtime_ns}.csv"))

@@ -47,6 +47,10 @@ class Head(nn.Module, ABC):
         """Loss of a batch: (B, outputs) logits, (B,) label, (B,) Michel flag."""
 
     @abstractmethod
+    def imitation_loss(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """Cross-entropy of a batch with (B, outputs) probabilities that it is to answer."""
+
+    @abstractmethod
     def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
         """Add a batch to the metrics."""
 
@@ -71,6 +75,10 @@ class ClassHead(Head):
     def loss(self, logits: Tensor, label: Tensor, michel: Tensor) -> Tensor:
         """Weighted cross-entropy."""
         return self.weight * functional.cross_entropy(logits, label)
+
+    def imitation_loss(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """Cross-entropy of (B, 3) logits with (B, 3) probabilities."""
+        return functional.cross_entropy(logits, wanted)
 
     def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
         """Add a batch to the metrics; only track and shower hits enter."""
@@ -108,6 +116,10 @@ class MichelHead(Head):
             return functional.mse_loss(torch.sigmoid(logits[:, 0]), target)
         weight = logits.new_tensor(self.positive_weight)
         return functional.binary_cross_entropy_with_logits(logits[:, 0], target, pos_weight=weight)
+
+    def imitation_loss(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """Binary cross-entropy of (B, 1) logits with (B, 1) probabilities."""
+        return functional.binary_cross_entropy_with_logits(logits, wanted)
 
     def validate(self, logits: Tensor, label: Tensor, michel: Tensor) -> None:
         """Add a batch to the metrics."""

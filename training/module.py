@@ -12,7 +12,7 @@ from lartpc.errors import CheckError, UserError
 from lartpc.provenance import Provenance
 from training.data_module import PatchData
 from training.dataset import Batch
-from training.networks import NetworkName, build_network
+from training.networks import NetworkName, ServedNetwork, build_network
 
 
 class HitClassifier(lightning.LightningModule):
@@ -20,7 +20,8 @@ class HitClassifier(lightning.LightningModule):
 
     Args:
         network: ``paper`` is the published network, ``compact`` takes a quarter of its multiply-adds.
-        quantised: quantisation-aware training, of INT8 weights and activations.
+        quantised: quantisation-aware training, of INT8 weights and activations; what it learns is to answer
+            like the network that it starts from.
         init_from: checkpoint of the same network in FP32 whose weights the training starts from.
         dropout: after the convolution and the first fully connected layer.
         last_dropout: after the second one.
@@ -59,6 +60,7 @@ class HitClassifier(lightning.LightningModule):
             michel_positive_weight=michel_positive_weight,
         )
         self.era, self.seed, self.init_sha256 = "", 0, ""
+        self.teacher: list[ServedNetwork] = []  # in a list, which keeps it out of the weights
         self.provenance = Provenance()
 
     def setup(self, stage: str) -> None:
@@ -109,13 +111,16 @@ class HitClassifier(lightning.LightningModule):
                 last checkpoints stay as they are.
         """
         patches, label, michel = batch
-        logits = self.network(patches)
-        loss = torch.stack(
-            [
-                head.loss(value.float(), label, michel)
-                for head, value in zip(self.network.heads, logits, strict=True)
+        logits = [value.float() for value in self.network(patches)]
+        heads = self.network.heads
+        if self.hparams["quantised"]:
+            wanted = self._teacher_answers(patches)
+            losses = [
+                head.imitation_loss(*values) for head, *values in zip(heads, logits, wanted, strict=True)
             ]
-        ).sum()
+        else:
+            losses = [head.loss(value, label, michel) for head, value in zip(heads, logits, strict=True)]
+        loss = torch.stack(losses).sum()
         mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
         if not torch.isfinite(mean):
             raise CheckError(
@@ -124,6 +129,12 @@ class HitClassifier(lightning.LightningModule):
             )
         self.log("train_loss", mean, prog_bar=True)
         return loss
+
+    @torch.no_grad()
+    def _teacher_answers(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Probabilities of the network that a quantised training started from."""
+        (teacher,) = self.teacher
+        return teacher.to(patches.device)(patches)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add a batch to each head's metrics."""
