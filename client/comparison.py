@@ -72,7 +72,7 @@ def compare_version(classifier: TritonClassifier, repository: Path) -> Compariso
 
 
 def _faults(classifier: TritonClassifier, manifest: Manifest, parity: Parity) -> Iterator[str]:
-    yield from parity.beyond(manifest.tolerances)
+    yield from parity.beyond(manifest.tolerances, manifest.class_agreement)
     served = classifier.parameter("digest")
     if served != manifest.digest:
         yield f"the server's digest {served[:12]} is not the manifest's {manifest.digest[:12]}"

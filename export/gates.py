@@ -6,9 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from lartpc.contract import OUTPUT_NAMES, PRECISIONS
+from lartpc.contract import PRECISIONS
 from lartpc.errors import UserError
-from lartpc.manifest import Tolerance
 
 GATES = Path(__file__).with_name("gates.yaml")
 
@@ -23,10 +22,6 @@ class Limits:
     calibration_error: float
     max_dp: float
     mean_dp: float
-
-    def tolerances(self) -> dict[str, Tolerance]:
-        """Output name -> tolerance of a server's answers."""
-        return dict.fromkeys(OUTPUT_NAMES, Tolerance(max=self.max_dp, mean=self.mean_dp))
 
 
 @dataclass(frozen=True)

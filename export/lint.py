@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 
 from export.config import model_config, read_config
-from export.gate import Replay, judge, slices
+from export.gate import Replay, slices
 from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
@@ -50,7 +50,12 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
     answers = Replay(str(folder / MODEL_FILE)).answer(slices(golden.patches))
     parity = compare(answers, golden.outputs)
-    judge(f"{manifest.model} version {manifest.version}", parity, manifest.tolerances)
+    failures = parity.beyond(manifest.tolerances, manifest.class_agreement)
+    if failures:
+        raise CheckError(
+            f"{manifest.model} version {manifest.version} does not answer like its reference: "
+            f"{'; '.join(failures)}"
+        )
     return parity
 
 

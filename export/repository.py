@@ -27,6 +27,7 @@ class Version:
     weights: bytes
     golden: GoldenPatches
     tolerances: dict[str, Tolerance]
+    class_agreement: float
     gate: dict
     metrics: dict[str, float]
     provenance: Provenance
@@ -96,6 +97,7 @@ class Repository:
                 precision=new.precision,
                 files={name: sha256(part / name) for name in (MODEL_FILE, GOLDEN_FILE, *new.more)},
                 tolerances=new.tolerances,
+                class_agreement=new.class_agreement,
                 gate=new.gate,
                 metrics=new.metrics,
                 provenance=new.provenance,

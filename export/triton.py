@@ -47,7 +47,7 @@ def export(
     from rich.console import Console
     from rich.progress import track
 
-    from export.gate import measure, read_gate_sample, reference_of
+    from export.gate import golden_tolerances, measure, read_gate_sample, reference_of
     from export.gates import GATES, read_gates
     from export.onnx_graph import fp32_graph, with_metadata
     from export.physics_gate import judge_physics
@@ -99,6 +99,7 @@ def export(
         say(losses_table(f"{model} against FP32, gates {limits.name}", verdict))
         if verdict.failures:
             raise CheckError(f"{model} fails its gates: {'; '.join(verdict.failures)}")
+        tolerances, class_agreement = golden_tolerances(weights, golden, limits.limits[kind])
         hits = held_out.is_hit
         of_hits = {name: values[hits] for name, values in answers.items()}
         metrics = physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits])
@@ -118,7 +119,8 @@ def export(
                 precision=kind,
                 weights=weights,
                 golden=golden,
-                tolerances=limits.limits[kind].tolerances(),
+                tolerances=tolerances,
+                class_agreement=class_agreement,
                 gate={**parity.as_record(), "gates": limits.record(kind), **verdict.record()},
                 metrics=metrics,
                 provenance=trained.provenance.with_stage(export=made),

@@ -13,10 +13,6 @@ Outputs = dict[str, NDArray[np.float32]]
 """Output name -> (N, 3) or (N, 1) probabilities."""
 
 
-MIN_CLASS_AGREEMENT = 0.99
-"""Share of the hits that must keep their class of largest probability."""
-
-
 @dataclass(frozen=True)
 class Parity:
     """Differences between two sets of answers to the same patches.
@@ -38,11 +34,16 @@ class Parity:
         """Share of the hits whose class of largest probability is the same."""
         return 1 - self.flips["class"] / self.hits
 
-    def beyond(self, tolerances: dict[str, Tolerance]) -> list[str]:
-        """What exceeds its tolerance, or 1 % of changed classes, in words; empty where nothing does."""
+    def beyond(self, tolerances: dict[str, Tolerance], class_agreement: float) -> list[str]:
+        """What exceeds its tolerance, in words; empty where nothing does.
+
+        Args:
+            tolerances: by output.
+            class_agreement: share of the hits that must keep their class of largest probability.
+        """
         found = []
-        if self.class_agreement < MIN_CLASS_AGREEMENT:
-            found.append(f"{self.class_agreement:.2%} keep their class, wanted {MIN_CLASS_AGREEMENT:.0%}")
+        if self.class_agreement < class_agreement:
+            found.append(f"{self.class_agreement:.2%} keep their class, wanted {class_agreement:.2%}")
         for name in OUTPUT_NAMES:
             for kind, value, limit in (
                 ("max", self.max_dp[name], tolerances[name].max),

@@ -71,6 +71,7 @@ def write_version(folder: Path, version: int) -> None:
         precision="fp32",
         files={file: sha256(target / file) for file in (MODEL_FILE, GOLDEN_FILE)},
         tolerances={output: Tolerance(max=1e-5, mean=1e-6) for output in OUTPUT_NAMES},
+        class_agreement=0.99,
         gate={},
         metrics={"track_shower_auc": 0.987, "michel_auc": 0.954},
         provenance=Provenance(),

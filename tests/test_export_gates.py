@@ -113,7 +113,6 @@ def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
     for precision, limits in gates.limits.items():
         for name, value in gates.record(precision)["limits"].items():  # type: ignore[union-attr]
             assert value >= getattr(strict.limits[precision], name)
-        assert limits.tolerances()[CLASS_OUTPUT].max == limits.max_dp
 
 
 @pytest.mark.parametrize(

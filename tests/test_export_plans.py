@@ -1,4 +1,4 @@
-"""TensorRT plans: what an export writes for them, and the step that builds or refuses them before Triton starts.
+"""TensorRT plans: what an export writes for them, and the step before Triton that builds or refuses them.
 
 No GPU is at hand: trtexec and nvidia-smi are stand-ins that answer as theirs do.
 """
@@ -49,7 +49,8 @@ class Machine:
 
     def has(self, banner: str, gpu: str, takes_graphs: bool = True) -> None:
         self._script("nvidia-smi", f"echo '{gpu}'")
-        build = 'for option in "$@"; do case $option in --saveEngine=*) echo plan > "${option#*=}";; esac; done'
+        save = '--saveEngine=*) echo plan > "${option#*=}"'
+        build = f'for option in "$@"; do case $option in {save};; esac; done'
         refuse = "echo '[11/25/2026-03:00:00] [E] Error[4]: no such layer'; exit 1"
         trtexec = f"echo '&&&& RUNNING TensorRT.trtexec {banner} # trtexec'\n[ $1 = --help ] && exit 0\n"
         self._script("trtexec", trtexec + f"echo $@ >> {self.calls}\n" + (build if takes_graphs else refuse))
