@@ -110,7 +110,7 @@ def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
     gates = read_gates(path)
     assert gates.name == path.stem and set(gates.limits) == set(PRECISIONS)
     strict = read_gates()
-    for precision, limits in gates.limits.items():
+    for precision in gates.limits:
         for name, value in gates.record(precision)["limits"].items():  # type: ignore[union-attr]
             assert value >= getattr(strict.limits[precision], name)
 
