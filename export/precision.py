@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from export.bias_correction import correct_biases
 from export.quantization import canonical_int8, cpu_int8
 from export.variants import Variant
+from export.wide_convolution import widen_first_convolution
 from training.layers import Scales
 
 BIAS_CORRECTION_STEP = 8
@@ -30,6 +31,8 @@ def rewrite(
         return _fp16(fp32)
     if variant.precision == "fp32":
         return fp32
+    if not variant.gpu:
+        fp32 = widen_first_convolution(fp32)
     graph = canonical_int8(fp32, calibration, learnt)
     if not variant.gpu:
         graph = cpu_int8(graph, stretch=learnt is None)

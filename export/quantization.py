@@ -32,7 +32,7 @@ from lartpc.contract import INPUT_NAME
 from training.layers import Scales
 
 QUANTISED_OPERATORS = ["Conv", "Gemm", "MatMul"]
-_SHAPE_ONLY = ("Reshape", "Flatten")
+_SHAPE_ONLY = ("Reshape", "Flatten", "Transpose")
 _COMMUTING = (*_SHAPE_ONLY, "MaxPool")
 """Operators that give the same before and after a quantisation with one scale a tensor."""
 
@@ -135,13 +135,16 @@ def _overrides(graph: onnx.GraphProto, learnt: Scales | None) -> dict[str, list[
     overrides: dict[str, list[dict[str, Any]]] = {}
     if learnt is None:
         return overrides
+    channels_of = {tensor.name: tensor.dims[0] for tensor in graph.initializer if tensor.dims}
     symmetric = {"quant_type": QuantType.QInt8, "zero_point": np.array(0, np.int8)}
     for node in graph.node:
         if node.op_type in QUANTISED_OPERATORS:
             activation, weight = node.input[:2]
             scales = learnt[weight.removeprefix("network.").removesuffix(".weight")]
             overrides[activation] = [{**symmetric, "scale": np.asarray(scales.activation)}]
-            channels = [{**symmetric, "scale": np.asarray(scale)} for scale in scales.weight]
+            repeats = channels_of[weight] // len(scales.weight)  # of filters that begin at several places
+            steps = np.tile(scales.weight, repeats)
+            channels = [{**symmetric, "scale": np.asarray(step)} for step in steps]
             overrides[weight] = [{**channel, "axis": 0} for channel in channels]
     return overrides
 

@@ -1,17 +1,24 @@
 """INT8 by calibration: no overflow on any processor, and scores without a shift."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from export.bias_correction import correct_biases
-from export.onnx_graph import fp32_graph
+from export.onnx_graph import export_network, fp32_graph
+from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
+from export.variants import variant_of
+from export.wide_convolution import widen_first_convolution
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.event_file import EventFile
 from training.checkpoint import load_checkpoint
 from training.dataset import PatchDataset
+from training.networks import ServedNetwork, build_network
 
 MOST = 2**15 - 1
 """What processors without VNNI can hold of the sum of two products."""
@@ -88,3 +95,42 @@ def test_corrected_biases_take_the_shift_out_of_the_scores(checkpoint, graphs, h
         if tensor != before
     ]
     assert len(changed) == 5 and all(name.endswith(".bias") for name in changed)
+
+
+@pytest.mark.parametrize("name", ["paper", "compact"])
+def test_the_first_convolution_on_four_pixels_gives_the_same_answers(name: str, held_out) -> None:
+    torch.manual_seed(3)
+    fp32 = export_network(ServedNetwork(build_network(name)).eval())
+    wide = widen_first_convolution(fp32)
+    for ours, theirs in zip(answers(wide, held_out), answers(fp32, held_out), strict=True):
+        assert np.abs(ours - theirs).max() < 1e-6
+    convolution = next(node for node in wide.graph.node if node.op_type == "Conv")
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in wide.graph.initializer}
+    filters = {"paper": 48, "compact": 16}[name]
+    assert shapes[convolution.input[1]] == (4 * filters, 4, 5, 2)
+
+
+@pytest.mark.parametrize("name", ["paper", "compact"])
+def test_after_optimisation_all_but_the_heads_are_integer_kernels(
+    name: str, held_out, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    fp32 = export_network(ServedNetwork(build_network(name)).eval())
+    graph = rewrite(fp32, variant_of("emtrkmichel_int8"), held_out[:64])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(graph.SerializeToString(), options, ["CPUExecutionProvider"])
+    nodes = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert nodes.count("QLinearConv") == {"paper": 1, "compact": 3}[name]
+    assert nodes.count("QGemm") == 2
+    assert "Conv" not in nodes and nodes.count("Gemm") + nodes.count("FusedGemm") == 2
+    assert nodes.count("Transpose") == {"paper": 0, "compact": 1}[name]
+
+
+def test_a_graph_that_begins_otherwise_is_not_widened() -> None:
+    node = onnx.helper.make_node("Relu", [INPUT_NAME], ["out"])
+    value = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([node] * 4, "graph", [], [value])
+    with pytest.raises(ValueError, match="not Reshape, Conv, Relu"):
+        widen_first_convolution(onnx.helper.make_model(graph))
