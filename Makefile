@@ -61,6 +61,7 @@ bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kep
 	$(RUN) benchmarks.generator
 	$(RUN) benchmarks.training
 	$(RUN) benchmarks.export
+	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
 
 include benchmarks/report.mk

@@ -1,11 +1,9 @@
-"""Differences of each exported precision from the checkpoint, and speed against FP32 in process."""
+"""Differences of each exported precision from the checkpoint."""
 
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 from benchmarks.record import Figure, record
-from export.gate import Replay, measure, read_gate_sample, slices
+from export.gate import measure, read_gate_sample
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.variants import VARIANTS
@@ -13,8 +11,6 @@ from lartpc.contract import PRECISIONS
 from training.checkpoint import load_checkpoint
 
 CHECKPOINT = Path("runs/quick/calibrated.ckpt")
-ROUNDS = 5
-ROWS = 2048
 GOALS = {
     "fp32": {"max": "<= 1e-5"},
     "fp16": {"max": "<= 2e-3"},
@@ -41,19 +37,6 @@ def main() -> None:
             Figure(f"{kind} mean |dp|", max(parity.mean_dp.values()), "", goals.get("mean", "")),
             Figure(f"{kind} same class", parity.class_agreement, "share", goals.get("class", "")),
         ]
-    patches = sample.held_out.patches(slice(0, ROWS))
-    replays = {kind: Replay(weights[kind], threads=1) for kind in PRECISIONS}
-    rates: dict[str, list[float]] = {kind: [] for kind in PRECISIONS}
-    for _ in range(ROUNDS):
-        for kind, replay in replays.items():
-            start = perf_counter()
-            replay.answer(slices(patches))
-            rates[kind].append(len(patches) / (perf_counter() - start))
-    for kind in PRECISIONS:
-        figures.append(Figure(f"{kind}, one thread", median(rates[kind]), "patches/s"))
-    for kind in PRECISIONS[1:]:
-        ratios = [ours / theirs for ours, theirs in zip(rates[kind], rates["fp32"], strict=True)]
-        figures.append(Figure(f"{kind} / fp32, one thread", median(ratios), "ratio"))
     title = f"Export of {CHECKPOINT}, {len(sample.held_out):,} held-out hits"
     record(title, "export", figures)
 

@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 from lartpc.contract import INPUT_NAME, PATCH_SIZE
 
 PIXELS = 4
-"""Taken together; of 2, 4 and 11 the fastest (benchmarks.export)."""
+"""Taken together; benchmarks.integer_kernels compares with one at a time."""
 
 
 def widen_first_convolution(fp32: onnx.ModelProto) -> onnx.ModelProto:
