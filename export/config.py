@@ -1,5 +1,6 @@
 """config.pbtxt, written from Triton's own protobuf and read back."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -28,23 +29,75 @@ QUEUE_DELAY_US = 2000
 WARM_UP_BATCHES = (1, 256)
 """One row, and the batch of LArSoft's default configuration."""
 
+CHECKSUM_AGENT = "checksum"
+CHECKSUM_KEY = "MD5:"
+"""The one sum that Triton's repository agent knows (README of its checksum_repository_agent)."""
+
 ENGINE_CACHE = "/var/cache/tensorrt"
 """Folder on the serving host; mount one there, or each start builds the engines anew, for minutes."""
 
 
-def model_config(model: str, versions: list[Manifest], visible: int) -> triton.ModelConfig:
+@dataclass(frozen=True)
+class Visibility:
+    """Which version a server loads, and what a registry must remember of it.
+
+    Attributes:
+        visible: the one version that a server loads. Replacing the file is what makes it visible.
+        history: versions that were visible before, the latest last: where a rollback goes.
+        pinned: versions that are never pruned.
+        removing: versions whose files are being removed.
+    """
+
+    visible: int
+    history: tuple[int, ...] = ()
+    pinned: tuple[int, ...] = ()
+    removing: tuple[int, ...] = ()
+
+    LISTS = ("history", "pinned", "removing")
+
+    @classmethod
+    def of(cls, config: triton.ModelConfig, place: str) -> "Visibility":
+        """Read it from a configuration.
+
+        Raises:
+            UserError: the configuration shows no version, several, or lists what are no versions.
+        """
+        versions = list(config.version_policy.specific.versions)
+        try:
+            (visible,) = versions
+            lists = {
+                name: tuple(map(int, filter(None, config.parameters[name].string_value.split(","))))
+                for name in cls.LISTS
+                if name in config.parameters
+            }
+        except ValueError as error:
+            raise UserError(f"{place} shows versions {versions}; export the model anew ({error})") from error
+        return cls(visible, **lists)
+
+    def moved_to(self, version: int) -> "Visibility":
+        """The same with another visible version, and the one of before at the end of the history."""
+        if version == self.visible:
+            return self
+        history = (*(number for number in self.history if number != version), self.visible)
+        return replace(self, visible=version, history=history)
+
+
+def model_config(
+    model: str, versions: list[Manifest], visibility: Visibility, sums: dict[str, str] | None = None
+) -> triton.ModelConfig:
     """The configuration of a model.
 
     Args:
         model: its name.
         versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.data_era``, ...
-        visible: the one version that a server loads. Replacing the file is what makes it visible.
+        visibility: which of them a server loads.
+        sums: MD5 by path inside the model's folder, of files that Triton verifies before it loads the model.
     """
     variant = variant_of(model)
     config = triton.ModelConfig(name=model, backend=variant.backend, max_batch_size=MAX_BATCH_SIZE)
     if variant.backend == "tensorrt":
         config.platform = PLATFORM
-    config.version_policy.specific.versions.append(visible)
+    config.version_policy.specific.versions.append(visibility.visible)
     config.input.add(
         name=INPUT_NAME,
         data_type=triton.TYPE_FP32,
@@ -73,7 +126,24 @@ def model_config(model: str, versions: list[Manifest], visible: int) -> triton.M
     for manifest in versions:
         for key, value in _version_parameters(manifest).items():
             config.parameters[f"v{manifest.version}.{key}"].string_value = value
+    for name in Visibility.LISTS:
+        if numbers := getattr(visibility, name):
+            config.parameters[name].string_value = ",".join(map(str, numbers))
+    if sums:
+        agent = config.model_repository_agents.agents.add(name=CHECKSUM_AGENT)
+        agent.parameters.update({f"{CHECKSUM_KEY}{path}": md5 for path, md5 in sums.items()})
     return config
+
+
+def checksums(config: triton.ModelConfig | None) -> dict[str, str]:
+    """Path inside the model's folder -> MD5, of the files that Triton's agent ``checksum`` verifies."""
+    agents = [] if config is None else config.model_repository_agents.agents
+    return {
+        key.removeprefix(CHECKSUM_KEY): md5
+        for agent in agents
+        if agent.name == CHECKSUM_AGENT
+        for key, md5 in agent.parameters.items()
+    }
 
 
 def _accelerate(config: triton.ModelConfig, precision: str) -> None:
@@ -98,7 +168,12 @@ def _accelerate(config: triton.ModelConfig, precision: str) -> None:
 
 def write_config(folder: Path, config: triton.ModelConfig) -> None:
     """Replace a model's config.pbtxt atomically."""
-    write_text(folder / CONFIG_FILE, text_format.MessageToString(config))
+    write_text(folder / CONFIG_FILE, config_text(config))
+
+
+def config_text(config: triton.ModelConfig) -> str:
+    """Content of a config.pbtxt."""
+    return text_format.MessageToString(config)
 
 
 def read_config(folder: Path) -> triton.ModelConfig:
@@ -109,11 +184,24 @@ def read_config(folder: Path) -> triton.ModelConfig:
     """
     path = folder / CONFIG_FILE
     try:
-        return text_format.Parse(path.read_text(), triton.ModelConfig())
+        text = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{folder} has no {CONFIG_FILE}; export the model anew") from None
-    except (text_format.ParseError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} is not a Triton configuration ({error}); export the model anew") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error}); export the model anew") from error
+    return parse_config(text, str(path))
+
+
+def parse_config(text: bytes, place: str) -> triton.ModelConfig:
+    """Read the content of a config.pbtxt.
+
+    Raises:
+        UserError: Triton's protobuf does not parse it.
+    """
+    try:
+        return text_format.Parse(text.decode(), triton.ModelConfig())
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        raise UserError(f"{place} is not a Triton configuration ({error}); export the model anew") from error
 
 
 def _version_parameters(manifest: Manifest) -> dict[str, str]:

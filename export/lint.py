@@ -4,13 +4,13 @@ from pathlib import Path
 
 import onnx
 
-from export.config import model_config, read_config
+from export.config import Visibility, checksums, model_config, read_config
 from export.gate import Replay, slices
 from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
 from export.variants import variant_of
-from lartpc.contract import INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
+from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
 from lartpc.errors import CheckError
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
@@ -24,10 +24,10 @@ def lint_model(repository: Repository, model: str) -> list[str]:
     config = read_config(folder)
     versions = repository.manifests(model)
     numbers = [manifest.version for manifest in versions]
-    visible = list(config.version_policy.specific.versions)
-    if len(visible) != 1 or visible[0] not in numbers:
-        found.append(f"{folder}: config.pbtxt shows versions {visible}, there are {numbers}")
-    elif config != model_config(model, versions, visible[0]):
+    visibility = Visibility.of(config, str(folder / CONFIG_FILE))
+    if visibility.visible not in numbers:
+        found.append(f"{folder}: config.pbtxt shows version {visibility.visible}, there are {numbers}")
+    elif config != model_config(model, versions, visibility, checksums(config)):
         found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
     for output, labels in OUTPUT_LABELS.items():
         path = folder / LABEL_FILES[output]

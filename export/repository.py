@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.config import model_config, read_config, write_config
+from export.config import Visibility, model_config, read_config, write_config
 from lartpc.contract import CONFIG_FILE, LABEL_FILES, OUTPUT_LABELS
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
@@ -108,7 +108,11 @@ class Repository:
 
     def show(self, model: str, number: int) -> None:
         """Make a version the visible one."""
-        write_config(self.root / model, model_config(model, self.manifests(model), number))
+        folder = self.root / model
+        visibility = Visibility(number)
+        if (folder / CONFIG_FILE).exists():
+            visibility = Visibility.of(read_config(folder), str(folder / CONFIG_FILE)).moved_to(number)
+        write_config(folder, model_config(model, self.manifests(model), visibility))
 
     def ensure_known(self, model: str, number: int) -> None:
         """Finish an export that was killed between its files and its configuration."""

@@ -10,9 +10,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from lartpc.errors import UserError
 
+Command = Callable[..., int | None]
 
-def run(function: Callable[..., int | None], args: list[str] | None = None, *, prog: str) -> int:
-    """Parse ``args`` (default: the command line) against ``function`` and call it.
+
+def run(function: Command | dict[str, Command], args: list[str] | None = None, *, prog: str) -> int:
+    """Parse ``args`` (default: the command line) against ``function`` and call it; of several the one named.
 
     Parameters without a default become positional arguments, the others ``--options`` with dashes
     for underscores; one that is False by default becomes a switch. A list without a default takes
@@ -48,15 +50,20 @@ def run(function: Callable[..., int | None], args: list[str] | None = None, *, p
         return report("interrupted", 130)
 
 
-def _command_parser(function: Callable[..., int | None]) -> type:
-    from jsonargparse import ArgumentParser
-
+def _positional_lists(function: Command) -> dict[str, type]:
+    """Name -> type of the items, of each list without a default."""
     hints = get_type_hints(function)
-    lists = {
+    return {
         name: get_args(hints[name])[0]
         for name, parameter in inspect.signature(function).parameters.items()
         if get_origin(hints[name]) is list and parameter.default is parameter.empty
     }
+
+
+def _command_parser(function: Command | dict[str, Command]) -> type:
+    from jsonargparse import ArgumentParser
+
+    lists = {} if isinstance(function, dict) else _positional_lists(function)
 
     class CommandParser(ArgumentParser):
         positional_lists = lists

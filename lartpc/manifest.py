@@ -72,19 +72,42 @@ class Manifest:
         """
         path = folder / MANIFEST_FILE
         try:
-            raw = json.loads(path.read_text())
+            text = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error}); export the version anew") from error
+        return cls.parse(text, str(path), folder.parent.name, folder.name)
+
+    @classmethod
+    def parse(cls, text: bytes, place: str, model: str, version: str) -> "Manifest":
+        """Read the content of a ``manifest.json``.
+
+        Args:
+            text: its content.
+            place: where it lies, for messages.
+            model: name of the folder of its model.
+            version: name of the folder of its version.
+
+        Raises:
+            UserError: it is not a manifest, or one of another version, or names a file elsewhere.
+        """
+        try:
+            raw = json.loads(text)
             raw["tolerances"] = {name: Tolerance(**value) for name, value in raw["tolerances"].items()}
             raw["provenance"] = Provenance(**raw["provenance"])
             manifest = cls(**raw)
-        except FileNotFoundError:
-            raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is not a manifest ({error}); remove {folder}, export anew") from error
-        if (manifest.model, str(manifest.version)) != (folder.parent.name, folder.name):
-            raise UserError(f"{path} is of {manifest.model} version {manifest.version}; export it anew")
-        for name in manifest.files:
-            if Path(name).name != name:
-                raise UserError(f"{path} names {name!r}, which is not a plain file name")
+            names, stages = list(manifest.files), asdict(manifest.provenance).values()
+            whole = MODEL_FILE in names and all(isinstance(stage, dict) for stage in stages)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UserError(f"{place} is not a manifest ({error}); export the version anew") from error
+        if not whole or not all(isinstance(digest, str) for digest in manifest.files.values()):
+            raise UserError(f"{place} is not a manifest; export the version anew")
+        if (manifest.model, str(manifest.version)) != (model, version):
+            raise UserError(f"{place} is of {manifest.model} version {manifest.version}; export it anew")
+        for name in names:
+            if name in ("", ".", "..", MANIFEST_FILE) or set(name) & {"/", "\\", "\0"}:
+                raise UserError(f"{place} names {name!r}, which is not a plain file name")
         return manifest
 
     def check_files(self, folder: Path, besides: Collection[str] = ()) -> None:
@@ -104,6 +127,8 @@ class Manifest:
                 raise CheckError(f"{folder / name} is not in the manifest; remove it")
             if name not in present:
                 raise CheckError(f"{folder / name} is missing; export the version anew")
+            if (folder / name).is_symlink() or not (folder / name).is_file():
+                raise CheckError(f"{folder / name} is a link or a folder; export the version anew")
             if sha256(folder / name) != self.files[name]:
                 raise CheckError(
                     f"{folder / name} differs from its recorded SHA-256; export the version anew"

@@ -39,9 +39,11 @@ class ServerProcess:
 
     Args:
         environment: with the server and its backends.
-        repository: folder of models.
+        repository: folder of models, or a URL that Triton reads, such as s3://http://HOST:PORT/bucket/folder.
         ports: to listen on.
         log_file: for the server's output; default a nameless file that goes with the process.
+        poll_seconds: between two looks of the server at the repository, of which it then loads every model;
+            where not given, it loads what it is asked to.
 
     Attributes:
         id: the name by which this very server answers; its shared memory begins with it too.
@@ -52,15 +54,23 @@ class ServerProcess:
     """
 
     def __init__(
-        self, environment: ServerEnvironment, repository: Path, ports: Ports, log_file: Path | None
+        self,
+        environment: ServerEnvironment,
+        repository: Path | str,
+        ports: Ports,
+        log_file: Path | None,
+        poll_seconds: int | None = None,
     ) -> None:
         self.id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
         self._log = _open_log(log_file)
+        control = ["--model-control-mode=explicit"]
+        if poll_seconds is not None:
+            control = ["--model-control-mode=poll", f"--repository-poll-secs={poll_seconds}"]
         command = [
             str(environment.server),
             f"--id={self.id}",
-            f"--model-repository={repository.absolute()}",
-            "--model-control-mode=explicit",
+            f"--model-repository={repository.absolute() if isinstance(repository, Path) else repository}",
+            *control,
             f"--backend-directory={environment.backends}",
             f"--backend-config=python,shm-region-prefix-name={self.id}",
             "--disable-auto-complete-config",

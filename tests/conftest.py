@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: real events, a network trained on them, its exported repository."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,37 @@ def tiny_server(tiny_repository: Path, server_environment: None) -> Iterator[Tri
     """A real Triton that serves the tiny networks; tests only ask it."""
     with TritonServer(tiny_repository) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Address of a local S3 server, which the environment names with credentials that it does not look at."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(zip(names, ("test", "test", "us-east-1", f"http://{host}:{port}"), strict=True))
+    yield f"{host}:{port}"
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, request: pytest.FixtureRequest) -> str:
+    """URL in a fresh bucket of that server."""
+    import fsspec
+
+    name = f"b{abs(hash(request.node.nodeid)):x}"
+    fsspec.filesystem("s3").mkdir(name)
+    return f"s3://{name}/models"
 
 
 def short_training(data: Path, *options: str) -> list[str]:

@@ -277,7 +277,7 @@ def test_check_passes_a_good_repository(repository: Path, capsys: pytest.Capture
         ("no golden patches", "golden.h5 is missing"),
         ("labels", "does not list track, em, none"),
         ("config", "is not a Triton configuration"),
-        ("hidden", "shows versions [9], there are [1]"),
+        ("hidden", "shows version 9, there are [1]"),
         ("edited config", "is not what an export writes"),
         ("manifest", "is not a manifest"),
         ("hostile manifest", "not a plain file name"),

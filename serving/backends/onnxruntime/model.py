@@ -4,11 +4,13 @@ It serves models whose config.pbtxt says ``backend: "onnxruntime"`` where Triton
 of that name is not installed, and understands the same parameters: ``intra_op_thread_count``,
 ``inter_op_thread_count``, ``execution_mode`` and ``optimization.graph.level``. One is its own:
 ``max_rows_per_run``, the rows of one run of the session. A larger batch is run in slices, which
-bounds the memory of the activations and is faster, because they stay nearer to the caches.
+bounds the memory of the activations and is faster, because they stay nearer to the caches. Weights whose
+SHA-256 is not that of config.pbtxt or of the manifest beside them are not loaded.
 
 Runs in the server's environment: numpy 1, onnxruntime and the standard library only.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
 MAX_ROWS_PER_RUN = 256
+MANIFEST_FILE = "manifest.json"
 
 
 class TritonPythonModel:
@@ -34,6 +37,7 @@ class TritonPythonModel:
         self.outputs = [tensor["name"] for tensor in config["output"]]
         self.batching = config["max_batch_size"] > 0
         self.max_rows = _parameter(config, "max_rows_per_run", MAX_ROWS_PER_RUN, least=1)
+        _check_weights(config, path, args["model_version"])
         self.session = _open_session(config, path)
         self._check_names(path)
 
@@ -104,9 +108,27 @@ class TritonPythonModel:
         )
 
 
-def _open_session(config, path):
+def _check_weights(config, path, version):
+    """Refuse weights that are not those of the configuration and of the manifest beside them."""
     if not path.is_file():
         raise pb_utils.TritonModelException(f"there is no file {path}")
+    known = {"config.pbtxt": config.get("parameters", {}).get(f"v{version}.digest", {}).get("string_value")}
+    manifest = path.with_name(MANIFEST_FILE)
+    if manifest.is_file():
+        try:
+            known[MANIFEST_FILE] = json.loads(manifest.read_text())["files"][path.name]
+        except (ValueError, KeyError, TypeError) as error:
+            raise pb_utils.TritonModelException(f"{manifest} is not a manifest: {error!r}") from error
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for source, expected in known.items():
+        if expected and expected != digest:
+            raise pb_utils.TritonModelException(
+                f"{path} was altered: SHA-256 {digest[:12]}, by {source} {expected[:12]}; fetch it anew"
+            )
+
+
+def _open_session(config, path):
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = _parameter(config, "intra_op_thread_count", 0)

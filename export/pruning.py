@@ -1,0 +1,68 @@
+"""Removing published versions, and keeping some from it."""
+
+from dataclasses import replace
+
+from export.config import Visibility
+from export.published import PublishedModel
+from export.store import Store
+from lartpc.errors import UserError
+from lartpc.manifest import MANIFEST_FILE
+
+
+def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visibility:
+    """Pin a version, or let it go.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    model.manifest(version, store)
+    before = model.visibility
+    assert before is not None
+    numbers = (set(before.pinned) | {version}) if pin else set(before.pinned) - {version}
+    after = replace(before, pinned=tuple(sorted(numbers)))
+    if after != before:
+        model.show(store, after)
+    return after
+
+
+def candidates(model: PublishedModel, keep: int) -> list[int]:
+    """Versions that may go: not visible, not pinned, not where a rollback goes, not among the newest.
+
+    Args:
+        model: as it was read.
+        keep: how many of the newest stay.
+
+    Raises:
+        UserError: ``keep`` is negative.
+    """
+    if keep < 0:
+        raise UserError(f"--keep {keep}: give 0 or more")
+    visibility = model.visibility
+    assert visibility is not None
+    newest = model.versions[len(model.versions) - keep :] if keep else []
+    kept = {visibility.visible, *visibility.pinned, *visibility.history[-1:], *newest}
+    return sorted({*visibility.removing, *(version for version in model.versions if version not in kept)})
+
+
+def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
+    """Remove versions: first from the configuration, which notes that they are going, then their files.
+
+    A removal that was cut off is gone on with by the next one.
+
+    Raises:
+        ConflictError: another publisher has changed the configuration meanwhile; nothing is removed then.
+    """
+    before = model.visibility
+    assert before is not None
+    history = tuple(version for version in before.history if version not in versions)
+    model.show(store, replace(before, history=history, removing=tuple(versions)))
+    for version in versions:
+        folder = f"{model.name}/{version}"
+        names = store.names(folder)
+        for name in sorted(names, key=lambda name: name == MANIFEST_FILE):
+            store.delete(f"{folder}/{name}")
+    left = PublishedModel.read(store, model.name)
+    visibility = left.visibility
+    assert visibility is not None
+    going = tuple(version for version in visibility.removing if version not in versions)
+    left.show(store, replace(visibility, removing=going))

@@ -1,0 +1,152 @@
+"""What travels from a repository to a store, and how it becomes visible there."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.config import Visibility, read_config
+from export.gates import Limits
+from export.published import PublishedModel
+from export.repository import Repository
+from export.store import ConflictError, Store
+from lartpc.contract import CONFIG_FILE, LABEL_FILES
+from lartpc.errors import CheckError
+from lartpc.files import sha256
+from lartpc.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+
+QUICK_GATES = "gates_quick"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One version on its way to a store.
+
+    Attributes:
+        manifest: of the version.
+        files: paths relative to the store -> file here, in the order in which they are written.
+        missing: those that are not at the store yet.
+        shown: which version will be visible; None where the configuration stays as it is.
+        published: the model at the store, as it was read.
+    """
+
+    manifest: Manifest
+    files: dict[str, Path]
+    missing: list[str]
+    shown: Visibility | None
+    published: PublishedModel
+
+    @property
+    def size(self) -> int:
+        """Bytes that travel."""
+        return sum(self.files[path].stat().st_size for path in self.missing)
+
+    @property
+    def config_path(self) -> str:
+        """Where the configuration goes."""
+        return f"{self.manifest.model}/{CONFIG_FILE}"
+
+
+def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str]:
+    """Why the gates that a version was exported under do not let it be published; empty where they do.
+
+    Args:
+        manifest: of the version.
+        limits: that it must keep.
+        gates: name of their file.
+    """
+    title = f"{manifest.model} version {manifest.version}"
+    exported_under = manifest.gate.get("gates", {}).get("name")
+    if exported_under is None:
+        return [f"{title} was exported without gates; export it anew"]
+    if exported_under == QUICK_GATES:
+        return [f"{title} has passed {QUICK_GATES} alone, which is for trainings of minutes"]
+    losses = manifest.gate.get("losses", [])
+    beyond = [
+        f"{loss['figure']} of {loss['of']}, {loss['group']}: {loss['edge']:.2g}, "
+        f"allowed {getattr(limits, loss['figure']):g}"
+        for loss in losses
+        if not loss["edge"] <= getattr(limits, loss["figure"])
+    ]
+    if beyond or not losses:
+        return [f"{title} does not pass {gates}: {'; '.join(beyond) or 'it has no figures'}"]
+    return []
+
+
+def plan(repository: Repository, model: str, store: Store, hold: bool) -> Publication:
+    """What it takes to publish the visible version of a model.
+
+    The manifest goes first: it claims the version's number for its content. config.pbtxt goes last, for it
+    alone makes the version visible.
+
+    Args:
+        repository: here.
+        model: its name.
+        store: where to.
+        hold: leave the visible version as it is, where there is one.
+
+    Raises:
+        CheckError: the version is published with another content.
+    """
+    folder = repository.root / model
+    visible = Visibility.of(read_config(folder), str(folder / CONFIG_FILE)).visible
+    version = folder / str(visible)
+    manifest = Manifest.read(version)
+    files = {f"{model}/{name}": folder / name for name in LABEL_FILES.values()}
+    names = [MANIFEST_FILE, *sorted(manifest.files, key=lambda name: name != MODEL_FILE)]
+    files |= {f"{model}/{visible}/{name}": version / name for name in names}
+    missing = []
+    for path, file in files.items():
+        there = store.sha256(path)
+        if there is None:
+            missing.append(path)
+        elif there != sha256(file):
+            raise _other_content(store, path)
+    published = PublishedModel.read(store, model)
+    return Publication(manifest, files, missing, _shown(published, visible, hold), published)
+
+
+def _shown(published: PublishedModel, version: int, hold: bool) -> Visibility | None:
+    """The new visibility; None where the version is known, as after a rollback, which stays."""
+    before = published.visibility
+    if before is None:
+        return Visibility(version)
+    if version in published.versions:
+        return None
+    return before if hold or version < before.visible else before.moved_to(version)
+
+
+def publish_version(
+    publication: Publication,
+    store: Store,
+    checksum_agent: bool,
+    watch: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> None:
+    """Send what is missing, hash it as it lies there, and replace the configuration.
+
+    Raises:
+        CheckError: another publisher was faster, or what lies there is not what was sent.
+    """
+    for path in watch(publication.missing):
+        content = publication.files[path].read_bytes()
+        with suppress(FileExistsError):  # another publisher sends the same, or something else
+            store.create(path, content)
+        if store.sha256(path) != hashlib.sha256(content).hexdigest():
+            raise _other_content(store, path)
+    if publication.shown is None:
+        return
+    manifest = publication.manifest
+    sums = {}
+    if checksum_agent:
+        weights = f"{manifest.version}/{MODEL_FILE}"
+        content = publication.files[f"{manifest.model}/{weights}"].read_bytes()
+        sums[weights] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    publication.published.show(store, publication.shown, manifest, sums)
+
+
+def _other_content(store: Store, path: str) -> CheckError:
+    return ConflictError(
+        f"{store.place(path)} is there already with another content; a published version never changes: "
+        "export under a new version"
+    )

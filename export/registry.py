@@ -1,0 +1,197 @@
+"""``python -m export.registry``: which versions are published where, and which of them servers load."""
+
+from typing import TYPE_CHECKING
+
+from lartpc.command import Command, run, say
+from lartpc.errors import CheckError
+
+if TYPE_CHECKING:
+    from export.published import PublishedModel
+    from export.store import Store
+
+PROG = "python -m export.registry"
+
+
+def list_versions(target: str, model: str | None = None) -> None:
+    """List the published versions side by side: visible or not, precision, physics, where from.
+
+    Args:
+        target: folder or URL that was published to.
+        model: this model only.
+    """
+    from rich.table import Table
+
+    store, models = _open(target, model)
+    table = Table(
+        "model", "version", "", "digest", "gates", "AUC t/s", "AUC Michel", "data era", "checkpoint", "commit"
+    )
+    for published in models:
+        visibility = published.visibility
+        for version in published.versions:
+            manifest = published.manifests[version]
+            training, made = manifest.provenance.training, manifest.provenance.export
+            marks = ["visible"] if visibility and version == visibility.visible else []
+            marks += ["pinned"] if visibility and version in visibility.pinned else []
+            metrics = (manifest.metrics.get(name) for name in ("track_shower_auc", "michel_auc"))
+            table.add_row(
+                published.name,
+                str(version),
+                ", ".join(marks),
+                manifest.digest[:12],
+                str(manifest.gate.get("gates", {}).get("name", "none")),
+                *("" if value is None else f"{value:.4f}" for value in metrics),
+                str(training.get("era", "")),
+                str(training.get("checkpoint_sha256", ""))[:12],
+                str(made.get("git_commit", "")),
+            )
+    say(table)
+    say(f"next: {PROG} verify {store.name}")
+
+
+def show(target: str, model: str, version: int) -> None:
+    """Print everything that is known of a version: its manifest.
+
+    Args:
+        target: folder or URL that was published to.
+        model: its name.
+        version: its number.
+    """
+    import json
+    from dataclasses import asdict
+
+    store, (published,) = _open(target, model)
+    manifest = published.manifest(version, store)
+    say(json.dumps(asdict(manifest), indent=2, sort_keys=True).replace("[", r"\["))
+
+
+def verify(target: str, model: str | None = None) -> None:
+    """Read every published file back and compare its SHA-256 with the manifest; exit code 1 where it differs.
+
+    Args:
+        target: folder or URL that was published to.
+        model: this model only.
+    """
+    from rich.progress import track
+
+    from export import published as registry
+
+    store, models = _open(target, model)
+    failures, checked = [], 0
+    for published in track(models, "hashing", transient=True):
+        if published.visibility and published.visibility.visible not in published.versions:
+            visible = published.visibility.visible
+            failures.append(f"{store.place(published.name)} shows version {visible}, which is missing")
+        for version in published.versions:
+            checked += 1
+            try:
+                registry.verify(store, published.name, published.manifests[version])
+            except CheckError as error:
+                failures.append(str(error))
+        for version in sorted(set(published.manifests) - set(published.versions)):
+            say(f"{store.place(published.name)}: version {version} is not whole; publish it again")
+    if failures:
+        raise CheckError("; ".join(failures))
+    say(f"{checked} versions of {len(models)} models lie there as they were published")
+
+
+def promote(target: str, model: str, version: int) -> None:
+    """Make a published version the one that servers load.
+
+    Args:
+        target: folder or URL that was published to.
+        model: its name.
+        version: its number.
+    """
+    from export.published import promoted
+
+    store, (published,) = _open(target, model)
+    after = promoted(store, published, version)
+    say(f"{model}: version {after.visible} is visible; to go back: {PROG} rollback {target} {model}")
+
+
+def rollback(target: str, model: str) -> None:
+    """Make the version visible that was so before.
+
+    Args:
+        target: folder or URL that was published to.
+        model: its name.
+    """
+    from export.published import rolled_back
+
+    store, (published,) = _open(target, model)
+    after = rolled_back(store, published)
+    say(f"{model}: version {after.visible} is visible again")
+
+
+def pin(target: str, model: str, version: int, remove: bool = False) -> None:
+    """Keep a version from being pruned, for instance one that a production asks for by number.
+
+    Args:
+        target: folder or URL that was published to.
+        model: its name.
+        version: its number.
+        remove: let it be pruned again.
+    """
+    from export.pruning import pinned
+
+    store, (published,) = _open(target, model)
+    after = pinned(store, published, version, not remove)
+    say(f"{model}: pinned versions {', '.join(map(str, after.pinned)) or 'none'}")
+
+
+def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = False) -> None:
+    """Remove old versions, never one that servers load, that is pinned, or that a rollback would go to.
+
+    Args:
+        target: folder or URL that was published to.
+        keep: how many of the newest versions stay besides.
+        model: this model only.
+        dry_run: print what would be removed and remove nothing.
+    """
+    from export.pruning import candidates, remove
+
+    store, models = _open(target, model)
+    for published in models:
+        versions = candidates(published, keep)
+        numbers = ", ".join(map(str, versions)) or "none"
+        if dry_run:
+            say(f"{published.name}: would remove versions {numbers}")
+            continue
+        if versions:
+            remove(store, published, versions)
+        say(f"{published.name}: removed versions {numbers}")
+
+
+def _open(target: str, model: str | None) -> tuple["Store", list["PublishedModel"]]:
+    from export.published import published_models
+    from export.store import open_store
+    from lartpc.errors import UserError
+
+    store = open_store(target)
+    models = published_models(store)
+    if model is not None:
+        known = ", ".join(published.name for published in models)
+        models = [published for published in models if published.name == model]
+        if not models:
+            raise UserError(f"{target} has no model {model!r}; it has {known}")
+    return store, models
+
+
+COMMANDS: dict[str, Command] = {
+    "list": list_versions,
+    "show": show,
+    "verify": verify,
+    "promote": promote,
+    "rollback": rollback,
+    "pin": pin,
+    "prune": prune,
+}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(COMMANDS, args, prog=PROG)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,130 @@
+"""The registry of published versions: list, show, verify, promote, roll back, pin, prune."""
+
+from pathlib import Path
+
+import pytest
+
+from export.pruning import remove
+from export.publish import main as publish
+from export.published import PublishedModel
+from export.registry import main as registry
+from export.store import ConflictError, FolderStore, open_store
+from tests.published_repository import MODEL, add
+from tests.test_export_publish import visible
+
+
+@pytest.fixture(params=["folder", "s3"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Versions 1 to 5 of a model, 5 visible."""
+    place = str(tmp_path / "published")
+    if request.param == "s3":
+        place = request.getfixturevalue("bucket")
+    for number in range(1, 6):
+        add(tmp_path / "source", number)
+        assert publish([str(tmp_path / "source"), place]) == 0
+    return place
+
+
+def versions(target: str) -> list[int]:
+    return PublishedModel.read(open_store(target), MODEL).versions
+
+
+def test_versions_stand_side_by_side(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert registry(["list", target]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if MODEL in line]
+    assert len(lines) == 5
+    assert "visible" in lines[4] and "visible" not in "".join(lines[:4])
+    assert "0.9850" in lines[4] and "2021" in lines[4] and "gates" in lines[4]
+    assert registry(["show", target, MODEL, "2"]) == 0
+    assert '"version": 2' in capsys.readouterr().out
+    assert registry(["show", target, MODEL, "9"]) == 2
+    assert "has no version 9; there are 1, 2, 3, 4, 5" in capsys.readouterr().err
+    assert registry(["list", target, "--model=other"]) == 2
+    assert f"has no model 'other'; it has {MODEL}" in capsys.readouterr().err
+
+
+def test_an_altered_or_missing_file_is_found(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(target)
+    path = f"{MODEL}/3/model.onnx"
+    found = store.read(path)
+    assert found is not None
+    store.replace(path, b"altered", found[1])
+    store.delete(f"{MODEL}/2/golden.h5")
+    assert registry(["verify", target]) == 1
+    said = capsys.readouterr().err
+    assert "3/model.onnx differs from its recorded SHA-256" in said and "2/golden.h5 is missing" in said
+    assert registry(["promote", target, MODEL, "3"]) == 1
+    assert visible(target) == 5
+
+
+def test_a_rollback_goes_to_what_was_visible_before(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry(["promote", target, MODEL, "2"]) == 0
+    assert registry(["promote", target, MODEL, "2"]) == 0
+    assert registry(["promote", target, MODEL, "4"]) == 0
+    for expected in (2, 5, 3, 1):
+        assert registry(["rollback", target, MODEL]) == 0
+        assert visible(target) == expected
+    assert registry(["rollback", target, MODEL]) == 2
+    assert "no other version was visible before 1" in capsys.readouterr().err
+
+
+def test_pruning_spares_what_is_served_pinned_new_or_next_in_a_rollback(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert registry(["pin", target, MODEL, "1"]) == 0
+    assert registry(["promote", target, MODEL, "3"]) == 0
+    assert registry(["prune", target, "--keep=0", "--dry-run"]) == 0
+    assert "would remove versions 2, 4" in capsys.readouterr().out
+    assert versions(target) == [1, 2, 3, 4, 5]
+    assert registry(["prune", target, "--keep=2"]) == 0
+    assert versions(target) == [1, 3, 4, 5]
+    assert open_store(target).names(f"{MODEL}/2") == []
+    assert registry(["prune", target, "--keep=0"]) == 0
+    assert versions(target) == [1, 3, 5]
+    assert registry(["pin", target, MODEL, "1", "--remove"]) == 0
+    assert registry(["prune", target, "--keep=0"]) == 0
+    assert versions(target) == [3, 5]
+    assert registry(["verify", target]) == 0
+    assert registry(["rollback", target, MODEL]) == 0
+    assert registry(["rollback", target, MODEL]) == 2
+    assert registry(["prune", target, "--keep=-1"]) == 2
+
+
+class Breaks(FolderStore):
+    """A folder of which the connection breaks after some deletions."""
+
+    left = 1
+
+    def delete(self, path: str) -> None:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        super().delete(path)
+
+
+def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
+    for number in range(1, 4):
+        add(tmp_path / "source", number)
+        assert publish([str(tmp_path / "source"), str(tmp_path / "published")]) == 0
+    store = Breaks(tmp_path / "published")
+    with pytest.raises(KeyboardInterrupt):
+        remove(store, PublishedModel.read(store, MODEL), [1])
+    assert versions(str(tmp_path / "published")) == [2, 3]
+    assert registry(["verify", str(tmp_path / "published")]) == 0
+    assert registry(["prune", str(tmp_path / "published")]) == 0
+    assert store.names(MODEL) == ["2", "3", "config.pbtxt", "labels_em_trk_none.txt", "labels_michel.txt"]
+
+
+def test_a_change_between_reading_and_writing_is_not_overwritten(target: str) -> None:
+    store = open_store(target)
+    early = PublishedModel.read(store, MODEL)
+    assert registry(["promote", target, MODEL, "2"]) == 0
+    with pytest.raises(ConflictError, match="changed meanwhile by another publisher"):
+        remove(store, early, [3])
+    assert versions(target) == [1, 2, 3, 4, 5] and visible(target) == 2
+
+
+def test_an_empty_place_says_how_to_fill_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry(["list", str(tmp_path)]) == 2
+    assert "publish: python -m export.publish" in capsys.readouterr().err
