@@ -1,16 +1,45 @@
 """Served answers against the golden patches of a version."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from client.triton import TritonClassifier
-from lartpc.errors import CheckError
+from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.parity import Parity, compare
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What must have answered; None where anything may.
+
+    Attributes:
+        digest: SHA-256 of the weights, or its beginning.
+        version: of the model.
+        data_era: ADC era of the training data.
+    """
+
+    digest: str | None = None
+    version: int | None = None
+    data_era: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.digest is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.digest):
+            raise UserError(f"--require-digest {self.digest}: give 8 to 64 hexadecimal digits of a SHA-256")
+
+    def unmet(self, version: int, digest: str, data_era: str) -> Iterator[str]:
+        """What of it does not hold, in words."""
+        if self.version not in (None, version):
+            yield f"version {version} answered, --require-version wants {self.version}"
+        if self.digest is not None and not digest.startswith(self.digest):
+            yield f"digest {digest[:12]} answered, --require-digest wants {self.digest[:12]}"
+        if self.data_era not in (None, data_era):
+            yield f"data era {data_era} answered, --require-data-era wants {self.data_era}"
 
 
 @dataclass(frozen=True)
@@ -20,6 +49,8 @@ class Comparison:
     Attributes:
         model: its name.
         version: its version.
+        digest: SHA-256 of the weights, as the server says it.
+        data_era: ADC era of the training data, as the server says it.
         protocol: grpc or http.
         megabytes: size of the weights, in MB.
         parity: differences from the reference outputs, and decisions that flipped.
@@ -30,6 +61,8 @@ class Comparison:
 
     model: str
     version: int
+    digest: str
+    data_era: str
     protocol: str
     megabytes: float
     parity: Parity
@@ -38,12 +71,15 @@ class Comparison:
     faults: tuple[str, ...]
 
 
-def compare_version(classifier: TritonClassifier, repository: Path) -> Comparison:
+def compare_version(
+    classifier: TritonClassifier, repository: Path, demands: Demands = Demands()
+) -> Comparison:
     """Ask a version for its golden patches and compare with the reference outputs.
 
     Args:
         classifier: the served version.
         repository: folder that holds ``model/version/`` with manifest and golden patches.
+        demands: what must answer.
 
     Raises:
         UserError: the repository does not hold that version.
@@ -59,20 +95,20 @@ def compare_version(classifier: TritonClassifier, repository: Path) -> Compariso
     classifier.classify(golden.patches)  # timed the second time: the first one may warm the server up
     seconds = time.perf_counter() - start
     parity = compare(outputs, golden.outputs)
+    digest, data_era = classifier.parameter("digest"), classifier.parameter("data_era")
+    faults = parity.beyond(manifest.tolerances, manifest.class_agreement)
+    if digest != manifest.digest:
+        faults.append(f"the server's digest {digest[:12]} is not the manifest's {manifest.digest[:12]}")
+    faults += demands.unmet(classifier.version, digest, data_era)
     return Comparison(
         model=classifier.model,
         version=classifier.version,
+        digest=digest,
+        data_era=data_era,
         protocol=classifier.connection.protocol,
         megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
         parity=parity,
         patches_per_s=parity.hits / seconds,
         metrics=manifest.metrics,
-        faults=tuple(_faults(classifier, manifest, parity)),
+        faults=tuple(faults),
     )
-
-
-def _faults(classifier: TritonClassifier, manifest: Manifest, parity: Parity) -> Iterator[str]:
-    yield from parity.beyond(manifest.tolerances, manifest.class_agreement)
-    served = classifier.parameter("digest")
-    if served != manifest.digest:
-        yield f"the server's digest {served[:12]} is not the manifest's {manifest.digest[:12]}"

@@ -21,6 +21,9 @@ def parity(
     model: str | None = None,
     repository: Path = Path("model_repository"),
     local: bool = False,
+    require_digest: str | None = None,
+    require_version: int | None = None,
+    require_data_era: str | None = None,
 ) -> None:
     """Compare every served version's answers to its golden patches with the reference outputs.
 
@@ -33,13 +36,17 @@ def parity(
         model: compare this model only.
         repository: folder of the models, for golden patches and manifests.
         local: start the embedded server on the repository for this comparison.
+        require_digest: SHA-256 of the weights that must answer, or its first 8 digits or more.
+        require_version: version that must answer.
+        require_data_era: ADC era of the training data that must answer, such as 2021.
     """
     from rich.console import Console
 
-    from client.comparison import compare_version
+    from client.comparison import Demands, compare_version
     from client.server import connections
     from client.triton import TritonClassifier
 
+    demands = Demands(require_digest, require_version, require_data_era)
     comparisons = []
     with (
         Console(stderr=True).status("Asking the server ...") as status,
@@ -50,7 +57,7 @@ def parity(
                 for version in versions:
                     status.update(f"{name} version {version} over {connection} ...")
                     classifier = TritonClassifier(connection, name, version)
-                    comparisons.append(compare_version(classifier, repository))
+                    comparisons.append(compare_version(classifier, repository, demands))
     comparisons.sort(key=lambda row: (row.model, row.version))
     Console(width=max(Console().width, TABLE_WIDTH)).print(_table(comparisons))
     if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
@@ -88,7 +95,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("model", "version", "via"):
+    for heading in ("model", "version", "digest", "era", "via"):
         table.add_column(heading, no_wrap=True)
     for heading in (
         "size\nMB",
@@ -108,6 +115,8 @@ def _table(comparisons: list["Comparison"]) -> Any:
         table.add_row(
             row.model,
             str(row.version),
+            row.digest[:12],
+            row.data_era,
             row.protocol,
             f"{row.megabytes:.1f}",
             *(f"{value:.1e}" for value in differences),

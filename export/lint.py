@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from export.config import Visibility, checksums, model_config, read_config
 from export.gate import Replay, slices
@@ -11,7 +12,7 @@ from export.repository import Repository
 from export.triton_release import check_release
 from export.variants import variant_of
 from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
-from lartpc.errors import CheckError
+from lartpc.errors import CheckError, UserError
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.parity import Parity, compare
@@ -60,7 +61,10 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
 
 
 def _check_contract(path: Path) -> None:
-    model = onnx.load(path)
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError) as error:
+        raise UserError(f"{path} is not an ONNX graph ({error}); export the version anew") from error
     check_release(model, str(path))
     graph = model.graph
     names = [value.name for value in graph.output]

@@ -96,7 +96,8 @@ class FolderStore(Store):
     def create(self, path: str, content: bytes) -> None:
         """See the base class."""
         file = self._inside(path)
-        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        model, *rest = path.split("/")  # a part that a killed publisher leaves lies outside of the version
+        part = self.root / model / f".{'.'.join(rest)}.{os.getpid()}.part"
         with self._errors(path):
             file.parent.mkdir(parents=True, exist_ok=True)
             try:

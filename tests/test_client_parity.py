@@ -4,16 +4,16 @@ import re
 import shutil
 
 import numpy as np
-import onnx
 import pytest
 
 from client.parity import main
 from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE
 from lartpc.parity import compare
 from serving.triton import TritonServer
-from tests.serving_repository import model_config, tiny_network, write_config, write_model
+from tests.serving_repository import model_config, write_config, write_model
 
 
 def url_of(server, protocol):
@@ -32,7 +32,8 @@ def test_every_version_of_a_good_model_passes(tiny_server, tiny_repository, prot
     options = [*url_of(tiny_server, protocol), "--model=emtrkmichel_fp32", f"--repository={tiny_repository}"]
     assert main(options) == 0
     text = capsys.readouterr().out
-    rows = re.findall(r"emtrkmichel_fp32\s+(\d)\s+(\w+) .* 0 0 0 0 0 +0\.9870 +0\.9540 .* (\w+) *\n", text)
+    row = r"emtrkmichel_fp32\s+(\d)\s+[0-9a-f]{12}\s+2021\s+(\w+) .* 0 0 0 0 0 +0\.9870 +0\.9540 .* (\w+) *\n"
+    rows = re.findall(row, text)
     assert rows == [("1", protocol, "pass"), ("2", protocol, "pass")]
     assert "next: python -m client.classify" in text
 
@@ -44,21 +45,43 @@ def test_a_server_started_for_it_is_asked_over_both_protocols(tmp_path, server_e
     assert capsys.readouterr().out.count("pass") == 4
 
 
-def test_wrong_weights_and_a_wrong_digest_are_found(tmp_path, server_environment, capsys):
-    folder = write_model(tmp_path, "emtrkmichel_fp32")
-    altered = write_model(tmp_path, "emtrkmichel_int8")
-    onnx.save(tiny_network(seed=7), folder / "1" / MODEL_FILE)
-    config = model_config(altered, (1,))
-    config.parameters["v1.digest"].string_value = "0" * 64
-    write_config(altered, config)
-    assert main(["--local", f"--repository={tmp_path}"]) == 1
+def test_other_weights_than_the_manifests_are_found(tmp_path, server_environment, capsys):
+    """The server holds weights that are whole and not the ones that were exported."""
+    folder = write_model(tmp_path / "served", "emtrkmichel_fp32", versions=(7,))
+    (folder / "7").rename(folder / "1")
+    write_config(folder, model_config(folder, (1,)))
+    write_model(tmp_path / "exported", "emtrkmichel_fp32")
+    with TritonServer(tmp_path / "served") as server:
+        assert main([*url_of(server, "grpc"), f"--repository={tmp_path / 'exported'}"]) == 1
     captured = capsys.readouterr()
-    assert captured.out.count("FAIL") == 2
+    assert captured.out.count("FAIL") == 1
     error = next(line for line in captured.err.splitlines() if line.startswith("error: "))
     assert re.search(
-        r"emtrkmichel_fp32 version 1 over grpc: max \|dp\| of em_trk_none_netout/Softmax is", error
+        r"emtrkmichel_fp32 version 1 over grpc: .*max \|dp\| of em_trk_none_netout/Softmax is", error
     )
-    assert re.search(r"emtrkmichel_int8 version 1 over grpc: the server's digest 0{12} is not", error)
+    assert re.search(r"the server's digest [0-9a-f]{12} is not the manifest's", error)
+
+
+def test_what_answers_can_be_demanded(tiny_server, tiny_repository, capsys):
+    asked = [
+        *url_of(tiny_server, "grpc"), "--model=emtrkmichel_int8", f"--repository={tiny_repository}"
+    ]  # fmt: skip
+    digest = sha256(tiny_repository / "emtrkmichel_int8" / "1" / MODEL_FILE)
+    met = [f"--require-digest={digest[:10]}", "--require-version=1", "--require-data-era=2021"]
+    assert main([*asked, *met]) == 0
+    assert digest[:12] in capsys.readouterr().out
+    for option, message in (
+        (
+            f"--require-digest={'0' * 64}",
+            f"digest {digest[:12]} answered, --require-digest wants 0000",
+        ),
+        ("--require-version=2", "version 1 answered, --require-version wants 2"),
+        ("--require-data-era=2018", "data era 2021 answered, --require-data-era wants 2018"),
+    ):
+        assert main([*asked, *met, option]) == 1
+        assert message in only_error(capsys)
+    assert main([*asked, "--require-digest=latest"]) == 2
+    assert "give 8 to 64 hexadecimal digits" in only_error(capsys)
 
 
 def test_another_models_contract_is_exit_code_1(tiny_server, tiny_repository, capsys):

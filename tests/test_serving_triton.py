@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from lartpc.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MODEL_FILE
+from lartpc.manifest import MANIFEST_FILE, MODEL_FILE
 from serving.process import SHARED_MEMORY
 from serving.triton import TritonServer
 from tests.serving_repository import (
@@ -145,8 +145,9 @@ def test_a_promotion_is_followed_and_a_broken_one_is_not(tmp_path, caplog):
         write_model(tmp_path, "emtrkmichel_int8")
         assert server.follow_repository() == ["emtrkmichel_int8"]
         write_version(folder, 3)
-        (folder / "3" / MODEL_FILE).write_text("no network")
         write_config(folder, model_config(folder, (3,)))
+        whole = (folder / "3" / MODEL_FILE).read_bytes()
+        (folder / "3" / MODEL_FILE).write_text("no network")
         with caplog.at_level(logging.WARNING):
             assert server.follow_repository() == []
         assert "cannot load emtrkmichel_fp32" in caplog.text
@@ -155,7 +156,7 @@ def test_a_promotion_is_followed_and_a_broken_one_is_not(tmp_path, caplog):
         assert server.follow_repository() == [], "the same fault is reported once"
         server._unload(folder.name)
         assert server.heal() == [], "what cannot be loaded is tried, and the server goes on"
-        shutil.copy(folder / "2" / MODEL_FILE, folder / "3" / MODEL_FILE)
+        (folder / "3" / MODEL_FILE).write_bytes(whole)
         assert server.heal() == ["emtrkmichel_fp32"]
         assert server.versions()["emtrkmichel_fp32"] == [3]
         (folder / "config.pbtxt").write_text("half a conf")
@@ -195,6 +196,8 @@ def test_models_that_need_a_gpu_are_left_out_and_named(tmp_path):
 def test_a_model_that_does_not_load_gives_the_servers_reason(tmp_path):
     folder = write_model(tmp_path, "emtrkmichel_fp32")
     (folder / "1" / MODEL_FILE).write_text("no network")
+    (folder / "1" / MANIFEST_FILE).unlink()
+    write_config(folder, model_config(folder, (1,)))
     server = TritonServer(tmp_path)
     with pytest.raises(CheckError, match="cannot load emtrkmichel_fp32: .*Protobuf parsing failed"):
         server.__enter__()
@@ -254,3 +257,20 @@ def test_the_server_ends_with_a_parent_that_is_killed(tmp_path):
         time.sleep(0.2)
     assert processes_of_group(group) == {}
     assert list(SHARED_MEMORY.glob(f"{identifier}*")) == []
+
+
+def test_altered_weights_are_not_loaded(tmp_path):
+    folder = write_model(tmp_path, "emtrkmichel_fp32")
+    weights = folder / "1" / MODEL_FILE
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    with (
+        pytest.raises(CheckError, match="was altered: SHA-256 .*, by config.pbtxt"),
+        TritonServer(tmp_path),
+    ):
+        pass
+    write_config(folder, model_config(folder, (1,)))
+    with (
+        pytest.raises(CheckError, match="was altered: SHA-256 .*, by manifest.json"),
+        TritonServer(tmp_path),
+    ):
+        pass
