@@ -7,7 +7,7 @@ TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py training/*.
 REPORT := training/evaluate.py $(wildcard training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run test lint validate trt-check bench report lock clean
+.PHONY: help install run test lint validate trt-check bench publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -63,6 +63,22 @@ bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kep
 	$(RUN) benchmarks.export
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
+
+# what make publish takes: a checkpoint, a folder or URL, and where given gates, a repository, options
+REPOSITORY ?= model_repository
+SUMMARY ?= runs/release.md
+EXPORT = $(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) $(if $(GATES),--gates $(GATES))
+
+publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check, publish, and write what is there
+	@test -n "$(CHECKPOINT)" -a -n "$(TARGET)" || { echo 'make publish CHECKPOINT=runs/NAME/calibrated.ckpt TARGET=URL' >&2; exit 2; }
+	$(EXPORT)
+	$(EXPORT) --backend tensorrt --on-server
+	$(RUN) export.check $(REPOSITORY)
+	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(if $(GATES),--gates $(GATES)) $(PUBLISH_OPTIONS)
+	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))
+
+soak: install  ## the tests that take long: a kill at every write of export and publish, thousands of damaged files
+	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/test_export_faults.py
 
 include benchmarks/report.mk
 

@@ -1,30 +1,43 @@
 """``python -m export.registry``: which versions are published where, and which of them servers load."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lartpc.command import Command, run, say
 from lartpc.errors import CheckError
+from lartpc.files import write_text
 
 if TYPE_CHECKING:
     from export.published import PublishedModel
     from export.store import Store
 
 PROG = "python -m export.registry"
+COLUMNS = (
+    "model",
+    "version",
+    "",
+    "digest",
+    "gates",
+    "AUC t/s",
+    "AUC Michel",
+    "data era",
+    "checkpoint",
+    "commit",
+)
 
 
-def list_versions(target: str, model: str | None = None) -> None:
+def list_versions(target: str, model: str | None = None, markdown: Path | None = None) -> None:
     """List the published versions side by side: visible or not, precision, physics, where from.
 
     Args:
         target: folder or URL that was published to.
         model: this model only.
+        markdown: file to write the table to as well, for a release's summary.
     """
     from rich.table import Table
 
     store, models = _open(target, model)
-    table = Table(
-        "model", "version", "", "digest", "gates", "AUC t/s", "AUC Michel", "data era", "checkpoint", "commit"
-    )
+    rows = []
     for published in models:
         visibility = published.visibility
         for version in published.versions:
@@ -33,18 +46,26 @@ def list_versions(target: str, model: str | None = None) -> None:
             marks = ["visible"] if visibility and version == visibility.visible else []
             marks += ["pinned"] if visibility and version in visibility.pinned else []
             metrics = (manifest.metrics.get(name) for name in ("track_shower_auc", "michel_auc"))
-            table.add_row(
-                published.name,
-                str(version),
-                ", ".join(marks),
-                manifest.digest[:12],
-                str(manifest.gate.get("gates", {}).get("name", "none")),
-                *("" if value is None else f"{value:.4f}" for value in metrics),
-                str(training.get("era", "")),
-                str(training.get("checkpoint_sha256", ""))[:12],
-                str(made.get("git_commit", "")),
+            rows.append(
+                (
+                    published.name,
+                    str(version),
+                    ", ".join(marks),
+                    manifest.digest[:12],
+                    str(manifest.gate.get("gates", {}).get("name", "none")),
+                    *("" if value is None else f"{value:.4f}" for value in metrics),
+                    str(training.get("era", "")),
+                    str(training.get("checkpoint_sha256", ""))[:12],
+                    str(made.get("git_commit", "")),
+                )
             )
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*row)
     say(table)
+    if markdown is not None:
+        lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]
+        write_text(markdown, "\n".join([f"Published at {store.name}:", "", *lines, ""]))
     say(f"next: {PROG} verify {store.name}")
 
 
