@@ -58,7 +58,7 @@ def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
     model.show(store, replace(before, history=history, removing=tuple(versions)))
     for version in versions:
         folder = f"{model.name}/{version}"
-        names = store.names(folder)
+        names = {*store.names(folder), MANIFEST_FILE}  # the last one takes an empty folder with it
         for name in sorted(names, key=lambda name: name == MANIFEST_FILE):
             store.delete(f"{folder}/{name}")
     left = PublishedModel.read(store, model.name)

@@ -116,6 +116,20 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     assert store.names(MODEL) == ["2", "3", "config.pbtxt", "labels_em_trk_none.txt", "labels_michel.txt"]
 
 
+def test_an_empty_folder_that_a_removal_left_goes_too(tmp_path: Path) -> None:
+    """A process that is killed after the last file of a version leaves its folder."""
+    for number in range(1, 4):
+        add(tmp_path / "source", number)
+        assert publish([str(tmp_path / "source"), str(tmp_path / "published")]) == 0
+    store = Breaks(tmp_path / "published")
+    with pytest.raises(KeyboardInterrupt):
+        remove(store, PublishedModel.read(store, MODEL), [1])
+    for file in (tmp_path / "published" / MODEL / "1").iterdir():
+        file.unlink()
+    assert registry(["prune", str(tmp_path / "published")]) == 0
+    assert "1" not in store.names(MODEL)
+
+
 def test_a_change_between_reading_and_writing_is_not_overwritten(target: str) -> None:
     store = open_store(target)
     early = PublishedModel.read(store, MODEL)
