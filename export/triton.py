@@ -47,18 +47,14 @@ def export(
     from rich.console import Console
     from rich.progress import track
 
-    from export.gate import golden_tolerances, measure, read_gate_sample, reference_of
+    from export.exporter import Exporter
+    from export.gate import read_gate_sample, reference_of
     from export.gates import GATES, read_gates
-    from export.onnx_graph import fp32_graph, with_metadata
-    from export.physics_gate import judge_physics
     from export.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
-    from export.precision import rewrite
-    from export.repository import Repository, Version
+    from export.repository import Repository
     from export.triton_release import RELEASE
     from export.variants import VARIANTS, variants_of
-    from lartpc.parity import Outputs, Parity
     from training.checkpoint import latest_checkpoint, load_checkpoint
-    from training.metrics import physics_metrics
 
     if on_server and backend != "tensorrt":
         raise UserError("--on-server says where a plan is built; give --backend tensorrt with it")
@@ -69,67 +65,33 @@ def export(
     target = Repository(repository)
     limits = read_gates(gates or GATES)
     say(f"reading {trained.path} and {trained.gate_path.name}")
-    kinds, learnt = offered(trained, precision), None
-    if trained.quantised:
-        from training.quantised import learnt_scales
-
-        learnt = learnt_scales(trained.network.network)
+    variants = variants_of(offered(trained, precision), backend)
     watch = partial(track, description="reference answers", transient=True)
     sample = read_gate_sample(trained, reference_of(trained, reference), watch)
-    golden = sample.golden()
-    fp32 = fp32_graph(trained)
-    measured: dict[bytes, tuple[Parity, Outputs]] = {}
-    for variant in variants_of(kinds, backend):
+    exporter = Exporter(trained, sample, limits, plans)
+    family = [variant.model(trained.name) for variant in VARIANTS]
+    for variant in variants:
         start = perf_counter()
-        kind, model = variant.precision, variant.model(trained.name)
-        graph = with_metadata(rewrite(fp32, variant, sample.calibration, learnt), trained, kind)
-        weights = graph.SerializeToString(deterministic=True)
-        present = target.version_of_weights(model, weights, plans.engine)
-        if present is not None:
-            target.ensure_known(model, present)
-            say(f"{model}: version {present} holds exactly these weights; nothing written")
-            number = present
+        graph = exporter.graph(variant)
+        model = graph.model
+        number = target.version_of_weights(model, graph.weights, plans.engine)
+        if number is not None:
+            target.ensure_known(model, number)
+            say(f"{model}: version {number} holds exactly these weights; nothing written")
             continue
-        held_out = sample.held_out
-        if weights not in measured:
-            with Console(stderr=True).status(f"{model}: answering {len(held_out):,} held-out patches"):
-                measured[weights] = measure(weights, sample)
-        parity, answers = measured[weights]
-        verdict = judge_physics(answers, sample.reference, held_out, limits.limits[kind])
+        with Console(stderr=True).status(f"{model}: answering {len(sample.held_out):,} held-out patches"):
+            parity, _ = exporter.answers(graph)
+            verdict = exporter.judge(graph)
         say(losses_table(f"{model} against FP32, gates {limits.name}", verdict))
         if verdict.failures:
             raise CheckError(f"{model} fails its gates: {'; '.join(verdict.failures)}")
-        tolerances, class_agreement = golden_tolerances(weights, golden, limits.limits[kind])
-        hits = held_out.is_hit
-        of_hits = {name: values[hits] for name, values in answers.items()}
-        metrics = physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits])
-        number = target.version_for(
-            trained.provenance.training["checkpoint_sha256"],
-            model,
-            (other.model(trained.name) for other in VARIANTS),
-        )
-        made = {"precision": kind, "opset": graph.opset_import[0].version, "container": RELEASE.container}
-        if kind == "int8":
-            made["scales"] = "learnt" if learnt else "calibrated"
-        if plans.engine:
-            made["engine"] = plans.engine
-        target.add(
-            Version(
-                model=model,
-                precision=kind,
-                weights=weights,
-                golden=golden,
-                tolerances=tolerances,
-                class_agreement=class_agreement,
-                gate={**parity.as_record(), "gates": limits.record(kind), **verdict.record()},
-                metrics=metrics,
-                provenance=trained.provenance.with_stage(export=made),
-                more=plans.files(weights),
-            ),
-            number,
-        )
+        version = exporter.version(graph, verdict)
+        number = target.version_for(trained.provenance.training["checkpoint_sha256"], model, family)
+        target.add(version, number)
+        metrics = version.metrics
         say(
-            f"{model}: wrote version {number}, {len(weights) / 1e6:.1f} MB, {perf_counter() - start:.0f} s\n"
+            f"{model}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB, "
+            f"{perf_counter() - start:.0f} s\n"
             f"  {parity.hits:,} held-out patches: max |dp| {max(parity.max_dp.values()):.1e}, "
             f"mean {max(parity.mean_dp.values()):.1e}, same class {parity.class_agreement:.2%}\n"
             f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
@@ -147,7 +109,7 @@ def losses_table(title: str, verdict: "Verdict") -> "Table":
     table = Table("loss", "nearest to its limit", "value", "95 % edge", "allowed", "", title=title)
     for figure, loss in verdict.tightest().items():
         mark = "[green]passed" if loss.passed else "[red]failed"
-        numbers = (f"{number:.2g}" for number in (loss.value, loss.edge, loss.limit))
+        numbers = (f"{number + 0.0:.2g}" for number in (loss.value, loss.edge, loss.limit))
         table.add_row(figure.replace("_", " "), f"{loss.of}, {loss.group}", *numbers, mark)
     return table
 

@@ -19,12 +19,12 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.check import main as check
-from export.config import model_config, read_config, write_config
+from export.config import Visibility, model_config, read_config, write_config
 from export.gate import Replay, slices
 from export.gates import GATES
 from export.repository import Repository
 from export.triton import main as export
-from export.variants import VARIANTS, variant_of
+from export.variants import variant_of, variants_of
 from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
 from lartpc.errors import UserError
 from lartpc.golden import GoldenPatches
@@ -32,6 +32,7 @@ from lartpc.manifest import Manifest
 from lartpc.provenance import Provenance
 from tests.conftest import QUICK_GATES
 
+GRAPHS = variants_of(PRECISIONS)
 GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
 
 
@@ -91,16 +92,18 @@ def test_config_is_the_golden_one() -> None:
         export={"git_commit": "abc"},
     )
     manifests = [
-        Manifest("emtrkmichel_fp16", version, "fp16", {"model.onnx": digit * 64}, {}, {}, {}, provenance)
+        Manifest(
+            "emtrkmichel_fp16", version, "fp16", {"model.onnx": digit * 64}, {}, 0.99, {}, {}, provenance
+        )
         for version, digit in ((1, "1"), (3, "3"))
     ]
-    written = model_config("emtrkmichel_fp16", manifests, visible=3)
+    written = model_config(name, manifests, Visibility(3, history=(1,), pinned=(1,)))
     assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
 
 
 def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
     assert {path.name for path in repository.iterdir()} == {
-        f"emtrkmichel_{variant.suffix}" for variant in VARIANTS
+        f"emtrkmichel_{variant.suffix}" for variant in GRAPHS
     }
     for precision in ("fp16", "int8"):
         config = read_config(repository / f"emtrkmichel_{precision}_gpu")
@@ -169,7 +172,7 @@ def test_a_second_export_writes_nothing(
     before = state(repository)
     assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
     assert state(repository) == before
-    assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == len(VARIANTS)
+    assert capsys.readouterr().out.count("holds exactly these weights; nothing written") == len(GRAPHS)
 
 
 def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, checkpoint: Path) -> None:
@@ -265,7 +268,7 @@ def test_a_full_target_leaves_no_version(trained: Path, tmp_path: Path) -> None:
 
 def test_check_passes_a_good_repository(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check([str(repository)]) == 0
-    assert capsys.readouterr().out.count("passed") == len(VARIANTS)
+    assert capsys.readouterr().out.count("passed") == len(GRAPHS)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +307,7 @@ def test_check_finds_what_is_wrong(
     elif damage == "config":
         (model / "config.pbtxt").write_text("name = 3")
     elif damage == "hidden":
-        write_config(model, model_config(model.name, Repository(copy).manifests(model.name), 9))
+        write_config(model, model_config(model.name, Repository(copy).manifests(model.name), Visibility(9)))
     elif damage == "edited config":
         config = read_config(model)
         config.max_batch_size = 16
