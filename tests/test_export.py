@@ -97,7 +97,7 @@ def test_config_is_the_golden_one() -> None:
         )
         for version, digit in ((1, "1"), (3, "3"))
     ]
-    written = model_config(name, manifests, Visibility(3, history=(1,), pinned=(1,)))
+    written = model_config("emtrkmichel_fp16", manifests, Visibility(3, history=(1,), pinned=(1,)))
     assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
 
 
