@@ -91,7 +91,12 @@ class Exporter:
 
     def _record(self, graph: Graph) -> dict:
         precision = graph.variant.precision
-        record = {"precision": precision, "opset": graph.opset, "container": RELEASE.container}
+        record = {
+            "precision": precision,
+            "opset": graph.opset,
+            "container": RELEASE.container,
+            "created_by": "export.triton",
+        }
         if precision == "int8":
             record["scales"] = "learnt" if self._learnt else "calibrated"
         return {**record, "engine": self._plans.engine} if self._plans.engine else record

@@ -120,6 +120,8 @@ class Manifest:
         Raises:
             CheckError: a file is missing, altered or not recorded.
         """
+        if folder.is_symlink() or folder.parent.is_symlink():
+            raise CheckError(f"{folder} is a link; copy the version itself into the repository")
         present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
         present -= set(besides) - set(self.files)
         for name in sorted(present | set(self.files)):

@@ -255,6 +255,16 @@ def test_a_link_in_place_of_a_file_is_refused(
     assert "is a link or a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("linked", [MODEL, f"{MODEL}/1"])
+def test_a_link_in_place_of_a_folder_is_refused(
+    source: Path, tmp_path: Path, linked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(source / linked, tmp_path / "elsewhere")
+    (source / linked).symlink_to(tmp_path / "elsewhere")
+    assert publish([str(source), str(tmp_path / "published")]) == 1
+    assert "is a link; copy the version itself" in capsys.readouterr().err
+
+
 def test_targets_that_cannot_be_reached(
     source: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
