@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,7 +80,7 @@ def test_an_error_ends_both_with_one_line(workplace: Path, events_file: Path) ->
 
 
 SAYS_ITS_WEIGHTS = """
-import hashlib, sys
+import hashlib, pathlib, sys
 import pytorch_lightning as lightning
 from training import fit
 
@@ -92,7 +91,8 @@ class Witness(lightning.Callback):
         self.hits += [round(float(value), 3) for value in batch[0].double().sum(dim=(1, 2, 3))]
     def on_train_end(self, trainer, module):
         content = b"".join(value.detach().numpy().tobytes() for value in module.network.parameters())
-        print("WITNESS", trainer.global_rank, hashlib.sha256(content).hexdigest(), len(self.hits), flush=True)
+        said = f"{hashlib.sha256(content).hexdigest()} {len(self.hits)}"
+        pathlib.Path(f"witness-{trainer.global_rank}").write_text(said)
 
 plain = fit.callbacks
 fit.callbacks = lambda *arguments, **options: [*plain(*arguments, **options), Witness()]
@@ -110,7 +110,6 @@ def test_both_end_with_the_same_weights(workplace: Path, events_file: Path) -> N
         timeout=200,
     )
     assert done.returncode == 0, done.stderr
-    witnesses = sorted(re.findall(r"WITNESS (\d) (\w{64}) (\d+)", done.stdout))  # lines of two may be mixed
-    assert [rank for rank, *_ in witnesses] == ["0", "1"]
-    assert witnesses[0][1:] == witnesses[1][1:]
-    assert int(witnesses[0][2]) == 256
+    witnesses = [Path(f"witness-{rank}").read_text().split() for rank in (0, 1)]
+    assert witnesses[0] == witnesses[1]
+    assert int(witnesses[0][1]) == 256
