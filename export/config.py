@@ -209,8 +209,8 @@ def _version_parameters(manifest: Manifest) -> dict[str, str]:
     engine = export.get("engine", {})
     return {
         "digest": manifest.digest,
-        "data_era": str(training["era"]),
-        "checkpoint_sha256": str(training["checkpoint_sha256"]),
+        "data_era": str(training.get("era", "unknown")),
+        "checkpoint_sha256": str(training.get("checkpoint_sha256", "unknown")),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
         "git_commit": str(export.get("git_commit", "unknown")),
         **{key: engine[key] for key in ("tensorrt", "compute_capability") if key in engine},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from export.config import Visibility, read_config
 from export.gates import Limits
+from export.lint import NO_GATES, gates_name
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import ConflictError, Store
@@ -57,18 +58,21 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
         gates: name of their file.
     """
     title = f"{manifest.model} version {manifest.version}"
-    exported_under = manifest.gate.get("gates", {}).get("name")
-    if exported_under is None:
+    exported_under = gates_name(manifest)
+    if exported_under == NO_GATES:
         return [f"{title} was exported without gates; export it anew"]
     if exported_under == QUICK_GATES:
         return [f"{title} has passed {QUICK_GATES} alone, which is for trainings of minutes"]
     losses = manifest.gate.get("losses", [])
-    beyond = [
-        f"{loss['figure']} of {loss['of']}, {loss['group']}: {loss['edge']:.2g}, "
-        f"allowed {getattr(limits, loss['figure']):g}"
-        for loss in losses
-        if not loss["edge"] <= getattr(limits, loss["figure"])
-    ]
+    try:
+        beyond = [
+            f"{loss['figure']} of {loss['of']}, {loss['group']}: {loss['edge']:.2g}, "
+            f"allowed {getattr(limits, loss['figure']):g}"
+            for loss in losses
+            if not loss["edge"] <= getattr(limits, loss["figure"])
+        ]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        return [f"{title} has figures of its gates that cannot be read ({error!r}); export it anew"]
     if beyond or not losses:
         return [f"{title} does not pass {gates}: {'; '.join(beyond) or 'it has no figures'}"]
     return []

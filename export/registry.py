@@ -36,6 +36,8 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     """
     from rich.table import Table
 
+    from export.lint import gates_name
+
     store, models = _open(target, model)
     rows = []
     for published in models:
@@ -52,7 +54,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     str(version),
                     ", ".join(marks),
                     manifest.digest[:12],
-                    str(manifest.gate.get("gates", {}).get("name", "none")),
+                    gates_name(manifest),
                     *("" if value is None else f"{value:.4f}" for value in metrics),
                     str(training.get("era", "")),
                     str(training.get("checkpoint_sha256", ""))[:12],

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lartpc.contract import PRECISIONS
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256, write_text
 from lartpc.provenance import Provenance
@@ -98,7 +99,9 @@ class Manifest:
             raw["provenance"] = Provenance(**raw["provenance"])
             manifest = cls(**raw)
             names, stages = list(manifest.files), asdict(manifest.provenance).values()
-            whole = MODEL_FILE in names and all(isinstance(stage, dict) for stage in stages)
+            parts = (*stages, manifest.gate, manifest.metrics)
+            whole = MODEL_FILE in names and all(isinstance(part, dict) for part in parts)
+            whole = whole and type(manifest.version) is int and manifest.precision in PRECISIONS
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{place} is not a manifest ({error}); export the version anew") from error
         if not whole or not all(isinstance(digest, str) for digest in manifest.files.values()):

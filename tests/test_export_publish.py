@@ -138,6 +138,28 @@ def test_what_fails_its_gates_is_not_published(
     assert not (tmp_path / "published").exists()
 
 
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({}, "was exported without gates"),
+        ({"gates": 1}, "was exported without gates"),
+        ({"gates": {"name": "gates"}}, "it has no figures"),
+        ({"gates": {"name": "gates"}, "losses": [{"edge": 0}]}, "cannot be read"),
+        ({"gates": {"name": "gates"}, "losses": [{"figure": "luck", "edge": 0}]}, "cannot be read"),
+        ({"gates": {"name": "gates"}, "losses": 3}, "cannot be read"),
+        ([], "is not a manifest"),
+    ],
+)
+def test_figures_of_the_gates_that_are_missing_or_damaged(
+    source: Path, tmp_path: Path, gate: object, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = source / MODEL / "1" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gate": gate}))
+    assert publish([str(source), str(tmp_path / "published")]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "published").exists()
+
+
 def test_what_the_check_fails_is_not_published(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
