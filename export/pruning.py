@@ -41,7 +41,8 @@ def candidates(model: PublishedModel, keep: int) -> list[int]:
     assert visibility is not None
     newest = model.versions[len(model.versions) - keep :] if keep else []
     kept = {visibility.visible, *visibility.pinned, *visibility.history[-1:], *newest}
-    return sorted({*visibility.removing, *(version for version in model.versions if version not in kept)})
+    old = {version for version in model.versions if version not in kept}
+    return sorted(old | set(visibility.removing) - {visibility.visible, *visibility.pinned})
 
 
 def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:

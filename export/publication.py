@@ -27,6 +27,7 @@ class Publication:
     Attributes:
         manifest: of the version.
         files: paths relative to the store -> file here, in the order in which they are written.
+        digests: paths relative to the store -> SHA-256, as the manifest has them.
         missing: those that are not at the store yet.
         shown: which version will be visible; None where the configuration stays as it is.
         published: the model at the store, as it was read.
@@ -34,6 +35,7 @@ class Publication:
 
     manifest: Manifest
     files: dict[str, Path]
+    digests: dict[str, str]
     missing: list[str]
     shown: Visibility | None
     published: PublishedModel
@@ -78,44 +80,69 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
     return []
 
 
-def plan(repository: Repository, model: str, store: Store, hold: bool) -> Publication:
-    """What it takes to publish the visible version of a model.
+def visible_version(repository: Repository, model: str) -> Manifest:
+    """The manifest of the version that a repository shows of a model."""
+    folder = repository.root / model
+    visible = Visibility.of(read_config(folder), str(folder / CONFIG_FILE)).visible
+    return Manifest.read(folder / str(visible))
+
+
+def plan(repository: Repository, manifest: Manifest, store: Store, hold: bool) -> Publication:
+    """What it takes to publish a version.
+
+    The configuration at the store is read before anything is hashed there: where a version is removed
+    meanwhile, it is no longer the one that was read.
 
     The manifest goes first: it claims the version's number for its content. config.pbtxt goes last, for it
     alone makes the version visible.
 
     Args:
         repository: here.
-        model: its name.
+        manifest: of its version.
         store: where to.
         hold: leave the visible version as it is, where there is one.
 
     Raises:
-        CheckError: the version is published with another content.
+        CheckError: the version is published with another content, is being removed, or changes here.
     """
-    folder = repository.root / model
-    visible = Visibility.of(read_config(folder), str(folder / CONFIG_FILE)).visible
-    version = folder / str(visible)
-    manifest = Manifest.read(version)
+    model, folder = manifest.model, repository.root / manifest.model
+    version = folder / str(manifest.version)
+    published = PublishedModel.read(store, model)
+    shown = _shown(published, manifest.version, store, hold)
     files = {f"{model}/{name}": folder / name for name in LABEL_FILES.values()}
     names = [MANIFEST_FILE, *sorted(manifest.files, key=lambda name: name != MODEL_FILE)]
-    files |= {f"{model}/{visible}/{name}": version / name for name in names}
+    files |= {f"{model}/{manifest.version}/{name}": version / name for name in names}
+    digests = {path: _sha256(file) for path, file in files.items()}
+    for name, digest in manifest.files.items():
+        if digests[f"{model}/{manifest.version}/{name}"] != digest:
+            raise _altered(version / name)
     missing = []
-    for path, file in files.items():
+    for path, digest in digests.items():
         there = store.sha256(path)
         if there is None:
             missing.append(path)
-        elif there != sha256(file):
+        elif there != digest:
             raise _other_content(store, path)
-    published = PublishedModel.read(store, model)
-    return Publication(manifest, files, missing, _shown(published, visible, hold), published)
+    return Publication(manifest, files, digests, missing, shown, published)
 
 
-def _shown(published: PublishedModel, version: int, hold: bool) -> Visibility | None:
+def _sha256(file: Path) -> str:
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise _altered(file) from error
+
+
+def _shown(published: PublishedModel, version: int, store: Store, hold: bool) -> Visibility | None:
     """The new visibility; None where the version is known, as after a rollback, which stays."""
     before = published.visibility
     if before is None:
         return Visibility(version)
+    if version in before.removing:
+        raise ConflictError(
+            f"{store.place(published.name)}: version {version} is being removed there; python -m "
+            f"export.registry prune {store.name} goes on with it, publish then"
+        )
     if version in published.versions:
         return None
     return before if hold or version < before.visible else before.moved_to(version)
@@ -133,10 +160,10 @@ def publish_version(
         CheckError: another publisher was faster, or what lies there is not what was sent.
     """
     for path in watch(publication.missing):
-        content = publication.files[path].read_bytes()
+        content = _content(publication, path)
         with suppress(FileExistsError):  # another publisher sends the same, or something else
             store.create(path, content)
-        if store.sha256(path) != hashlib.sha256(content).hexdigest():
+        if store.sha256(path) != publication.digests[path]:
             raise _other_content(store, path)
     if publication.shown is None:
         return
@@ -147,6 +174,21 @@ def publish_version(
         content = publication.files[f"{manifest.model}/{weights}"].read_bytes()
         sums[weights] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     publication.published.show(store, publication.shown, manifest, sums)
+
+
+def _content(publication: Publication, path: str) -> bytes:
+    """A file as it was when it was checked."""
+    try:
+        content = publication.files[path].read_bytes()
+    except OSError as error:
+        raise _altered(publication.files[path]) from error
+    if hashlib.sha256(content).hexdigest() != publication.digests[path]:
+        raise _altered(publication.files[path])
+    return content
+
+
+def _altered(file: Path) -> CheckError:
+    return CheckError(f"{file} was altered since it was checked; run the command again")
 
 
 def _other_content(store: Store, path: str) -> CheckError:

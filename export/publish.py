@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from export.gates import Gates
     from export.publication import Publication
     from export.repository import Repository
+    from lartpc.manifest import Manifest
 
 PROG = "python -m export.publish"
 Profile = Literal["cpu", "gpu", "all"]
@@ -47,15 +48,16 @@ def publish(
     from rich.progress import track
 
     from export.gates import GATES, read_gates
-    from export.publication import plan, publish_version
+    from export.publication import plan, publish_version, visible_version
     from export.repository import Repository
     from export.store import open_store
 
     source, store = Repository(repository), open_store(target)
     limits = read_gates(gates or GATES)
     models = chosen(source, profile, model)
-    plans = [plan(source, name, store, hold) for name in models]
-    check_all(source, plans, limits)
+    manifests = [visible_version(source, name) for name in models]
+    check_all(source, manifests, limits)
+    plans = [plan(source, manifest, store, hold) for manifest in manifests]
     say(plan_table(f"{repository} to {target}", plans))
     if dry_run:
         say("nothing was sent")
@@ -85,7 +87,7 @@ def chosen(source: "Repository", profile: Profile, model: str | None) -> list[st
     return found
 
 
-def check_all(source: "Repository", plans: list["Publication"], limits: "Gates") -> None:
+def check_all(source: "Repository", manifests: list["Manifest"], limits: "Gates") -> None:
     """Refuse what export.check or the gates fail.
 
     Raises:
@@ -97,8 +99,7 @@ def check_all(source: "Repository", plans: list["Publication"], limits: "Gates")
     from export.publication import refused_by_gates
 
     failures = []
-    for publication in track(plans, "checking", transient=True):
-        manifest = publication.manifest
+    for manifest in track(manifests, "checking", transient=True):
         failures += refused_by_gates(manifest, limits.limits[manifest.precision], limits.name)
         failures += lint_model(source, manifest.model)
         try:

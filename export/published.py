@@ -67,7 +67,22 @@ class PublishedModel:
         if version not in self.versions:
             known = ", ".join(map(str, self.versions)) or "none"
             raise UserError(f"{store.place(self.name)} has no version {version}; there are {known}")
+        self.check_digest(version, store)
         return self.manifests[version]
+
+    def check_digest(self, version: int, store: Store) -> None:
+        """Hold the manifest of a published version to the configuration.
+
+        Raises:
+            CheckError: it names other weights.
+        """
+        assert self.config is not None
+        digest = self.config.parameters[f"v{version}.digest"].string_value
+        if digest != self.manifests[version].digest:
+            raise CheckError(
+                f"{store.place(self.name)}: the manifest of version {version} is of other weights than "
+                "config.pbtxt; it was altered there"
+            )
 
     def show(
         self,
@@ -87,6 +102,8 @@ class PublishedModel:
         Raises:
             ConflictError: another publisher has changed it meanwhile.
         """
+        for version in self.versions:
+            self.check_digest(version, store)
         known = {version: self.manifests[version] for version in self.versions}
         if added is not None:
             known[added.version] = added

@@ -107,7 +107,7 @@ def verify(target: str, model: str | None = None) -> None:
         for version in published.versions:
             checked += 1
             try:
-                registry.verify(store, published.name, published.manifests[version])
+                registry.verify(store, published.name, published.manifest(version, store))
             except CheckError as error:
                 failures.append(str(error))
         for version in sorted(set(published.manifests) - set(published.versions)):

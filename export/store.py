@@ -7,16 +7,21 @@ none, and to replace one only where it still is what was read.
 import fcntl
 import hashlib
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from lartpc.errors import CheckError, UserError
 from lartpc.files import whole_file
 
 LOCK_FILE = ".publish.lock"
+
+CONFLICT, PRECONDITION_FAILED = 409, 412
+"""How S3 answers a conditional write that races with another one, and one that comes too late."""
 
 
 class ConflictError(CheckError):
@@ -97,11 +102,11 @@ class FolderStore(Store):
         """See the base class."""
         file = self._inside(path)
         model, *rest = path.split("/")  # a part that a killed publisher leaves lies outside of the version
-        part = self.root / model / f".{'.'.join(rest)}.{os.getpid()}.part"
+        part = self.root / model / f".{'.'.join(rest)}.{uuid4().hex}.part"
         with self._errors(path):
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with part.open("wb") as opened:
+                with part.open("xb") as opened:
                     opened.write(content)
                     opened.flush()
                     os.fsync(opened.fileno())
@@ -167,8 +172,10 @@ class ObjectStore(Store):
         super().__init__(url)
         try:
             self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
             raise UserError(f"{url}: {error}; for s3:// install the extra: pip install -e '.[s3]'") from error
+        except Exception as error:  # some drivers connect here, each with its own classes of errors
+            raise UserError(f"{url}: {' '.join(str(error).split())}") from error
         self._root = root.rstrip("/")
         self._is_s3 = "s3" in self._files.protocol
 
@@ -193,7 +200,18 @@ class ObjectStore(Store):
     def create(self, path: str, content: bytes) -> None:
         """See the base class."""
         with self._errors(path):
-            self._files.pipe_file(self._full(path), content, mode="create")
+            for pause in (0.2, 0.5, 1.0, None):
+                try:
+                    self._files.pipe_file(self._full(path), content, mode="create")
+                    return
+                except FileExistsError:
+                    raise
+                except OSError as error:
+                    if _status(error) == PRECONDITION_FAILED:
+                        raise FileExistsError(path) from error
+                    if _status(error) != CONFLICT or pause is None:
+                        raise
+                    time.sleep(pause)  # another one writes it at this moment
 
     def replace(self, path: str, content: bytes, token: str | None) -> None:
         """See the base class."""
@@ -217,7 +235,8 @@ class ObjectStore(Store):
             try:
                 self._files.call_s3("put_object", Bucket=bucket, Key=key, Body=content, IfMatch=token)
             except (OSError, FileNotFoundError) as error:
-                if "pre-condition" in str(error) or isinstance(error, FileNotFoundError):
+                conflict = _status(error) in (CONFLICT, PRECONDITION_FAILED)
+                if conflict or isinstance(error, FileNotFoundError):
                     raise self._changed(path) from error
                 raise
 
@@ -264,6 +283,12 @@ def open_store(target: str | Path) -> Store:
     if text.startswith("file://"):
         return FolderStore(Path(text.removeprefix("file://")))
     return ObjectStore(text)
+
+
+def _status(error: BaseException) -> int:
+    """HTTP status of the answer that s3fs has made an error of; 0 where there is none."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _plain(path: str, name: str) -> str:

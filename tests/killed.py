@@ -16,6 +16,7 @@ from typing import Any
 from export.publish import main as publish
 from export.registry import main as registry
 from export.repository import Repository
+from export.store import ObjectStore
 from tests.published_repository import version_of
 
 WATCHED = ("fsync", "link", "mkdir", "remove", "rename", "replace", "rmdir", "unlink")
@@ -45,7 +46,7 @@ class Points:
 
 
 def _file(args: tuple[Any, ...]) -> str:
-    return Path(args[0]).name if args and isinstance(args[0], str | Path) else ""
+    return next((Path(value).name for value in args if isinstance(value, str | Path)), "")
 
 
 def export(repository: str, seed: str) -> int:
@@ -64,12 +65,8 @@ def main(log: str, fatal: str, step: str, *args: str) -> int:
     points = Points(Path(log), int(fatal))
     for name in WATCHED:
         setattr(os, name, points.around(name, getattr(os, name)))
-    if any(argument.startswith("s3://") for argument in args):
-        from s3fs import S3FileSystem
-
-        S3FileSystem.pipe_file = points.around("put", S3FileSystem.pipe_file)
-        S3FileSystem.call_s3 = points.around("call", S3FileSystem.call_s3)
-        S3FileSystem.rm_file = points.around("delete", S3FileSystem.rm_file)
+    for name in ("create", "replace", "delete"):  # each is one request to an object store
+        setattr(ObjectStore, name, points.around(name, getattr(ObjectStore, name)))
     return STEPS[step](*args)
 
 

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
+import export.publish
 from export.config import read_config
 from export.publish import main as publish
 from export.registry import main as registry
@@ -242,6 +244,28 @@ def test_writes_are_conditional(target: str) -> None:
     assert store.read("a/b") is None and store.names("a") == []
 
 
+@pytest.mark.parametrize(("status", "refused"), [(412, FileExistsError), (409, UserError)])
+def test_other_servers_of_s3_tell_a_conflict_otherwise(
+    bucket: str, status: int, refused: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the words that s3fs looks for; 409 is what AWS answers to writes at the same time."""
+    store = open_store(bucket)
+    store.create("a/c", b"one")
+    token = store.read("a/c")[1]  # type: ignore[index]
+    answer = ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+    def refuse(*given, **options) -> None:
+        raise OSError("refused") from answer
+
+    monkeypatch.setattr("export.store.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(store._files, "pipe_file", refuse)  # type: ignore[attr-defined]
+    monkeypatch.setattr(store._files, "call_s3", refuse)  # type: ignore[attr-defined]
+    with pytest.raises(refused):
+        store.create("a/b", b"one")
+    with pytest.raises(ConflictError, match="changed meanwhile"):
+        store.replace("a/c", b"two", token)
+
+
 @pytest.mark.parametrize("path", ["../a", "a/../../b", "/etc/passwd", "a//b", "", "a/./b", "a\\b"])
 def test_paths_that_lead_elsewhere_are_refused(target: str, path: str) -> None:
     with pytest.raises(UserError, match="not a path inside"):
@@ -287,13 +311,87 @@ def test_a_link_in_place_of_a_folder_is_refused(
     assert "is a link; copy the version itself" in capsys.readouterr().err
 
 
+def test_a_version_removed_while_it_is_looked_at_is_not_made_visible(
+    source: Path, target: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [str(source), target, f"--model={MODEL}"]
+    assert publish(asked) == 0
+    for number in (2, 3):
+        add(source, number)
+        assert publish(asked) == 0
+    for version in ("1", "2"):
+        assert registry(["promote", target, MODEL, version]) == 0
+    kind, hashed = type(open_store(target)), Store.sha256
+
+    def prune_after_the_last(store: Store, path: str) -> str | None:
+        digest = hashed(store, path)
+        if path.endswith("3/golden.h5"):
+            monkeypatch.undo()
+            assert registry(["prune", target, "--keep=0"]) == 0
+        return digest
+
+    monkeypatch.setattr(kind, "sha256", prune_after_the_last)
+    code = publish(asked)
+    assert visible(target) == 2
+    assert open_store(target).names(f"{MODEL}/3") == []
+    assert code == 0 and "config.pbtxt stays as it is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["1/golden.h5", "1/model.onnx", "labels_michel.txt"])
+def test_a_file_missing_here_and_published_there_is_one_line(
+    source: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "published")
+    assert publish([str(source), target]) == 0
+    (source / MODEL / name).unlink()
+    assert publish([str(source), target]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("error: nothing is published: ") and f"{MODEL}/{name} " in said
+
+
+def test_a_file_that_changes_after_the_check_is_not_sent(
+    source: Path, target: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = export.publish.check_all
+
+    def alter_afterwards(*given) -> None:
+        plain(*given)
+        with (source / MODEL / "1" / "golden.h5").open("ab") as golden:
+            golden.write(b"more")
+
+    monkeypatch.setattr("export.publish.check_all", alter_afterwards)
+    assert publish([str(source), target, f"--model={MODEL}"]) == 1
+    assert "golden.h5 was altered since it was checked" in capsys.readouterr().err
+    assert config_of(target) == ""
+    assert open_store(target).read(f"{MODEL}/1/golden.h5") is None
+
+
+def test_publishers_with_the_same_process_id_do_not_share_a_file(tmp_path: Path, monkeypatch) -> None:
+    """As in two containers that share a disk."""
+    store, linked = FolderStore(tmp_path), os.link
+    written = []
+
+    def other_publisher_starts(part: Path, file: Path) -> None:
+        linked(part, file)
+        monkeypatch.setattr("os.link", linked)
+        with pytest.raises(FileExistsError):
+            store.create("a/b", b"of the other")
+        written.append((tmp_path / "a" / "b").read_bytes())
+
+    monkeypatch.setattr("os.link", other_publisher_starts)
+    store.create("a/b", b"of the first")
+    assert written == [b"of the first"] and (tmp_path / "a" / "b").read_bytes() == b"of the first"
+
+
 def test_targets_that_cannot_be_reached(
     source: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert publish([str(source), "s3://no-such-bucket/models"]) == 2
     assert "error: s3://no-such-bucket/models" in capsys.readouterr().err
     assert publish([str(source), "nonsense://a/b"]) == 2
-    assert "nonsense" in capsys.readouterr().err
+    assert "nonsense" in (said := capsys.readouterr().err) and "[s3]" not in said
+    assert publish([str(source), "ftp://127.0.0.1:1/models"]) == 2
+    assert "error: ftp://127.0.0.1:1/models: " in capsys.readouterr().err
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert publish([str(source), bucket.replace("models", "others")]) == 2
     said = capsys.readouterr().err.strip()

@@ -1,9 +1,11 @@
 """The registry of published versions: list, show, verify, promote, roll back, pin, prune."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from export.config import Visibility, config_text, model_config
 from export.pruning import remove
 from export.publish import main as publish
 from export.published import PublishedModel
@@ -55,6 +57,23 @@ def test_an_altered_or_missing_file_is_found(target: str, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "3/model.onnx differs from its recorded SHA-256" in said and "2/golden.h5 is missing" in said
     assert registry(["promote", target, MODEL, "3"]) == 1
+    assert visible(target) == 5
+
+
+def test_an_alteration_that_is_consistent_with_its_manifest_is_found_and_not_adopted(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = open_store(target)
+    for name in ("model.onnx", "golden.h5", "manifest.json"):
+        here, other = (store.read(f"{MODEL}/{number}/{name}") for number in (2, 3))
+        assert here and other
+        content = other[0]
+        if name == "manifest.json":
+            content = json.dumps({**json.loads(content), "version": 2}).encode()
+        store.replace(f"{MODEL}/2/{name}", content, here[1])
+    for command in (["verify", target], ["promote", target, MODEL, "2"], ["pin", target, MODEL, "4"]):
+        assert registry(command) == 1
+        assert "manifest of version 2 is of other weights than config.pbtxt" in capsys.readouterr().err
     assert visible(target) == 5
 
 
@@ -114,6 +133,43 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     assert registry(["verify", str(tmp_path / "published")]) == 0
     assert registry(["prune", str(tmp_path / "published")]) == 0
     assert store.names(MODEL) == ["2", "3", "config.pbtxt", "labels_em_trk_none.txt", "labels_michel.txt"]
+
+
+def test_a_version_that_is_being_removed_is_not_published_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be visible, and the next prune would go on with removing it."""
+    source, target = str(tmp_path / "source"), str(tmp_path / "published")
+    for number in range(1, 4):
+        add(tmp_path / "source", number)
+        assert publish([source, target]) == 0
+    assert registry(["rollback", target, MODEL]) == 0
+    assert registry(["rollback", target, MODEL]) == 0
+    store = Breaks(tmp_path / "published")
+    with pytest.raises(KeyboardInterrupt):
+        remove(store, PublishedModel.read(store, MODEL), [3])
+    assert publish([source, target]) == 1
+    assert "version 3 is being removed there; python -m export.registry prune" in capsys.readouterr().err
+    assert visible(target) == 1
+    assert registry(["prune", target]) == 0
+    assert publish([source, target]) == 0
+    assert visible(target) == 3 and versions(target) == [1, 2, 3]
+    assert registry(["verify", target]) == 0
+
+
+def test_what_is_visible_or_pinned_stays_whatever_the_configuration_says(tmp_path: Path) -> None:
+    source, target = str(tmp_path / "source"), str(tmp_path / "published")
+    for number in range(1, 4):
+        add(tmp_path / "source", number)
+        assert publish([source, target]) == 0
+    store = open_store(target)
+    model = PublishedModel.read(store, MODEL)
+    visibility = Visibility(3, pinned=(1,), removing=(1, 2, 3))
+    config = model_config(MODEL, list(model.manifests.values()), visibility)
+    store.replace(f"{MODEL}/config.pbtxt", config_text(config).encode(), model.token)
+    assert registry(["prune", target, "--keep=0"]) == 0
+    assert store.names(f"{MODEL}/2") == []
+    assert store.names(f"{MODEL}/1") and store.names(f"{MODEL}/3")
 
 
 def test_an_empty_folder_that_a_removal_left_goes_too(tmp_path: Path) -> None:
