@@ -20,7 +20,7 @@ def check(repository: Path) -> None:
     from rich.progress import track
     from rich.table import Table
 
-    from export.lint import gates_name, lint_model, lint_version
+    from export.lint import lint_model, lint_version
     from export.repository import Repository
     from lartpc.contract import OUTPUT_NAMES
     from lartpc.errors import CheckError, UserError
@@ -39,7 +39,7 @@ def check(repository: Path) -> None:
             failures.append(str(error))
             continue
         for manifest in track(manifests, f"replaying {model}", transient=True):
-            cells = model, str(manifest.version), gates_name(manifest)
+            cells = model, str(manifest.version), manifest.gates
             try:
                 parity = lint_version(folder, manifest)
             except UserError as error:

@@ -17,14 +17,6 @@ from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.parity import Parity, compare
 
-NO_GATES = "none"
-
-
-def gates_name(manifest: Manifest) -> str:
-    """Name of the gates that a version passed at its export; ``none`` where the manifest names none."""
-    gates = manifest.gate.get("gates")
-    return str(gates.get("name", NO_GATES)) if isinstance(gates, dict) else NO_GATES
-
 
 def lint_model(repository: Repository, model: str) -> list[str]:
     """What is wrong with a model's configuration and labels, in words; empty where nothing is."""

@@ -39,8 +39,7 @@ NO_PLAN = PlanSource({}, lambda weights: {})
 
 def built_on_server() -> PlanSource:
     """The serving host builds the plan at its start, with the script that each version brings."""
-    script = Path(plan_builder.__file__).read_bytes()
-    return PlanSource({}, lambda weights: {BUILDER_FILE: script})
+    return PlanSource({}, lambda weights: {BUILDER_FILE: _script()})
 
 
 def built_here() -> PlanSource:
@@ -70,6 +69,10 @@ def built_here() -> PlanSource:
                 plan = build(tensorrt, graph, PROFILE_ROWS)
             except ValueError as error:
                 raise CheckError(f"TensorRT builds no plan: {error}") from error
-        return {PLAN_FILE: plan, BUILDER_FILE: Path(plan_builder.__file__).read_bytes()}
+        return {PLAN_FILE: plan, BUILDER_FILE: _script()}
 
     return PlanSource(asdict(engine), files)
+
+
+def _script() -> bytes:
+    return Path(plan_builder.__file__).read_bytes()

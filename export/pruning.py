@@ -17,7 +17,6 @@ def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visi
     """
     model.manifest(version, store)
     before = model.visibility
-    assert before is not None
     numbers = (set(before.pinned) | {version}) if pin else set(before.pinned) - {version}
     after = replace(before, pinned=tuple(sorted(numbers)))
     if after != before:
@@ -38,7 +37,6 @@ def candidates(model: PublishedModel, keep: int) -> list[int]:
     if keep < 0:
         raise UserError(f"--keep {keep}: give 0 or more")
     visibility = model.visibility
-    assert visibility is not None
     newest = model.versions[len(model.versions) - keep :] if keep else []
     kept = {visibility.visible, *visibility.pinned, *visibility.history[-1:], *newest}
     old = {version for version in model.versions if version not in kept}
@@ -54,7 +52,6 @@ def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
         ConflictError: another publisher has changed the configuration meanwhile; nothing is removed then.
     """
     before = model.visibility
-    assert before is not None
     history = tuple(version for version in before.history if version not in versions)
     model.show(store, replace(before, history=history, removing=tuple(versions)))
     for version in versions:
@@ -64,6 +61,5 @@ def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
             store.delete(f"{folder}/{name}")
     left = PublishedModel.read(store, model.name)
     visibility = left.visibility
-    assert visibility is not None
     going = tuple(version for version in visibility.removing if version not in versions)
     left.show(store, replace(visibility, removing=going))

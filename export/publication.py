@@ -8,14 +8,13 @@ from pathlib import Path
 
 from export.config import Visibility, read_config
 from export.gates import Limits
-from export.lint import NO_GATES, gates_name
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import ConflictError, Store
 from lartpc.contract import CONFIG_FILE, LABEL_FILES
 from lartpc.errors import CheckError
 from lartpc.files import sha256
-from lartpc.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from lartpc.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
 
 QUICK_GATES = "gates_quick"
 
@@ -45,11 +44,6 @@ class Publication:
         """Bytes that travel."""
         return sum(self.files[path].stat().st_size for path in self.missing)
 
-    @property
-    def config_path(self) -> str:
-        """Where the configuration goes."""
-        return f"{self.manifest.model}/{CONFIG_FILE}"
-
 
 def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str]:
     """Why the gates that a version was exported under do not let it be published; empty where they do.
@@ -60,10 +54,9 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
         gates: name of their file.
     """
     title = f"{manifest.model} version {manifest.version}"
-    exported_under = gates_name(manifest)
-    if exported_under == NO_GATES:
+    if manifest.gates == NO_GATES:
         return [f"{title} was exported without gates; export it anew"]
-    if exported_under == QUICK_GATES:
+    if manifest.gates == QUICK_GATES:
         return [f"{title} has passed {QUICK_GATES} alone, which is for trainings of minutes"]
     losses = manifest.gate.get("losses", [])
     try:
@@ -135,9 +128,9 @@ def _sha256(file: Path) -> str:
 
 def _shown(published: PublishedModel, version: int, store: Store, hold: bool) -> Visibility | None:
     """The new visibility; None where the version is known, as after a rollback, which stays."""
-    before = published.visibility
-    if before is None:
+    if published.config is None:
         return Visibility(version)
+    before = published.visibility
     if version in before.removing:
         raise ConflictError(
             f"{store.place(published.name)}: version {version} is being removed there; python -m "
@@ -171,7 +164,7 @@ def publish_version(
     sums = {}
     if checksum_agent:
         weights = f"{manifest.version}/{MODEL_FILE}"
-        content = publication.files[f"{manifest.model}/{weights}"].read_bytes()
+        content = _content(publication, f"{manifest.model}/{weights}")
         sums[weights] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     publication.published.show(store, publication.shown, manifest, sums)
 

@@ -116,14 +116,13 @@ def plan_table(title: str, plans: list["Publication"]) -> "Table":
 
     table = Table("model", "version", "files to send", "MB", "visible then", title=title)
     for publication in plans:
-        shown, before = publication.shown, publication.published.visibility
-        visible = shown or before
+        visibility = publication.shown or publication.published.visibility
         table.add_row(
             publication.manifest.model,
             str(publication.manifest.version),
             f"{len(publication.missing)} of {len(publication.files)}",
             f"{publication.size / 1e6:.1f}",
-            str(visible.visible) if visible else "",
+            str(visibility.visible),
         )
     return table
 

@@ -47,9 +47,15 @@ class PublishedModel:
         return cls(name, config, found[1] if found else None, dict(sorted(manifests.items())))
 
     @property
-    def visibility(self) -> Visibility | None:
-        """Which version servers load; None where nothing is published."""
-        return None if self.config is None else Visibility.of(self.config, f"config.pbtxt of {self.name}")
+    def visibility(self) -> Visibility:
+        """Which version servers load.
+
+        Raises:
+            UserError: nothing is published.
+        """
+        if self.config is None:
+            raise UserError(f"{self.name} is not published")
+        return Visibility.of(self.config, f"config.pbtxt of {self.name}")
 
     @property
     def versions(self) -> list[int]:
@@ -63,26 +69,18 @@ class PublishedModel:
 
         Raises:
             UserError: there is no such version.
+            CheckError: the manifest is of other weights than the configuration.
         """
-        if version not in self.versions:
+        if self.config is None or version not in self.versions:
             known = ", ".join(map(str, self.versions)) or "none"
             raise UserError(f"{store.place(self.name)} has no version {version}; there are {known}")
-        self.check_digest(version, store)
-        return self.manifests[version]
-
-    def check_digest(self, version: int, store: Store) -> None:
-        """Hold the manifest of a published version to the configuration.
-
-        Raises:
-            CheckError: it names other weights.
-        """
-        assert self.config is not None
-        digest = self.config.parameters[f"v{version}.digest"].string_value
-        if digest != self.manifests[version].digest:
+        manifest = self.manifests[version]
+        if self.config.parameters[f"v{version}.digest"].string_value != manifest.digest:
             raise CheckError(
                 f"{store.place(self.name)}: the manifest of version {version} is of other weights than "
                 "config.pbtxt; it was altered there"
             )
+        return manifest
 
     def show(
         self,
@@ -102,9 +100,7 @@ class PublishedModel:
         Raises:
             ConflictError: another publisher has changed it meanwhile.
         """
-        for version in self.versions:
-            self.check_digest(version, store)
-        known = {version: self.manifests[version] for version in self.versions}
+        known = {version: self.manifest(version, store) for version in self.versions}
         if added is not None:
             known[added.version] = added
         for version in visibility.removing:
@@ -131,14 +127,14 @@ def published_models(store: Store) -> list[PublishedModel]:
     return found
 
 
-def verify(store: Store, model: str, manifest: Manifest) -> None:
+def verify_files(store: Store, manifest: Manifest) -> None:
     """Hash every file of a version as it lies at the store.
 
     Raises:
         CheckError: a file is missing or altered.
     """
     for name, digest in manifest.files.items():
-        path = f"{model}/{manifest.version}/{name}"
+        path = f"{manifest.model}/{manifest.version}/{name}"
         found = store.sha256(path)
         if found is None:
             raise CheckError(f"{store.place(path)} is missing; publish the version again")
@@ -148,9 +144,8 @@ def verify(store: Store, model: str, manifest: Manifest) -> None:
 
 def promoted(store: Store, model: PublishedModel, version: int) -> Visibility:
     """Make a published version the visible one, after hashing its files."""
-    verify(store, model.name, model.manifest(version, store))
+    verify_files(store, model.manifest(version, store))
     before = model.visibility
-    assert before is not None
     after = before.moved_to(version)
     if after != before:
         model.show(store, after)
@@ -164,11 +159,10 @@ def rolled_back(store: Store, model: PublishedModel) -> Visibility:
         UserError: none was visible before.
     """
     before = model.visibility
-    assert before is not None
     earlier = [version for version in before.history if version in model.versions]
     if not earlier:
         raise UserError(f"{store.place(model.name)}: no other version was visible before {before.visible}")
-    verify(store, model.name, model.manifest(earlier[-1], store))
+    verify_files(store, model.manifest(earlier[-1], store))
     after = replace(before, visible=earlier[-1], history=tuple(earlier[:-1]))
     model.show(store, after)
     return after

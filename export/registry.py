@@ -36,8 +36,6 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     """
     from rich.table import Table
 
-    from export.lint import gates_name
-
     store, models = _open(target, model)
     rows = []
     for published in models:
@@ -45,8 +43,8 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
         for version in published.versions:
             manifest = published.manifests[version]
             training, made = manifest.provenance.training, manifest.provenance.export
-            marks = ["visible"] if visibility and version == visibility.visible else []
-            marks += ["pinned"] if visibility and version in visibility.pinned else []
+            marks = ["visible"] if version == visibility.visible else []
+            marks += ["pinned"] if version in visibility.pinned else []
             metrics = (manifest.metrics.get(name) for name in ("track_shower_auc", "michel_auc"))
             rows.append(
                 (
@@ -54,7 +52,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     str(version),
                     ", ".join(marks),
                     manifest.digest[:12],
-                    gates_name(manifest),
+                    manifest.gates,
                     *("" if value is None else f"{value:.4f}" for value in metrics),
                     str(training.get("era", "")),
                     str(training.get("checkpoint_sha256", ""))[:12],
@@ -96,18 +94,18 @@ def verify(target: str, model: str | None = None) -> None:
     """
     from rich.progress import track
 
-    from export import published as registry
+    from export.published import verify_files
 
     store, models = _open(target, model)
     failures, checked = [], 0
     for published in track(models, "hashing", transient=True):
-        if published.visibility and published.visibility.visible not in published.versions:
-            visible = published.visibility.visible
+        visible = published.visibility.visible
+        if visible not in published.versions:
             failures.append(f"{store.place(published.name)} shows version {visible}, which is missing")
         for version in published.versions:
             checked += 1
             try:
-                registry.verify(store, published.name, published.manifest(version, store))
+                verify_files(store, published.manifest(version, store))
             except CheckError as error:
                 failures.append(str(error))
         for version in sorted(set(published.manifests) - set(published.versions)):

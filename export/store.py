@@ -234,7 +234,7 @@ class ObjectStore(Store):
         with self._errors(path):
             try:
                 self._files.call_s3("put_object", Bucket=bucket, Key=key, Body=content, IfMatch=token)
-            except (OSError, FileNotFoundError) as error:
+            except OSError as error:
                 conflict = _status(error) in (CONFLICT, PRECONDITION_FAILED)
                 if conflict or isinstance(error, FileNotFoundError):
                     raise self._changed(path) from error

@@ -14,6 +14,7 @@ from lartpc.provenance import Provenance
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 GOLDEN_FILE = "golden.h5"
+NO_GATES = "none"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 of the weights, the name by which a version is known everywhere."""
         return self.files[MODEL_FILE]
+
+    @property
+    def gates(self) -> str:
+        """Name of the gates that the version passed at its export; ``none`` where it names none."""
+        gates = self.gate.get("gates")
+        return str(gates.get("name", NO_GATES)) if isinstance(gates, dict) else NO_GATES
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into the version's folder."""

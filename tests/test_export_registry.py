@@ -122,13 +122,26 @@ class Breaks(FolderStore):
         super().delete(path)
 
 
-def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
+def publish_three(folder: Path) -> tuple[str, str]:
+    """Source and target, with versions 1 to 3."""
+    source, target = folder / "source", folder / "published"
     for number in range(1, 4):
-        add(tmp_path / "source", number)
-        assert publish([str(tmp_path / "source"), str(tmp_path / "published")]) == 0
-    store = Breaks(tmp_path / "published")
+        add(source, number)
+        assert publish([str(source), str(target)]) == 0
+    return str(source), str(target)
+
+
+def remove_halfway(target: Path, version: int) -> FolderStore:
+    """Remove a version until the connection breaks."""
+    store = Breaks(target)
     with pytest.raises(KeyboardInterrupt):
-        remove(store, PublishedModel.read(store, MODEL), [1])
+        remove(store, PublishedModel.read(store, MODEL), [version])
+    return store
+
+
+def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
+    publish_three(tmp_path)
+    store = remove_halfway(tmp_path / "published", 1)
     assert versions(str(tmp_path / "published")) == [2, 3]
     assert registry(["verify", str(tmp_path / "published")]) == 0
     assert registry(["prune", str(tmp_path / "published")]) == 0
@@ -139,15 +152,10 @@ def test_a_version_that_is_being_removed_is_not_published_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It would be visible, and the next prune would go on with removing it."""
-    source, target = str(tmp_path / "source"), str(tmp_path / "published")
-    for number in range(1, 4):
-        add(tmp_path / "source", number)
-        assert publish([source, target]) == 0
+    source, target = publish_three(tmp_path)
     assert registry(["rollback", target, MODEL]) == 0
     assert registry(["rollback", target, MODEL]) == 0
-    store = Breaks(tmp_path / "published")
-    with pytest.raises(KeyboardInterrupt):
-        remove(store, PublishedModel.read(store, MODEL), [3])
+    remove_halfway(tmp_path / "published", 3)
     assert publish([source, target]) == 1
     assert "version 3 is being removed there; python -m export.registry prune" in capsys.readouterr().err
     assert visible(target) == 1
@@ -158,10 +166,7 @@ def test_a_version_that_is_being_removed_is_not_published_again(
 
 
 def test_what_is_visible_or_pinned_stays_whatever_the_configuration_says(tmp_path: Path) -> None:
-    source, target = str(tmp_path / "source"), str(tmp_path / "published")
-    for number in range(1, 4):
-        add(tmp_path / "source", number)
-        assert publish([source, target]) == 0
+    _, target = publish_three(tmp_path)
     store = open_store(target)
     model = PublishedModel.read(store, MODEL)
     visibility = Visibility(3, pinned=(1,), removing=(1, 2, 3))
@@ -174,12 +179,8 @@ def test_what_is_visible_or_pinned_stays_whatever_the_configuration_says(tmp_pat
 
 def test_an_empty_folder_that_a_removal_left_goes_too(tmp_path: Path) -> None:
     """A process that is killed after the last file of a version leaves its folder."""
-    for number in range(1, 4):
-        add(tmp_path / "source", number)
-        assert publish([str(tmp_path / "source"), str(tmp_path / "published")]) == 0
-    store = Breaks(tmp_path / "published")
-    with pytest.raises(KeyboardInterrupt):
-        remove(store, PublishedModel.read(store, MODEL), [1])
+    publish_three(tmp_path)
+    store = remove_halfway(tmp_path / "published", 1)
     for file in (tmp_path / "published" / MODEL / "1").iterdir():
         file.unlink()
     assert registry(["prune", str(tmp_path / "published")]) == 0
