@@ -118,7 +118,7 @@ def draw_event(
     say(f"{shown}: {len(drawn.hits)} hits ({content})")
     if left_out:
         say(f"{left_out} more drift volumes have charge; name one with --volume")
-    say(f"[bold]{out}[/bold]")
+    say(str(out))
     other = "--gallery" if truth else f"--event {event} --plane {plane} --truth"
     say(f"next: python -m data_gen.display {events.path} {other}")
 
@@ -188,7 +188,7 @@ def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, se
     save(patch_gallery(patches, counts, each, plane, scale, title), out, DPI)
     for name in missing:
         say(f"no {name} in plane {plane} of {events.path}: its row is left out")
-    say(f"[bold]{out}[/bold]")
+    say(str(out))
     say(f"next: python -m data_gen.display {events.path} --plane {plane} --truth")
 
 

@@ -211,7 +211,7 @@ def say_summary(out: Path, events: int, summary: Summary, seconds: float, by_who
     hits = int(summary.hits.sum())
     number = f"{len(files)} files, " if out.is_dir() else ""
     kept = f", {events - summary.events} kept" if summary.events < events else ""
-    say(f"[bold]{out}[/bold]  {number}{size:.1f} MB, {summary.events} events, {hits:,} hits{kept}")
+    say(f"{out}  {number}{size:.1f} MB, {summary.events} events, {hits:,} hits{kept}")
     if not hits:
         return
     share = 100.0 * np.append(summary.hits, summary.michel) / hits

@@ -227,7 +227,7 @@ def _report(out: Path, form: str, done: Imported) -> None:
     share = 100.0 * np.append(done.hits, done.michel) / hits
     splits = done.splits()
     say(
-        f"[bold]{out}[/bold]  {out.stat().st_size / 1e6:.1f} MB, {len(done.events)} events, {hits:,} hits, "
+        f"{out}  {out.stat().st_size / 1e6:.1f} MB, {len(done.events)} events, {hits:,} hits, "
         f"{done.empty:,} empty pixels"
     )
     say(
@@ -236,10 +236,10 @@ def _report(out: Path, form: str, done: Imported) -> None:
     )
     say("events by split: " + ", ".join(f"{split} {count}" for split, count in splits.items()))
     for split in (name for name, count in splits.items() if not count):
-        say(f"[yellow]no event is in the {split} split[/yellow]: import more; the event number decides")
+        say(f"no event is in the {split} split: import more; the event number decides")
     if form == "npy":
         say(
-            f"[yellow]the dump names no events[/yellow]: blocks of {PSEUDO_EVENT} patches stand for them, "
+            f"the dump names no events: blocks of {PSEUDO_EVENT} patches stand for them, "
             "so patches of one real event may lie in two splits"
         )
     say(f"next: python -m training.fit --data.path {out}")

@@ -89,7 +89,7 @@ def model_config(
 
     Args:
         model: its name.
-        versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.data_era``, ...
+        versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.manifest``, ...
         visibility: which of them a server loads.
         sums: MD5 by path inside the model's folder, of files that Triton verifies before it loads the model.
     """
@@ -209,6 +209,7 @@ def _version_parameters(manifest: Manifest) -> dict[str, str]:
     engine = export.get("engine", {})
     return {
         "digest": manifest.digest,
+        "manifest": manifest.own_digest,
         "data_era": str(training.get("era", "unknown")),
         "checkpoint_sha256": str(training.get("checkpoint_sha256", "unknown")),
         "data_digest": str(manifest.provenance.data.get("digest", "")),

@@ -11,7 +11,7 @@ from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
 from export.variants import variant_of
-from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_FILES, OUTPUT_LABELS
+from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_TEXTS, OUTPUT_LABELS
 from lartpc.errors import CheckError, UserError
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
@@ -30,10 +30,10 @@ def lint_model(repository: Repository, model: str) -> list[str]:
         found.append(f"{folder}: config.pbtxt shows version {visibility.visible}, there are {numbers}")
     elif config != model_config(model, versions, visibility, checksums(config)):
         found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
-    for output, labels in OUTPUT_LABELS.items():
-        path = folder / LABEL_FILES[output]
-        if not path.is_file() or tuple(path.read_text().split()) != labels:
-            found.append(f"{path} does not list {', '.join(labels)}")
+    for name, text in LABEL_TEXTS.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != text.encode():
+            found.append(f"{path} does not list {', '.join(text.split())}")
     return found
 
 

@@ -112,9 +112,10 @@ def check_all(source: "Repository", manifests: list["Manifest"], limits: "Gates"
 
 def plan_table(title: str, plans: list["Publication"]) -> "Table":
     """What is to be sent."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("model", "version", "files to send", "MB", "visible then", title=title)
+    table = Table("model", "version", "files to send", "MB", "visible then", title=escape(title))
     for publication in plans:
         visibility = publication.shown or publication.published.visibility
         table.add_row(

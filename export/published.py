@@ -1,13 +1,14 @@
 """The models of a store as they are published: configurations, manifests, and how they are changed."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.config import Visibility, checksums, config_text, model_config, parse_config
 from export.store import Store
-from lartpc.contract import CONFIG_FILE
+from export.variants import is_served_name
+from lartpc.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.errors import CheckError, UserError
 from lartpc.manifest import MANIFEST_FILE, Manifest
 
@@ -69,15 +70,15 @@ class PublishedModel:
 
         Raises:
             UserError: there is no such version.
-            CheckError: the manifest is of other weights than the configuration.
+            CheckError: it is not the one that was published.
         """
         if self.config is None or version not in self.versions:
             known = ", ".join(map(str, self.versions)) or "none"
             raise UserError(f"{store.place(self.name)} has no version {version}; there are {known}")
         manifest = self.manifests[version]
-        if self.config.parameters[f"v{version}.digest"].string_value != manifest.digest:
+        if self.config.parameters[f"v{version}.manifest"].string_value != manifest.own_digest:
             raise CheckError(
-                f"{store.place(self.name)}: the manifest of version {version} is of other weights than "
+                f"{store.place(self.name)}: the manifest of version {version} differs from the SHA-256 in "
                 "config.pbtxt; it was altered there"
             )
         return manifest
@@ -106,18 +107,19 @@ class PublishedModel:
         for version in visibility.removing:
             known.pop(version, None)
         sums = {**checksums(self.config), **(sums or {})}
-        sums = {path: md5 for path, md5 in sums.items() if int(path.split("/")[0]) in known}
+        numbers = set(map(str, known))
+        sums = {path: md5 for path, md5 in sums.items() if path.split("/")[0] in numbers}
         config = model_config(self.name, [known[version] for version in sorted(known)], visibility, sums)
         store.replace(f"{self.name}/{CONFIG_FILE}", config_text(config).encode(), self.token)
 
 
 def published_models(store: Store) -> list[PublishedModel]:
-    """All models of a store that have a configuration.
+    """The models of this family at a store that have a configuration; others may lie beside them.
 
     Raises:
         UserError: there are none.
     """
-    found = [PublishedModel.read(store, name) for name in store.names() if "." not in Path(name).name]
+    found = [PublishedModel.read(store, name) for name in store.names() if is_served_name(name)]
     found = [model for model in found if model.config is not None]
     if not found:
         raise UserError(
@@ -128,13 +130,15 @@ def published_models(store: Store) -> list[PublishedModel]:
 
 
 def verify_files(store: Store, manifest: Manifest) -> None:
-    """Hash every file of a version as it lies at the store.
+    """Hash every file of a version and the labels of its model, as they lie at the store.
 
     Raises:
         CheckError: a file is missing or altered.
     """
-    for name, digest in manifest.files.items():
-        path = f"{manifest.model}/{manifest.version}/{name}"
+    files = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in LABEL_TEXTS.items()}
+    files |= {f"{manifest.version}/{name}": digest for name, digest in manifest.files.items()}
+    for name, digest in files.items():
+        path = f"{manifest.model}/{name}"
         found = store.sha256(path)
         if found is None:
             raise CheckError(f"{store.place(path)} is missing; publish the version again")

@@ -35,6 +35,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
         markdown: file to write the table to as well, for a release's summary.
     """
     from rich.table import Table
+    from rich.text import Text
 
     store, models = _open(target, model)
     rows = []
@@ -61,7 +62,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
             )
     table = Table(*COLUMNS)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     say(table)
     if markdown is not None:
         lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]
@@ -77,12 +78,8 @@ def show(target: str, model: str, version: int) -> None:
         model: its name.
         version: its number.
     """
-    import json
-    from dataclasses import asdict
-
     store, (published,) = _open(target, model)
-    manifest = published.manifest(version, store)
-    say(json.dumps(asdict(manifest), indent=2, sort_keys=True).replace("[", r"\["))
+    say(published.manifest(version, store).text)
 
 
 def verify(target: str, model: str | None = None) -> None:
@@ -111,7 +108,7 @@ def verify(target: str, model: str | None = None) -> None:
         for version in sorted(set(published.manifests) - set(published.versions)):
             say(f"{store.place(published.name)}: version {version} is not whole; publish it again")
     if failures:
-        raise CheckError("; ".join(failures))
+        raise CheckError("; ".join(dict.fromkeys(failures)))
     say(f"{checked} versions of {len(models)} models lie there as they were published")
 
 

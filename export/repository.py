@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.config import Visibility, model_config, read_config, write_config
-from lartpc.contract import CONFIG_FILE, LABEL_FILES, OUTPUT_LABELS
+from lartpc.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
 from lartpc.golden import GoldenPatches
@@ -84,8 +84,8 @@ class Repository:
     def add(self, new: Version, number: int) -> Manifest:
         """Write a version whole, then make it the visible one by replacing config.pbtxt."""
         folder = self.root / new.model / str(number)
-        for output, labels in OUTPUT_LABELS.items():
-            write_text(folder.parent / LABEL_FILES[output], "".join(f"{label}\n" for label in labels))
+        for name, text in LABEL_TEXTS.items():
+            write_text(folder.parent / name, text)
         with whole_folder(folder) as part:
             (part / MODEL_FILE).write_bytes(new.weights)
             new.golden.write(part / GOLDEN_FILE)

@@ -145,7 +145,11 @@ class FolderStore(Store):
 
     def _inside(self, path: str) -> Path:
         file = self.root / _plain(path, self.name)
-        if not file.resolve().is_relative_to(self.root.resolve()):
+        try:
+            inside = file.resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{file}: {error}; remove that link") from error
+        if not inside:
             raise UserError(f"{file} leads out of {self.root}; remove that link")
         return file
 
@@ -189,6 +193,14 @@ class ObjectStore(Store):
             except FileNotFoundError:
                 return None
         return content, hashlib.sha256(content).hexdigest()
+
+    def sha256(self, path: str) -> str | None:
+        """See the base class."""
+        with self._errors(path):
+            try:
+                return hashlib.sha256(self._files.cat_file(self._full(path))).hexdigest()
+            except FileNotFoundError:
+                return None
 
     def _read_s3(self, path: str) -> tuple[bytes, str]:
         token = self._files.info(self._full(path))["ETag"]

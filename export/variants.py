@@ -1,9 +1,10 @@
 """Which graph is served where: the one table of a network's served models, told apart by their names."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lartpc.contract import model_name
+from lartpc.contract import MODEL_FAMILY, model_name
 from lartpc.errors import UserError
 
 Backend = Literal["onnxruntime", "tensorrt"]
@@ -47,6 +48,12 @@ VARIANTS = (
     Variant("fp16_trt", "fp16", gpu=True, backend="tensorrt"),
     Variant("int8_trt", "int8", gpu=True, backend="tensorrt"),
 )
+
+
+def is_served_name(name: str) -> bool:
+    """Whether a folder's name is that of a model of this family; others may lie beside them."""
+    suffixes = "|".join(variant.suffix for variant in VARIANTS)
+    return re.fullmatch(rf"{MODEL_FAMILY}(_\w+)?_({suffixes})", name, re.ASCII) is not None
 
 
 def variant_of(model: str) -> Variant:

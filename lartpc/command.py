@@ -107,8 +107,9 @@ def parser_reason(text: str, hyphen: str = "_") -> str:
 
 
 def say(message: Any) -> None:
-    """Print a line of a command's result to standard output, with rich markup."""
+    """Print a line of a command's result, or a table with rich markup, to standard output."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else 160
-    Console(highlight=False, soft_wrap=True, width=width).print(message)
+    markup = not isinstance(message, str)  # a line may name files
+    Console(highlight=False, soft_wrap=True, width=width, markup=markup).print(message)

@@ -24,6 +24,10 @@ MICHEL_LABELS = ("michel",)
 OUTPUT_LABELS = {CLASS_OUTPUT: CLASS_LABELS, MICHEL_OUTPUT: MICHEL_LABELS}
 CONFIG_FILE = "config.pbtxt"
 LABEL_FILES = {CLASS_OUTPUT: "labels_em_trk_none.txt", MICHEL_OUTPUT: "labels_michel.txt"}
+LABEL_TEXTS = {
+    LABEL_FILES[output]: "".join(f"{label}\n" for label in labels) for output, labels in OUTPUT_LABELS.items()
+}
+"""Content of each label file."""
 
 MAX_BATCH_SIZE = 8192
 """Larger than any client's batch: NuSonic keeps its old batch size when it asks for more."""

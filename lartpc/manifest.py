@@ -1,5 +1,6 @@
 """The manifest beside a served version's weights: provenance, tolerances, gate, SHA-256 of each file."""
 
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -67,9 +68,19 @@ class Manifest:
         gates = self.gate.get("gates")
         return str(gates.get("name", NO_GATES)) if isinstance(gates, dict) else NO_GATES
 
+    @property
+    def text(self) -> str:
+        """Content of ``manifest.json``."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @property
+    def own_digest(self) -> str:
+        """SHA-256 of ``manifest.json``: of everything that is known of the version."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into the version's folder."""
-        write_text(folder / MANIFEST_FILE, json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+        write_text(folder / MANIFEST_FILE, self.text)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -106,8 +117,9 @@ class Manifest:
             raw["provenance"] = Provenance(**raw["provenance"])
             manifest = cls(**raw)
             names, stages = list(manifest.files), asdict(manifest.provenance).values()
-            parts = (*stages, manifest.gate, manifest.metrics)
+            parts = (*stages, manifest.gate, manifest.metrics, manifest.provenance.export.get("engine", {}))
             whole = MODEL_FILE in names and all(isinstance(part, dict) for part in parts)
+            whole = whole and all(type(value) in (int, float) for value in manifest.metrics.values())
             whole = whole and type(manifest.version) is int and manifest.precision in PRECISIONS
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{place} is not a manifest ({error}); export the version anew") from error

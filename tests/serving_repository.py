@@ -19,7 +19,7 @@ from lartpc.contract import (
 )
 from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
+from lartpc.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest, Tolerance
 from lartpc.provenance import Provenance
 
 LARGEST_PIXEL = 15
@@ -97,7 +97,8 @@ def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
     config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_AUTO)
     parameters = {"intra_op_thread_count": "1"}
     for version in visible:
-        parameters[f"v{version}.digest"] = sha256(folder / str(version) / MODEL_FILE)
+        for key, file in (("digest", MODEL_FILE), ("manifest", MANIFEST_FILE)):
+            parameters[f"v{version}.{key}"] = sha256(folder / str(version) / file)
         parameters[f"v{version}.data_era"] = "2021"
     for key, value in parameters.items():
         config.parameters[key].string_value = value

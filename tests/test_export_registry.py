@@ -10,7 +10,8 @@ from export.pruning import remove
 from export.publish import main as publish
 from export.published import PublishedModel
 from export.registry import main as registry
-from export.store import ConflictError, FolderStore, open_store
+from export.store import ConflictError, FolderStore, Store, open_store
+from lartpc.contract import CONFIG_FILE
 from tests.published_repository import MODEL, add
 from tests.test_export_publish import visible
 
@@ -73,8 +74,64 @@ def test_an_alteration_that_is_consistent_with_its_manifest_is_found_and_not_ado
         store.replace(f"{MODEL}/2/{name}", content, here[1])
     for command in (["verify", target], ["promote", target, MODEL, "2"], ["pin", target, MODEL, "4"]):
         assert registry(command) == 1
-        assert "manifest of version 2 is of other weights than config.pbtxt" in capsys.readouterr().err
+        assert "manifest of version 2 differs from the SHA-256 in config.pbtxt" in capsys.readouterr().err
     assert visible(target) == 5
+
+
+def altered(store: Store, path: str, old: str, new: str) -> None:
+    """Replace words in a file of a store."""
+    found = store.read(path)
+    assert found and old in found[0].decode()
+    store.replace(path, found[0].decode().replace(old, new).encode(), found[1])
+
+
+def test_altered_labels_and_figures_are_found(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(target)
+    altered(store, f"{MODEL}/labels_em_trk_none.txt", "track\nem\n", "em\ntrack\n")
+    assert registry(["verify", target]) == 1
+    said = capsys.readouterr().err
+    assert said.count("labels_em_trk_none.txt differs from its recorded SHA-256") == 1
+    altered(store, f"{MODEL}/labels_em_trk_none.txt", "em\ntrack\n", "track\nem\n")
+    assert registry(["verify", target]) == 0
+    altered(store, f"{MODEL}/2/manifest.json", '"track_shower_auc": 0.982', '"track_shower_auc": 0.999')
+    assert registry(["verify", target]) == 1
+    assert "manifest of version 2 differs" in capsys.readouterr().err
+
+
+def test_odd_content_at_the_target_is_told_or_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "published"
+    add(tmp_path / "source", 1)
+    assert publish([str(tmp_path / "source"), str(target), "--checksum-agent"]) == 0
+    (target / "[red]").mkdir()
+    (target / "[red]" / CONFIG_FILE).write_text('name: "of another group"')
+    store = open_store(target)
+    altered(store, f"{MODEL}/1/manifest.json", '"era": "2021"', '"era": "[/red] 2021"')
+    altered(store, f"{MODEL}/{CONFIG_FILE}", "MD5:1/model.onnx", "MD5:notes.txt")
+    capsys.readouterr()
+    assert registry(["list", str(target)]) == 0
+    assert "[/red] 2021" in (said := capsys.readouterr().out) and "another" not in said
+    assert registry(["pin", str(target), MODEL, "1"]) == 1
+    altered(store, f"{MODEL}/1/manifest.json", "[/red] ", "")
+    assert registry(["pin", str(target), MODEL, "1"]) == 0
+    (target / "emtrkmichel_int8").symlink_to("emtrkmichel_int8")
+    assert registry(["list", str(target)]) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"michel_auc": 0.95', '"michel_auc": [0.95]'), ('"export": {', '"export": {"engine": "none", ')],
+)
+def test_a_manifest_with_odd_values_is_no_manifest(
+    tmp_path: Path, old: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(tmp_path, 1)
+    altered(open_store(tmp_path), f"{MODEL}/1/manifest.json", old, new)
+    for command in (["list", str(tmp_path)], ["promote", str(tmp_path), MODEL, "1"]):
+        assert registry(command) == 2
+        assert "manifest.json is not a manifest" in capsys.readouterr().err
 
 
 def test_a_rollback_goes_to_what_was_visible_before(target: str, capsys: pytest.CaptureFixture[str]) -> None:

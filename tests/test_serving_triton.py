@@ -274,3 +274,13 @@ def test_altered_weights_are_not_loaded(tmp_path):
         TritonServer(tmp_path),
     ):
         pass
+
+
+def test_a_version_with_an_altered_manifest_is_not_loaded(tmp_path):
+    manifest = write_model(tmp_path, "emtrkmichel_fp32") / "1" / MANIFEST_FILE
+    manifest.write_text(manifest.read_text().replace("0.987", "0.999"))
+    with (
+        pytest.raises(CheckError, match="manifest.json was altered: SHA-256 .*, by config.pbtxt"),
+        TritonServer(tmp_path),
+    ):
+        pass

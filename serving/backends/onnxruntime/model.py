@@ -5,7 +5,8 @@ of that name is not installed, and understands the same parameters: ``intra_op_t
 ``inter_op_thread_count``, ``execution_mode`` and ``optimization.graph.level``. One is its own:
 ``max_rows_per_run``, the rows of one run of the session. A larger batch is run in slices, which
 bounds the memory of the activations and is faster, because they stay nearer to the caches. Weights whose
-SHA-256 is not that of config.pbtxt or of the manifest beside them are not loaded.
+SHA-256 is not that of config.pbtxt or of the manifest beside them are not loaded, nor is a version with an
+altered manifest.
 
 Runs in the server's environment: numpy 1, onnxruntime and the standard library only.
 """
@@ -112,20 +113,29 @@ def _check_weights(config, path, version):
     """Refuse weights that are not those of the configuration and of the manifest beside them."""
     if not path.is_file():
         raise pb_utils.TritonModelException(f"there is no file {path}")
-    known = {"config.pbtxt": config.get("parameters", {}).get(f"v{version}.digest", {}).get("string_value")}
-    manifest = path.with_name(MANIFEST_FILE)
-    if manifest.is_file():
-        try:
-            known[MANIFEST_FILE] = json.loads(manifest.read_text())["files"][path.name]
-        except (ValueError, KeyError, TypeError) as error:
-            raise pb_utils.TritonModelException(f"{manifest} is not a manifest: {error!r}") from error
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    for source, expected in known.items():
-        if expected and expected != digest:
-            raise pb_utils.TritonModelException(
-                f"{path} was altered: SHA-256 {digest[:12]}, by {source} {expected[:12]}; fetch it anew"
-            )
+    parameters = config.get("parameters", {})
+    digest, manifest_digest = (
+        parameters.get(f"v{version}.{key}", {}).get("string_value") for key in ("digest", "manifest")
+    )
+    weights, manifest = path.read_bytes(), path.with_name(MANIFEST_FILE)
+    _compare(path, weights, digest, "config.pbtxt")
+    if not manifest.is_file():
+        return
+    content = manifest.read_bytes()
+    _compare(manifest, content, manifest_digest, "config.pbtxt")
+    try:
+        recorded = json.loads(content)["files"][path.name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise pb_utils.TritonModelException(f"{manifest} is not a manifest: {error!r}") from error
+    _compare(path, weights, recorded, MANIFEST_FILE)
+
+
+def _compare(path, content, expected, source):
+    digest = hashlib.sha256(content).hexdigest()
+    if expected and expected != digest:
+        raise pb_utils.TritonModelException(
+            f"{path} was altered: SHA-256 {digest[:12]}, by {source} {expected[:12]}; fetch it anew"
+        )
 
 
 def _open_session(config, path):
