@@ -67,14 +67,13 @@ bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kep
 # what make publish takes: a checkpoint, a folder or URL, and where given gates, a repository, options
 REPOSITORY ?= model_repository
 SUMMARY ?= runs/release.md
-EXPORT = $(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) $(if $(GATES),--gates $(GATES))
+LIMITS = $(if $(GATES),--gates $(GATES))
 
 publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check, publish, and write what is there
 	@test -n "$(CHECKPOINT)" -a -n "$(TARGET)" || { echo 'make publish CHECKPOINT=runs/NAME/calibrated.ckpt TARGET=URL' >&2; exit 2; }
-	$(EXPORT)
-	$(EXPORT) --backend tensorrt --on-server
+	$(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) --published $(TARGET) $(LIMITS) --backend all --on-server
 	$(RUN) export.check $(REPOSITORY)
-	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(if $(GATES),--gates $(GATES)) $(PUBLISH_OPTIONS)
+	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(LIMITS) $(PUBLISH_OPTIONS)
 	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))
 
 soak: install  ## the tests that take long: a kill at every write of export and publish, thousands of damaged files

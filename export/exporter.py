@@ -41,10 +41,12 @@ class Exporter:
         trained: the checkpoint.
         sample: its held-out hits with the reference answers.
         gates: limits of each precision.
-        plans: where TensorRT plans come from.
+        plans: backend -> where its plans come from.
     """
 
-    def __init__(self, trained: Checkpoint, sample: GateSample, gates: Gates, plans: PlanSource) -> None:
+    def __init__(
+        self, trained: Checkpoint, sample: GateSample, gates: Gates, plans: dict[str, PlanSource]
+    ) -> None:
         self._trained, self._sample, self._gates, self._plans = trained, sample, gates, plans
         self._golden = sample.golden()
         self._fp32 = fp32_graph(trained)
@@ -86,7 +88,7 @@ class Exporter:
             gate={**parity.as_record(), "gates": self._gates.record(precision), **verdict.record()},
             metrics=physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits]),
             provenance=self._trained.provenance.with_stage(export=self._record(graph)),
-            more=self._plans.files(graph.weights),
+            more=self._plans[graph.variant.backend].files(graph.weights),
         )
 
     def _record(self, graph: Graph) -> dict:
@@ -99,7 +101,8 @@ class Exporter:
         }
         if precision == "int8":
             record["scales"] = "learnt" if self._learnt else "calibrated"
-        return {**record, "engine": self._plans.engine} if self._plans.engine else record
+        engine = self._plans[graph.variant.backend].engine
+        return {**record, "engine": engine} if engine else record
 
 
 def _learnt_scales(trained: Checkpoint) -> Scales | None:

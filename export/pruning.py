@@ -27,6 +27,8 @@ def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visi
 def candidates(model: PublishedModel, keep: int) -> list[int]:
     """Versions that may go: not visible, not pinned, not where a rollback goes, not among the newest.
 
+    What was begun and never finished goes too, where it is older than the visible version.
+
     Args:
         model: as it was read.
         keep: how many of the newest stay.
@@ -40,6 +42,7 @@ def candidates(model: PublishedModel, keep: int) -> list[int]:
     newest = model.versions[len(model.versions) - keep :] if keep else []
     kept = {visibility.visible, *visibility.pinned, *visibility.history[-1:], *newest}
     old = {version for version in model.versions if version not in kept}
+    old |= {version for version in model.manifests if version < visibility.visible} - set(model.versions)
     return sorted(old | set(visibility.removing) - {visibility.visible, *visibility.pinned})
 
 

@@ -160,6 +160,8 @@ def pin(target: str, model: str, version: int, remove: bool = False) -> None:
 def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = False) -> None:
     """Remove old versions, never one that servers load, that is pinned, or that a rollback would go to.
 
+    What was begun and never finished goes too, where it is older than the version that servers load.
+
     Args:
         target: folder or URL that was published to.
         keep: how many of the newest versions stay besides.

@@ -1,11 +1,10 @@
 """The versioned Triton repository: which versions there are, and how one more appears, whole."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.config import Visibility, model_config, read_config, write_config
+from export.config import Visibility, checksums, model_config, read_config, write_config
 from lartpc.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
@@ -51,47 +50,15 @@ class Repository:
         names = [path.name for path in (self.root / model).glob("*") if path.name.isdecimal()]
         return [Manifest.read(self.root / model / name) for name in sorted(names, key=int)]
 
-    def version_of_weights(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
-        """The version of a model that has exactly these weights, and a plan for this engine, if any."""
-        digest = hashlib.sha256(weights).hexdigest()
-        found = [
-            manifest.version
-            for manifest in self.manifests(model)
-            if manifest.digest == digest and manifest.provenance.export.get("engine", {}) == engine
-        ]
-        return max(found, default=None)
-
-    def version_for(self, checkpoint_sha256: str, model: str, family: Iterable[str]) -> int:
-        """Version number of a new export: one checkpoint has one number across its precisions.
-
-        Args:
-            checkpoint_sha256: of the checkpoint.
-            model: that the export adds to.
-            family: all models of the network, one a precision.
-        """
-        everything = [manifest for name in family for manifest in self.manifests(name)]
-        taken = [manifest.version for manifest in everything if manifest.model == model]
-        of_checkpoint = [
-            manifest.version
-            for manifest in everything
-            if manifest.provenance.training["checkpoint_sha256"] == checkpoint_sha256
-        ]
-        shared = max(of_checkpoint, default=None)
-        if shared is not None and shared not in taken:
-            return shared
-        return 1 + max((manifest.version for manifest in everything), default=0)
-
     def add(self, new: Version, number: int) -> Manifest:
         """Write a version whole, then make it the visible one by replacing config.pbtxt."""
-        folder = self.root / new.model / str(number)
-        for name, text in LABEL_TEXTS.items():
-            write_text(folder.parent / name, text)
-        with whole_folder(folder) as part:
+
+        def fill(part: Path) -> Manifest:
             (part / MODEL_FILE).write_bytes(new.weights)
             new.golden.write(part / GOLDEN_FILE)
             for name, content in new.more.items():
                 (part / name).write_bytes(content)
-            manifest = Manifest(
+            return Manifest(
                 model=new.model,
                 version=number,
                 precision=new.precision,
@@ -102,8 +69,27 @@ class Repository:
                 metrics=new.metrics,
                 provenance=new.provenance,
             )
+
+        return self._write(new.model, number, fill)
+
+    def adopt(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+        """The same for a version made elsewhere: its manifest, and the content of its files by name."""
+
+        def fill(part: Path) -> Manifest:
+            for name, content in files.items():
+                (part / name).write_bytes(content)
+            return manifest
+
+        self._write(manifest.model, manifest.version, fill)
+
+    def _write(self, model: str, number: int, fill: Callable[[Path], Manifest]) -> Manifest:
+        folder = self.root / model
+        for name, text in LABEL_TEXTS.items():
+            write_text(folder / name, text)
+        with whole_folder(folder / str(number)) as part:
+            manifest = fill(part)
             manifest.write(part)
-        self.show(new.model, number)
+        self.show(model, number)
         return manifest
 
     def show(self, model: str, number: int) -> None:
@@ -115,8 +101,16 @@ class Repository:
         write_config(folder, model_config(model, self.manifests(model), visibility))
 
     def ensure_known(self, model: str, number: int) -> None:
-        """Finish an export that was killed between its files and its configuration."""
+        """Finish an export that was killed before its configuration, and renew one of an older form."""
         folder = self.root / model
-        known = (folder / CONFIG_FILE).exists() and f"v{number}.digest" in read_config(folder).parameters
-        if not known:
-            self.show(model, number)
+        manifests = self.manifests(model)
+        if not (folder / CONFIG_FILE).exists():
+            return self.show(model, number)
+        config = read_config(folder)
+        visibility = Visibility.of(config, str(folder / CONFIG_FILE))
+        if f"v{number}.digest" not in config.parameters:
+            visibility = visibility.moved_to(number)
+        current = model_config(model, manifests, visibility, checksums(config))
+        if current != config:
+            write_config(folder, current)
+        return None

@@ -24,8 +24,9 @@ def export(
     reference: Path | None = None,
     repository: Path = Path("model_repository"),
     gates: Path | None = None,
-    backend: Literal["onnxruntime", "tensorrt"] = "onnxruntime",
+    backend: Literal["onnxruntime", "tensorrt", "all"] = "onnxruntime",
     on_server: bool = False,
+    published: str | None = None,
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
@@ -41,8 +42,10 @@ def export(
             judged; where its training found it where not given.
         repository: folder that Triton serves.
         gates: limits of each precision; export/gates.yaml where not given.
-        backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU.
+        backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU; or all.
         on_server: let the host that serves a plan build it, at its start.
+        published: folder or URL that the versions will be published to: new ones are numbered after those
+            there, and one that is there already with exactly these weights is fetched.
     """
     from rich.console import Console
     from rich.progress import track
@@ -50,34 +53,42 @@ def export(
     from export.exporter import Exporter
     from export.gate import read_gate_sample, reference_of
     from export.gates import GATES, read_gates
+    from export.numbering import Numbering
     from export.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
     from export.repository import Repository
+    from export.store import open_store
     from export.triton_release import RELEASE
     from export.variants import VARIANTS, variants_of
     from training.checkpoint import latest_checkpoint, load_checkpoint
 
-    if on_server and backend != "tensorrt":
+    if on_server and backend == "onnxruntime":
         raise UserError("--on-server says where a plan is built; give --backend tensorrt with it")
-    plans = NO_PLAN
-    if backend == "tensorrt":
-        plans = built_on_server() if on_server else built_here()
+    plans = {"onnxruntime": NO_PLAN} if backend != "tensorrt" else {}
+    if backend != "onnxruntime":
+        plans["tensorrt"] = built_on_server() if on_server else built_here()
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     target = Repository(repository)
     limits = read_gates(gates or GATES)
     say(f"reading {trained.path} and {trained.gate_path.name}")
-    variants = variants_of(offered(trained, precision), backend)
+    variants = variants_of(offered(trained, precision), tuple(plans))
+    family = [variant.model(trained.name) for variant in VARIANTS]
+    numbering = Numbering(target, family, open_store(published) if published else None)
     watch = partial(track, description="reference answers", transient=True)
     sample = read_gate_sample(trained, reference_of(trained, reference), watch)
     exporter = Exporter(trained, sample, limits, plans)
-    family = [variant.model(trained.name) for variant in VARIANTS]
     for variant in variants:
         start = perf_counter()
         graph = exporter.graph(variant)
         model = graph.model
-        number = target.version_of_weights(model, graph.weights, plans.engine)
+        engine = plans[variant.backend].engine
+        number = numbering.here(model, graph.weights, engine)
         if number is not None:
             target.ensure_known(model, number)
             say(f"{model}: version {number} holds exactly these weights; nothing written")
+            continue
+        number = numbering.fetch(model, graph.weights, engine)
+        if number is not None:
+            say(f"{model}: fetched version {number}, which {published} holds of exactly these weights")
             continue
         with Console(stderr=True).status(f"{model}: answering {len(sample.held_out):,} held-out patches"):
             parity, _ = exporter.answers(graph)
@@ -86,7 +97,7 @@ def export(
         if verdict.failures:
             raise CheckError(f"{model} fails its gates: {'; '.join(verdict.failures)}")
         version = exporter.version(graph, verdict)
-        number = target.version_for(trained.provenance.training["checkpoint_sha256"], model, family)
+        number = numbering.next(model, trained.provenance.training["checkpoint_sha256"])
         target.add(version, number)
         metrics = version.metrics
         say(

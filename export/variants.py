@@ -69,8 +69,10 @@ def variant_of(model: str) -> Variant:
     raise UserError(f"the name of model {model!r} ends in no variant; there are {known}")
 
 
-def variants_of(precisions: tuple[str, ...], backend: Backend = "onnxruntime") -> tuple[Variant, ...]:
+def variants_of(
+    precisions: tuple[str, ...], backends: tuple[str, ...] = ("onnxruntime",)
+) -> tuple[Variant, ...]:
     """The served models of some precisions."""
     return tuple(
-        variant for variant in VARIANTS if variant.precision in precisions and variant.backend == backend
+        variant for variant in VARIANTS if variant.precision in precisions and variant.backend in backends
     )

@@ -1,6 +1,7 @@
 """What CI runs on a tag: make publish, from a checkpoint to a bucket; and the workflows that call it."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def test_make_publish_takes_a_checkpoint_to_a_bucket(checkpoint: Path, bucket: s
     assert registry(["verify", bucket]) == 0
     rows = (tmp_path / "release.md").read_text().splitlines()
     assert len([row for row in rows if row.startswith("| emtrkmichel_")]) == len(VARIANTS)
+    shutil.rmtree(tmp_path / "models")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("fetched version 1") == len(VARIANTS)
+    assert done.stdout.count(" 0 files, 0.0 MB sent; config.pbtxt stays as it is") == len(VARIANTS)
 
 
 def test_make_publish_says_what_it_needs() -> None:

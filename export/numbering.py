@@ -1,0 +1,107 @@
+"""The versions of a network's models, here and where they are published, and which number is next."""
+
+import hashlib
+from collections.abc import Iterable
+
+from export.published import PublishedModel
+from export.repository import Repository
+from export.store import Store
+from lartpc.errors import CheckError, UserError
+from lartpc.manifest import MANIFEST_FILE, Manifest
+
+
+class Numbering:
+    """The versions of a network's models.
+
+    Args:
+        repository: here.
+        family: names of all models of the network, one a variant.
+        store: where they are published, if anywhere: a number that is taken there is taken here.
+
+    Raises:
+        UserError: a manifest is damaged, or the store cannot be reached.
+    """
+
+    def __init__(self, repository: Repository, family: Iterable[str], store: Store | None) -> None:
+        self._repository, self._family, self._store = repository, list(family), store
+        self._published = {name: PublishedModel.read(store, name) for name in self._family} if store else {}
+
+    def here(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
+        """The version of the repository with exactly these weights, and a plan for this engine, if any.
+
+        One whose number is another version's at the store does not count: it can never be published.
+        """
+        published = self._published[model].manifests if self._published else {}
+        return _latest(
+            [
+                manifest
+                for manifest in self._repository.manifests(model)
+                if published.get(manifest.version, manifest).own_digest == manifest.own_digest
+            ],
+            weights,
+            engine,
+        )
+
+    def fetch(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
+        """Copy the published version of exactly these weights into the repository, and return its number.
+
+        Raises:
+            CheckError: what lies at the store is not what was published.
+            UserError: the repository has another version of this number.
+        """
+        if self._store is None:
+            return None
+        published = self._published[model]
+        removing = published.visibility.removing if published.config else ()
+        whole = [published.manifests[number] for number in published.versions if number not in removing]
+        number = _latest(whole, weights, engine)
+        if number is None:
+            return None
+        if number in (manifest.version for manifest in self._repository.manifests(model)):
+            raise UserError(
+                f"{self._store.place(model)} has version {number} of these weights, {self._repository.root} "
+                "another one; export into an empty folder: --repository NEW"
+            )
+        manifest = published.manifest(number, self._store)
+        self._repository.adopt(manifest, {name: self._file(manifest, name) for name in manifest.files})
+        return number
+
+    def next(self, model: str, checkpoint_sha256: str) -> int:
+        """Number of a new version: one checkpoint has one number across its precisions.
+
+        Args:
+            model: that the version is added to.
+            checkpoint_sha256: of the checkpoint.
+        """
+        everything = [manifest for name in self._family for manifest in self._repository.manifests(name)]
+        everything += [
+            each for published in self._published.values() for each in published.manifests.values()
+        ]
+        taken = [manifest.version for manifest in everything if manifest.model == model]
+        of_checkpoint = [
+            manifest.version
+            for manifest in everything
+            if manifest.provenance.training.get("checkpoint_sha256") == checkpoint_sha256
+        ]
+        shared = max(of_checkpoint, default=None)
+        if shared is not None and shared not in taken:
+            return shared
+        return 1 + max((manifest.version for manifest in everything), default=0)
+
+    def _file(self, manifest: Manifest, name: str) -> bytes:
+        assert self._store is not None
+        path = f"{manifest.model}/{manifest.version}/{name}"
+        found = self._store.read(path)
+        if found is None or hashlib.sha256(found[0]).hexdigest() != manifest.files[name]:
+            raise CheckError(f"{self._store.place(path)} is not what {MANIFEST_FILE} beside it records")
+        return found[0]
+
+
+def _latest(manifests: Iterable[Manifest], weights: bytes, engine: dict[str, str]) -> int | None:
+    digest = hashlib.sha256(weights).hexdigest()
+    found = [
+        manifest.version
+        for manifest in manifests
+        if manifest.digest == digest and manifest.provenance.export.get("engine", {}) == engine
+    ]
+    return max(found, default=None)
