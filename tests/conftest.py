@@ -104,10 +104,11 @@ def bucket(s3_server: str, request: pytest.FixtureRequest) -> str:
 
 
 def short_training(data: Path, *options: str) -> list[str]:
-    """Arguments of a training on a few thousand patches."""
+    """Arguments of a training of the compact network on a few thousand patches."""
     return [
         f"--config={QUICK}",
         f"--data.path={data}",
+        "--model.network=compact",
         "--data.patches_per_epoch=9216",
         "--data.validation_patches=3000",
         "--trainer.enable_progress_bar=false",

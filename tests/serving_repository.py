@@ -98,7 +98,8 @@ def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
     parameters = {"intra_op_thread_count": "1"}
     for version in visible:
         for key, file in (("digest", MODEL_FILE), ("manifest", MANIFEST_FILE)):
-            parameters[f"v{version}.{key}"] = sha256(folder / str(version) / file)
+            if (path := folder / str(version) / file).exists():
+                parameters[f"v{version}.{key}"] = sha256(path)
         parameters[f"v{version}.data_era"] = "2021"
     for key, value in parameters.items():
         config.parameters[key].string_value = value

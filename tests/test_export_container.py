@@ -12,6 +12,7 @@ import pytest
 
 from export.gate import Replay, slices
 from export.triton_release import RELEASE, check_release
+from export.variants import variant_of
 from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.errors import CheckError
 from lartpc.golden import GoldenPatches
@@ -59,7 +60,7 @@ def test_every_model_answers_there_as_it_does_here(
     for number, version in enumerate(versions):
         here = Replay(graphs[number]).answer(slices(patches))
         there = np.load(tmp_path / f"patches.npy.{number}.npz").values()
-        precision = version.parent.name.split("_")[1]
+        precision = variant_of(version.parent.name).precision
         for ours, theirs in zip(here.values(), there, strict=True):
             assert np.abs(ours - theirs).max() < ROUNDING[precision], version
 

@@ -22,7 +22,7 @@ from lartpc.manifest import MANIFEST_FILE, Manifest
 from serving.repository import read_models
 from tests.conftest import QUICK_GATES
 
-MODEL = "emtrkmichel_fp16_trt"
+MODEL = "emtrkmichel_compact_fp16_trt"
 
 
 @pytest.fixture(scope="module")

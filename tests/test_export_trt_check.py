@@ -28,8 +28,8 @@ def test_fresh_graphs_are_those_that_gpus_are_served(tmp_path: Path) -> None:
 
 def test_exported_graphs_leave_out_the_form_for_processors(repository: Path) -> None:
     assert [name for name, _, _ in exported(repository)] == [
-        "emtrkmichel_fp16_gpu version 1", "emtrkmichel_fp32 version 1", "emtrkmichel_int8_gpu version 1"
-    ]  # fmt: skip
+        f"emtrkmichel_compact_{suffix} version 1" for suffix in ("fp16_gpu", "fp32", "int8_gpu")
+    ]
 
 
 def test_a_repository_without_graphs_is_refused(tmp_path: Path) -> None:

@@ -38,10 +38,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def tiny(data: Path, *options: str) -> list[str]:
-    """Arguments of a training of a few batches."""
+    """Arguments of a training of the compact network on a few batches."""
     return [
         f"--config={QUICK}",
         f"--data.path={data}",
+        "--model.network=compact",
         "--data.batch_size=64",
         "--data.patches_per_epoch=256",
         "--data.validation_patches=2000",
