@@ -79,7 +79,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(workplace: Path,
             "--ckpt_path=runs/full/last.ckpt", "--trainer.max_epochs=2",
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
         capture_output=True,
         text=True,
     )  # fmt: skip
