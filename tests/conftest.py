@@ -31,20 +31,20 @@ def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_folder(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training: best.ckpt, last.ckpt, gate.h5."""
-    folder = tmp_path_factory.mktemp("training")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        assert fit(short_training(events_file, "--trainer.max_epochs", "2")) == 0
-    finally:
-        os.chdir(before)
-    return folder / "runs" / "quick"
+    return trained_in(tmp_path_factory.mktemp("training"), events_file)
 
 
 @pytest.fixture(scope="session")
 def checkpoint(run_folder: Path) -> Path:
     """The best checkpoint of a short training."""
     return run_folder / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def paper_checkpoint(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the paper's network."""
+    folder = tmp_path_factory.mktemp("paper")
+    return trained_in(folder, events_file, "--model.network=paper") / "best.ckpt"
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +114,17 @@ def short_training(data: Path, *options: str) -> list[str]:
         "--trainer.enable_progress_bar=false",
         *options,
     ]
+
+
+def trained_in(folder: Path, data: Path, *options: str) -> Path:
+    """The folder of a short training of two epochs."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert fit(short_training(data, "--trainer.max_epochs=2", *options)) == 0
+    finally:
+        os.chdir(before)
+    return folder / "runs" / "quick"
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ MOST = 2**15 - 1
 
 
 @pytest.fixture(scope="module")
-def graphs(checkpoint) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+def graphs(paper_checkpoint) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """FP32, and canonical INT8."""
-    trained = load_checkpoint(checkpoint)
+    trained = load_checkpoint(paper_checkpoint)
     fp32 = fp32_graph(trained)
     return fp32, canonical_int8(fp32, calibration_of(trained))
 
@@ -39,8 +39,8 @@ def calibration_of(trained) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def held_out(checkpoint) -> np.ndarray:
-    trained = load_checkpoint(checkpoint)
+def held_out(paper_checkpoint) -> np.ndarray:
+    trained = load_checkpoint(paper_checkpoint)
     with EventFile(trained.gate_path) as events:
         patches = PatchDataset(events, events.in_split("test")[:1], trained.scale)
     return patches.patches(np.arange(0, len(patches), 4))
@@ -74,9 +74,9 @@ def test_integer_kernels_answer_like_the_graph_in_floating_point(graphs, held_ou
         assert np.abs(fused - plain).mean() < 1e-3
 
 
-def test_corrected_biases_take_the_shift_out_of_the_scores(checkpoint, graphs, held_out) -> None:
+def test_corrected_biases_take_the_shift_out_of_the_scores(paper_checkpoint, graphs, held_out) -> None:
     fp32, canonical = graphs
-    calibration = calibration_of(load_checkpoint(checkpoint))
+    calibration = calibration_of(load_checkpoint(paper_checkpoint))
     plain = cpu_int8(canonical)
     corrected = correct_biases(plain, fp32, calibration)
     reference = answers(fp32, held_out)

@@ -185,8 +185,8 @@ def test_the_graph_answers_exactly_like_the_checkpoint(qat: Path, patches: np.nd
             assert difference.mean() < ROUNDING / 500
 
 
-def test_the_papers_network_exports_its_scales_too(checkpoint: Path, patches: np.ndarray) -> None:
-    trained = load_checkpoint(checkpoint)
+def test_the_papers_network_exports_its_scales_too(paper_checkpoint: Path, patches: np.ndarray) -> None:
+    trained = load_checkpoint(paper_checkpoint)
     network = build_network("paper", quantised=True)
     load_float_weights(network, trained.network.network.state_dict())
     calibrate(network, [torch.from_numpy(patches[:256])])
