@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from export.check import main as check
+from export.lint import lint_model
 from export.numbering import Numbering
 from export.publish import main as publish
 from export.registry import main as registry
 from export.repository import Repository
 from export.store import open_store
+from lartpc.contract import CONFIG_FILE
 from lartpc.errors import UserError
 from tests.published_repository import MODEL, add, version_of
 from tests.test_export_publish import visible
@@ -114,3 +116,14 @@ def test_pruning_takes_what_was_begun_and_never_finished(
     assert registry(["verify", target]) == 0
     assert publish([str(tmp_path / "second"), target]) == 0
     assert visible(target) == 3
+
+
+def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tmp_path: Path) -> None:
+    for number in (1, 2):
+        add(tmp_path, number)
+    config = tmp_path / MODEL / CONFIG_FILE
+    repository, written = Repository(tmp_path), config.read_text()
+    config.write_text(written.replace('key: "v1.manifest"', 'key: "v1.unknown"'))
+    assert lint_model(repository, MODEL)
+    repository.ensure_known(MODEL, 1)
+    assert lint_model(repository, MODEL) == [] and visible(str(tmp_path)) == 2
