@@ -52,8 +52,7 @@ class Numbering:
         if self._store is None:
             return None
         published = self._published[model]
-        removing = published.visibility.removing if published.config else ()
-        whole = [published.manifests[number] for number in published.versions if number not in removing]
+        whole = [published.manifests[number] for number in published.versions]
         number = _latest(whole, weights, engine)
         if number is None:
             return None

@@ -86,12 +86,17 @@ def test_a_number_that_is_another_versions_there_does_not_count_here(target: str
         numbering(own, target).fetch(MODEL, weights_of(1), {})
 
 
-def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Path) -> None:
-    """Of another machine the version may differ in its last digits: it gets a number of its own."""
-    add(tmp_path / "second", 2)
-    manifest = open_store(tmp_path / "second").read(f"{MODEL}/2/manifest.json")
+def begin(root: Path, target: str) -> None:
+    """Export version 2 and publish its first file alone."""
+    add(root, 2)
+    manifest = open_store(root).read(f"{MODEL}/2/manifest.json")
     assert manifest is not None
     open_store(target).create(f"{MODEL}/2/manifest.json", manifest[0])
+
+
+def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Path) -> None:
+    """Of another machine the version may differ in its last digits: it gets a number of its own."""
+    begin(tmp_path / "second", target)
     assert numbering(tmp_path / "second", target).here(MODEL, weights_of(2), {}) == 2
     fresh = numbering(tmp_path / "fresh", target)
     assert fresh.fetch(MODEL, weights_of(2), {}) is None
@@ -101,10 +106,7 @@ def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Pa
 def test_pruning_takes_what_was_begun_and_never_finished(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add(tmp_path / "second", 2)
-    manifest = open_store(tmp_path / "second").read(f"{MODEL}/2/manifest.json")
-    assert manifest is not None
-    open_store(target).create(f"{MODEL}/2/manifest.json", manifest[0])
+    begin(tmp_path / "second", target)
     assert registry(["prune", target]) == 0
     assert open_store(target).names(f"{MODEL}/2") == ["manifest.json"]
     add(tmp_path / "third", 3)

@@ -117,21 +117,22 @@ def _check_weights(config, path, version):
     digest, manifest_digest = (
         parameters.get(f"v{version}.{key}", {}).get("string_value") for key in ("digest", "manifest")
     )
-    weights, manifest = path.read_bytes(), path.with_name(MANIFEST_FILE)
-    _compare(path, weights, digest, "config.pbtxt")
+    manifest = path.with_name(MANIFEST_FILE)
+    with path.open("rb") as file:
+        weights_digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _compare(path, weights_digest, digest, "config.pbtxt")
     if not manifest.is_file():
         return
     content = manifest.read_bytes()
-    _compare(manifest, content, manifest_digest, "config.pbtxt")
+    _compare(manifest, hashlib.sha256(content).hexdigest(), manifest_digest, "config.pbtxt")
     try:
         recorded = json.loads(content)["files"][path.name]
     except (ValueError, KeyError, TypeError) as error:
         raise pb_utils.TritonModelException(f"{manifest} is not a manifest: {error!r}") from error
-    _compare(path, weights, recorded, MANIFEST_FILE)
+    _compare(path, weights_digest, recorded, MANIFEST_FILE)
 
 
-def _compare(path, content, expected, source):
-    digest = hashlib.sha256(content).hexdigest()
+def _compare(path, digest, expected, source):
     if expected and expected != digest:
         raise pb_utils.TritonModelException(
             f"{path} was altered: SHA-256 {digest[:12]}, by {source} {expected[:12]}; fetch it anew"
