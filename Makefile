@@ -77,7 +77,7 @@ publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check,
 	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))
 
 soak: install  ## the tests that take long: a kill at every write of export and publish, thousands of damaged files
-	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/test_export_faults.py
+	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/export/test_faults.py
 
 include benchmarks/report.mk
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.record import Figure, record
-from export.gate import measure, read_gate_sample
+from export.gate import GateSample, measure
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.variants import VARIANTS
@@ -21,7 +21,7 @@ GOALS = {
 def main() -> None:
     """Measure and record."""
     checkpoint = load_checkpoint(CHECKPOINT)
-    sample = read_gate_sample(checkpoint, checkpoint)
+    sample = GateSample(checkpoint, checkpoint)
     fp32 = fp32_graph(checkpoint)
     weights = {
         variant.suffix: rewrite(fp32, variant, sample.calibration).SerializeToString(deterministic=True)

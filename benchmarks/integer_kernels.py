@@ -13,7 +13,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import Figure, record
-from export.gate import read_gate_sample
+from export.gate import GateSample
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
@@ -34,7 +34,7 @@ SIDE = 1024
 def main(checkpoint: Path = CHECKPOINT) -> None:
     """Measure and record."""
     trained = load_checkpoint(checkpoint)
-    sample = read_gate_sample(trained, trained)
+    sample = GateSample(trained, trained)
     fp32 = fp32_graph(trained)
     graphs = {
         "fp32": fp32,

@@ -1,6 +1,11 @@
-"""A checkpoint on its way into a repository: the graph of a variant, its verdict, the version it becomes."""
+"""A checkpoint on its way into a repository: its graphs, what each costs, the versions that they become."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx
 
 from export.gate import GateSample, golden_tolerances, measure
 from export.gates import Gates
@@ -11,7 +16,7 @@ from export.precision import rewrite
 from export.repository import Version
 from export.triton_release import RELEASE
 from export.variants import Variant
-from lartpc.parity import Outputs, Parity
+from lartpc.parity import Parity
 from training.checkpoint import Checkpoint
 from training.layers import Scales
 from training.metrics import physics_metrics
@@ -19,95 +24,118 @@ from training.metrics import physics_metrics
 
 @dataclass(frozen=True)
 class Graph:
-    """The graph of a variant.
+    """A graph that one or more variants serve.
 
     Attributes:
-        variant: of the table.
-        model: name of the served model.
+        precision: of the arithmetic inside.
         weights: the graph, serialised.
         opset: its operator set.
     """
 
-    variant: Variant
-    model: str
+    precision: str
     weights: bytes
     opset: int
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What a graph costs.
+
+    Attributes:
+        parity: its differences from the reference on the held-out hits and empty pixels.
+        verdict: what it costs a physicist.
+        metrics: its physics metrics on the held-out hits.
+    """
+
+    parity: Parity
+    verdict: Verdict
+    metrics: dict[str, float]
+
+
 class Exporter:
-    """Makes and judges the variants of one checkpoint.
+    """Makes, judges and packs the graphs of one checkpoint.
 
     Args:
         trained: the checkpoint.
         sample: its held-out hits with the reference answers.
         gates: limits of each precision.
-        plans: backend -> where its plans come from.
+        recipe: from :func:`export.recipe.recipe`, for the manifests.
     """
 
-    def __init__(
-        self, trained: Checkpoint, sample: GateSample, gates: Gates, plans: dict[str, PlanSource]
-    ) -> None:
-        self._trained, self._sample, self._gates, self._plans = trained, sample, gates, plans
-        self._golden = sample.golden()
-        self._fp32 = fp32_graph(trained)
-        self._learnt = _learnt_scales(trained)
-        self._measured: dict[bytes, tuple[Parity, Outputs]] = {}
+    def __init__(self, trained: Checkpoint, sample: GateSample, gates: Gates, recipe: str) -> None:
+        self._trained, self._sample, self._gates, self._recipe = trained, sample, gates, recipe
 
     def graph(self, variant: Variant) -> Graph:
         """The graph that a variant serves."""
-        graph = rewrite(self._fp32, variant, self._sample.calibration, self._learnt)
+        calibration = self._sample.calibration if variant.precision == "int8" else np.empty(0, np.float32)
+        graph = rewrite(self._fp32, variant, calibration, self._learnt)
         weights = with_metadata(graph, self._trained, variant.precision).SerializeToString(deterministic=True)
-        return Graph(variant, variant.model(self._trained.name), weights, graph.opset_import[0].version)
+        return Graph(variant.precision, weights, graph.opset_import[0].version)
 
-    def answers(self, graph: Graph) -> tuple[Parity, Outputs]:
-        """Its differences on the held-out hits, and its answers; variants of the same graph share them."""
-        if graph.weights not in self._measured:
-            self._measured[graph.weights] = measure(graph.weights, self._sample)
-        return self._measured[graph.weights]
+    def judge(self, graph: Graph) -> Judgement:
+        """Let a graph answer the held-out hits, and compare with the reference.
 
-    def judge(self, graph: Graph) -> Verdict:
-        """What the graph costs a physicist."""
-        limits = self._gates.limits[graph.variant.precision]
-        return judge_physics(self.answers(graph)[1], self._sample.reference, self._sample.held_out, limits)
-
-    def version(self, graph: Graph, verdict: Verdict) -> Version:
-        """What goes into the repository."""
-        parity, answers = self.answers(graph)
-        precision, held_out = graph.variant.precision, self._sample.held_out
+        Raises:
+            UserError: the gate file does not hold what golden patches need, nor so what the figures do.
+        """
+        _ = self._sample.golden
+        held_out, limits = self._sample.held_out, self._gates.limits[graph.precision]
+        parity, answers = measure(graph.weights, self._sample)
         hits = held_out.is_hit
         of_hits = {name: values[hits] for name, values in answers.items()}
-        limits = self._gates.limits[precision]
-        tolerances, class_agreement = golden_tolerances(graph.weights, self._golden, limits)
-        return Version(
-            model=graph.model,
-            precision=precision,
-            weights=graph.weights,
-            golden=self._golden,
-            tolerances=tolerances,
-            class_agreement=class_agreement,
-            gate={**parity.as_record(), "gates": self._gates.record(precision), **verdict.record()},
-            metrics=physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits]),
-            provenance=self._trained.provenance.with_stage(export=self._record(graph)),
-            more=self._plans[graph.variant.backend].files(graph.weights),
+        return Judgement(
+            parity,
+            judge_physics(answers, self._sample.reference, held_out, limits),
+            physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits]),
         )
 
-    def _record(self, graph: Graph) -> dict:
-        precision = graph.variant.precision
+    def versions(
+        self, graph: Graph, judgement: Judgement, models: dict[str, PlanSource]
+    ) -> Iterator[Version]:
+        """What goes into the repository for each model that serves a graph; its plan is built when asked for.
+
+        Args:
+            graph: from :meth:`graph`.
+            judgement: of it.
+            models: name of the served model -> where its plan comes from.
+        """
+        limits, golden = self._gates.limits[graph.precision], self._sample.golden
+        tolerances, class_agreement = golden_tolerances(graph.weights, golden, limits)
+        gates, verdict = self._gates.record(graph.precision), judgement.verdict.record()
+        for model, plan in models.items():
+            yield Version(
+                model=model,
+                precision=graph.precision,
+                weights=graph.weights,
+                golden=golden,
+                tolerances=tolerances,
+                class_agreement=class_agreement,
+                gate={**judgement.parity.as_record(), "gates": gates, **verdict},
+                metrics=judgement.metrics,
+                provenance=self._trained.provenance.with_stage(export=self._record(graph, plan)),
+                more=plan.files(graph.weights),
+            )
+
+    @cached_property
+    def _fp32(self) -> onnx.ModelProto:
+        return fp32_graph(self._trained)
+
+    @cached_property
+    def _learnt(self) -> Scales | None:
+        if not self._trained.quantised:
+            return None
+        from training.quantised import learnt_scales
+
+        return learnt_scales(self._trained.network.network)
+
+    def _record(self, graph: Graph, plan: PlanSource) -> dict:
         record = {
-            "precision": precision,
+            "precision": graph.precision,
             "opset": graph.opset,
             "container": RELEASE.container,
             "created_by": "export.triton",
+            "recipe": self._recipe,
         }
-        if precision == "int8":
+        if graph.precision == "int8":
             record["scales"] = "learnt" if self._learnt else "calibrated"
-        engine = self._plans[graph.variant.backend].engine
-        return {**record, "engine": engine} if engine else record
-
-
-def _learnt_scales(trained: Checkpoint) -> Scales | None:
-    if not trained.quantised:
-        return None
-    from training.quantised import learnt_scales
-
-    return learnt_scales(trained.network.network)
+        return {**record, "engine": plan.engine} if plan.engine else record

@@ -1,21 +1,21 @@
 """The gate: a rewritten graph must answer like the checkpoint on held-out events, or it is not written."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from export.gates import Limits
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, Label
+from lartpc.contract import OUTPUT_NAMES, Label
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import Tolerance
 from lartpc.parity import Outputs, Parity, compare
+from lartpc.session import GraphSession, runs
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.gate_file import GOLDEN_OF_EACH_CLASS
@@ -23,42 +23,94 @@ from training.gate_file import GOLDEN_OF_EACH_CLASS
 CALIBRATION_PATCHES = 4096
 DENSEST_PATCHES = 256
 GOLDEN_PATCHES = 512
-ROWS_PER_RUN = 512
 GOLDEN_MARGIN = 1.5
 CLASS_AGREEMENT = 0.99
 """Share of the golden patches that must keep their class, where the version keeps so many here."""
 
 
-@dataclass(frozen=True)
 class GateSample:
-    """What an export is calibrated with and judged by.
+    """What an export is calibrated with and judged by: the gate file beside a checkpoint.
 
-    Attributes:
-        calibration: (up to 4352, 48, 48, 1) patches of training events.
-        held_out: every hit and empty pixel of the held-out events.
-        reference: the FP32 network's answers to them.
+    It is read, and the reference asked, when something is first wanted of it.
+
+    Args:
+        checkpoint: the trained network.
+        reference: from :func:`reference_of`.
+        watch: wraps the batches that the reference answers, to show progress.
+
+    Raises:
+        UserError: the file is missing, damaged or too small, or comes from other data.
     """
 
-    calibration: NDArray[np.float32]
-    held_out: PatchDataset
-    reference: Outputs
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        reference: Checkpoint,
+        watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+    ) -> None:
+        self.path = checkpoint.gate_path
+        self._scale, self._reference, self._watch = checkpoint.scale, reference, watch
+        with EventFile(self.path) as events:
+            source = events.provenance.data.get("source_digest")
+        if source != checkpoint.provenance.data.get("digest"):
+            raise UserError(
+                f"{self.path} was not cut from the data of {checkpoint.path}; "
+                "put the checkpoint's own gate.h5 beside it"
+            )
 
+    @cached_property
+    def calibration(self) -> NDArray[np.float32]:
+        """(up to 4352, 48, 48, 1) patches of training events: some drawn at random, and the densest ones.
+
+        What lies beyond the calibrated range is clipped.
+        """
+        with EventFile(self.path) as events:
+            training = PatchDataset(events, events.in_split("train"), self._scale)
+        random = np.random.default_rng(4096)
+        drawn = random.choice(len(training), min(CALIBRATION_PATCHES, len(training)), replace=False)
+        density = np.concatenate([training.patches(rows).sum(axis=(1, 2, 3)) for rows in runs(len(training))])
+        densest = np.argsort(density, kind="stable")[-DENSEST_PATCHES:]
+        return training.patches(np.union1d(drawn, densest))
+
+    @cached_property
+    def held_out(self) -> PatchDataset:
+        """Every hit and empty pixel of the held-out events."""
+        with EventFile(self.path) as events:
+            return PatchDataset(events, events.in_split("test"), self._scale, empty_pixels=True)
+
+    @cached_property
+    def reference(self) -> Outputs:
+        """The FP32 network's answers to them."""
+        return self._reference.answer(self.held_out, self._watch)
+
+    @cached_property
     def golden(self) -> GoldenPatches:
         """512 held-out patches with their reference outputs, at least 64 of each class and of Michel."""
+        held_out = self.held_out
         random = np.random.default_rng(512)
-        groups = [self.held_out.michel == 1, *(self.held_out.label == label for label in Label)]
+        groups = {"michel": held_out.michel == 1, **{of.name.lower(): held_out.label == of for of in Label}}
         chosen: set[int] = set()
-        for group in groups:
+        for name, group in groups.items():
             members = np.flatnonzero(group)
+            if len(members) < GOLDEN_OF_EACH_CLASS:
+                raise UserError(
+                    f"{self.path} holds {len(members)} held-out {name} patches, and golden patches need "
+                    f"{GOLDEN_OF_EACH_CLASS}; put the gate.h5 that training.fit wrote beside the checkpoint"
+                )
             chosen.update(random.choice(members, GOLDEN_OF_EACH_CLASS, replace=False).tolist())
-        others = np.setdiff1d(np.arange(len(self.held_out)), list(chosen))
-        fill = random.choice(others, GOLDEN_PATCHES - len(chosen), replace=False)
-        indices = np.sort([*chosen, *fill])
+        others = np.setdiff1d(np.arange(len(held_out)), list(chosen))
+        missing = GOLDEN_PATCHES - len(chosen)
+        if len(others) < missing:
+            raise UserError(
+                f"{self.path} holds {len(held_out)} held-out patches, and {GOLDEN_PATCHES} are needed; "
+                "put the gate.h5 that training.fit wrote beside the checkpoint"
+            )
+        indices = np.sort([*chosen, *random.choice(others, missing, replace=False)])
         return GoldenPatches(
-            patches=self.held_out.patches(indices),
+            patches=held_out.patches(indices),
             outputs={name: values[indices] for name, values in self.reference.items()},
-            label=self.held_out.label[indices].astype(np.uint8),
-            michel=self.held_out.michel[indices],
+            label=held_out.label[indices].astype(np.uint8),
+            michel=held_out.michel[indices],
         )
 
 
@@ -85,77 +137,6 @@ def reference_of(checkpoint: Checkpoint, path: Path | None = None) -> Checkpoint
     return load_checkpoint(path)
 
 
-def read_gate_sample(
-    checkpoint: Checkpoint,
-    reference: Checkpoint,
-    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> GateSample:
-    """Read the gate file beside a checkpoint and let the reference answer its held-out hits.
-
-    Args:
-        checkpoint: the trained network.
-        reference: from :func:`reference_of`.
-        watch: wraps the batches, to show progress.
-
-    Raises:
-        UserError: the file is missing, damaged or too small, or comes from other data.
-    """
-    with EventFile(checkpoint.gate_path) as events:
-        if events.provenance.data.get("source_digest") != checkpoint.provenance.data.get("digest"):
-            raise UserError(
-                f"{checkpoint.gate_path} was not cut from the data of {checkpoint.path}; "
-                "put the checkpoint's own gate.h5 beside it"
-            )
-        training = PatchDataset(events, events.in_split("train"), checkpoint.scale)
-        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale, empty_pixels=True)
-    return GateSample(_calibration(training), held_out, reference.answer(held_out, watch))
-
-
-def _calibration(training: PatchDataset) -> NDArray[np.float32]:
-    """Patches drawn at random, and the densest ones: what lies beyond the calibrated range is clipped."""
-    random = np.random.default_rng(4096)
-    drawn = random.choice(len(training), min(CALIBRATION_PATCHES, len(training)), replace=False)
-    density = np.concatenate([patches.sum(axis=(1, 2, 3)) for patches in slices(training)])
-    densest = np.argsort(density, kind="stable")[-DENSEST_PATCHES:]
-    return training.patches(np.union1d(drawn, densest))
-
-
-class Replay:
-    """Runs a graph in process, in slices that bound memory.
-
-    Args:
-        weights: serialised ONNX graph, or the path of one.
-        threads: processor threads; all where 0.
-
-    Raises:
-        UserError: ONNX Runtime does not load the graph.
-    """
-
-    def __init__(self, weights: bytes | str, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(weights, options, ["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no narrower base
-            raise UserError(f"ONNX Runtime does not load the graph: {error}") from error
-
-    def answer(self, batches: Iterator[NDArray[np.float32]]) -> Outputs:
-        """Answers to batches of (B, 48, 48, 1) patches, joined."""
-        parts = [self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch}) for batch in batches]
-        return {
-            name: np.concatenate(values)
-            for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
-        }
-
-
-def slices(patches: NDArray[np.float32] | PatchDataset) -> Iterator[NDArray[np.float32]]:
-    """Patches, or the patches of a data set, 512 at a time."""
-    cut = patches.patches if isinstance(patches, PatchDataset) else patches.__getitem__
-    for first in range(0, len(patches), ROWS_PER_RUN):
-        yield cut(slice(first, first + ROWS_PER_RUN))
-
-
 def golden_tolerances(
     weights: bytes, golden: GoldenPatches, limits: Limits
 ) -> tuple[dict[str, Tolerance], float]:
@@ -168,7 +149,7 @@ def golden_tolerances(
     Returns:
         Tolerance of each output, and the share that must keep its class of largest probability.
     """
-    parity = compare(Replay(weights).answer(slices(golden.patches)), golden.outputs)
+    parity = compare(GraphSession(weights).answer(golden.patches), golden.outputs)
     tolerances = {
         name: Tolerance(
             max=max(limits.max_dp, GOLDEN_MARGIN * parity.max_dp[name]),
@@ -180,6 +161,7 @@ def golden_tolerances(
 
 
 def measure(weights: bytes, sample: GateSample) -> tuple[Parity, Outputs]:
-    """Differences of a graph from the checkpoint on the held-out hits, and its answers."""
-    answers = Replay(weights).answer(slices(sample.held_out))
+    """Differences of a graph from the reference on the held-out hits, and its answers."""
+    held_out = sample.held_out
+    answers = GraphSession(weights).answer_batches(held_out.patches(rows) for rows in runs(len(held_out)))
     return compare(answers, sample.reference), answers

@@ -6,7 +6,6 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from export.config import Visibility, checksums, model_config, read_config
-from export.gate import Replay, slices
 from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
@@ -16,6 +15,7 @@ from lartpc.errors import CheckError, UserError
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.parity import Parity, compare
+from lartpc.session import GraphSession
 
 
 def lint_model(repository: Repository, model: str) -> list[str]:
@@ -49,7 +49,7 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
     manifest.check_files(folder, besides=built_here)
     _check_contract(folder / MODEL_FILE)
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
-    answers = Replay(str(folder / MODEL_FILE)).answer(slices(golden.patches))
+    answers = GraphSession(folder / MODEL_FILE).answer(golden.patches)
     parity = compare(answers, golden.outputs)
     failures = parity.beyond(manifest.tolerances, manifest.class_agreement)
     if failures:

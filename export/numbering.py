@@ -1,13 +1,30 @@
 """The versions of a network's models, here and where they are published, and which number is next."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import Store
 from lartpc.errors import CheckError, UserError
 from lartpc.manifest import MANIFEST_FILE, Manifest
+
+Match = Callable[[Manifest], bool]
+
+
+def of_recipe(recipe: str, engine: dict[str, str]) -> Match:
+    """Whether a version is of this recipe, and its plan, if any, for this engine."""
+    return lambda manifest: manifest.provenance.export.get("recipe") == recipe and _engine(manifest) == engine
+
+
+def of_weights(weights: bytes, engine: dict[str, str]) -> Match:
+    """Whether a version has exactly these weights, and its plan, if any, is for this engine."""
+    digest = hashlib.sha256(weights).hexdigest()
+    return lambda manifest: manifest.digest == digest and _engine(manifest) == engine
+
+
+def _engine(manifest: Manifest) -> object:
+    return manifest.provenance.export.get("engine", {})
 
 
 class Numbering:
@@ -26,8 +43,8 @@ class Numbering:
         self._repository, self._family, self._store = repository, list(family), store
         self._published = {name: PublishedModel.read(store, name) for name in self._family} if store else {}
 
-    def here(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
-        """The version of the repository with exactly these weights, and a plan for this engine, if any.
+    def here(self, model: str, match: Match) -> int | None:
+        """The latest version of the repository that matches.
 
         One whose number is another version's at the store does not count: it can never be published.
         """
@@ -38,12 +55,11 @@ class Numbering:
                 for manifest in self._repository.manifests(model)
                 if published.get(manifest.version, manifest).own_digest == manifest.own_digest
             ],
-            weights,
-            engine,
+            match,
         )
 
-    def fetch(self, model: str, weights: bytes, engine: dict[str, str]) -> int | None:
-        """Copy the published version of exactly these weights into the repository, and return its number.
+    def fetch(self, model: str, match: Match) -> int | None:
+        """Copy the latest published version that matches into the repository, and return its number.
 
         Raises:
             CheckError: what lies at the store is not what was published.
@@ -53,13 +69,13 @@ class Numbering:
             return None
         published = self._published[model]
         whole = [published.manifests[number] for number in published.versions]
-        number = _latest(whole, weights, engine)
+        number = _latest(whole, match)
         if number is None:
             return None
         if number in (manifest.version for manifest in self._repository.manifests(model)):
             raise UserError(
-                f"{self._store.place(model)} has version {number} of these weights, {self._repository.root} "
-                "another one; export into an empty folder: --repository NEW"
+                f"{self._store.place(model)} has version {number} of this checkpoint, "
+                f"{self._repository.root} another one; export into an empty folder: --repository NEW"
             )
         manifest = published.manifest(number, self._store)
         self._repository.adopt(manifest, {name: self._file(manifest, name) for name in manifest.files})
@@ -96,11 +112,5 @@ class Numbering:
         return found[0]
 
 
-def _latest(manifests: Iterable[Manifest], weights: bytes, engine: dict[str, str]) -> int | None:
-    digest = hashlib.sha256(weights).hexdigest()
-    found = [
-        manifest.version
-        for manifest in manifests
-        if manifest.digest == digest and manifest.provenance.export.get("engine", {}) == engine
-    ]
-    return max(found, default=None)
+def _latest(manifests: Iterable[Manifest], match: Match) -> int | None:
+    return max((manifest.version for manifest in manifests if match(manifest)), default=None)

@@ -1,5 +1,6 @@
 """``python -m export.triton``: a checkpoint becomes a checked version in a Triton repository."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +13,11 @@ from lartpc.errors import CheckError, UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from export.exporter import Exporter, Graph, Judgement
+    from export.numbering import Match, Numbering
     from export.physics_gate import Verdict
+    from export.plans import PlanSource
+    from export.repository import Repository
     from training.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
@@ -47,18 +52,18 @@ def export(
         published: folder or URL that the versions will be published to: new ones are numbered after those
             there, and one that is there already with exactly these weights is fetched.
     """
-    from rich.console import Console
     from rich.progress import track
 
     from export.exporter import Exporter
-    from export.gate import read_gate_sample, reference_of
+    from export.gate import GateSample, reference_of
     from export.gates import GATES, read_gates
-    from export.numbering import Numbering
+    from export.numbering import Numbering, of_recipe, of_weights
     from export.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
+    from export.recipe import recipe
     from export.repository import Repository
     from export.store import open_store
     from export.triton_release import RELEASE
-    from export.variants import VARIANTS, variants_of
+    from export.variants import VARIANTS, by_graph, variants_of
     from training.checkpoint import latest_checkpoint, load_checkpoint
 
     if on_server and backend == "onnxruntime":
@@ -70,47 +75,87 @@ def export(
     target = Repository(repository)
     limits = read_gates(gates or GATES)
     say(f"reading {trained.path} and {trained.gate_path.name}")
-    variants = variants_of(offered(trained, precision), tuple(plans))
+    watch = partial(track, description="reference answers", transient=True)
+    sample = GateSample(trained, reference_of(trained, reference), watch)
     family = [variant.model(trained.name) for variant in VARIANTS]
     numbering = Numbering(target, family, open_store(published) if published else None)
-    watch = partial(track, description="reference answers", transient=True)
-    sample = read_gate_sample(trained, reference_of(trained, reference), watch)
-    exporter = Exporter(trained, sample, limits, plans)
-    for variant in variants:
-        start = perf_counter()
-        graph = exporter.graph(variant)
-        model = graph.model
-        engine = plans[variant.backend].engine
-        number = numbering.here(model, graph.weights, engine)
-        if number is not None:
-            target.ensure_known(model, number)
-            say(f"{model}: version {number} holds exactly these weights; nothing written")
+    made_of = recipe(trained.path, sample.path)
+    exporter = Exporter(trained, sample, limits, made_of)
+    numbers: dict[str, int] = {}
+    for variants in by_graph(variants_of(offered(trained, precision), tuple(plans))):
+        models = {variant.model(trained.name): plans[variant.backend] for variant in variants}
+        numbers |= known(models, partial(of_recipe, made_of), target, numbering)
+        if models.keys() <= numbers.keys():
             continue
-        number = numbering.fetch(model, graph.weights, engine)
-        if number is not None:
-            say(f"{model}: fetched version {number}, which {published} holds of exactly these weights")
-            continue
-        with Console(stderr=True).status(f"{model}: answering {len(sample.held_out):,} held-out patches"):
-            parity, _ = exporter.answers(graph)
-            verdict = exporter.judge(graph)
-        say(losses_table(f"{model} against FP32, gates {limits.name}", verdict))
-        if verdict.failures:
-            raise CheckError(f"{model} fails its gates: {'; '.join(verdict.failures)}")
-        version = exporter.version(graph, verdict)
-        number = numbering.next(model, trained.provenance.training["checkpoint_sha256"])
-        target.add(version, number)
-        metrics = version.metrics
-        say(
-            f"{model}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB, "
-            f"{perf_counter() - start:.0f} s\n"
-            f"  {parity.hits:,} held-out patches: max |dp| {max(parity.max_dp.values()):.1e}, "
-            f"mean {max(parity.mean_dp.values()):.1e}, same class {parity.class_agreement:.2%}\n"
-            f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
-        )
+        graph = exporter.graph(variants[0])
+        models = {model: plan for model, plan in models.items() if model not in numbers}
+        numbers |= known(models, partial(of_weights, graph.weights), target, numbering)
+        models = {model: plan for model, plan in models.items() if model not in numbers}
+        if models:
+            judgement = judged(exporter, graph, " and ".join(models), limits.name)
+            for version in exporter.versions(graph, judgement, models):
+                number = numbering.next(version.model, trained.provenance.training["checkpoint_sha256"])
+                target.add(version, number)
+                numbers[version.model] = number
+                say(f"{version.model}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB")
     if on_server:
-        script = f"/models/{model}/{number}/{BUILDER_FILE}"
+        model = next(model for model in numbers if model.endswith("_trt"))
+        script = f"/models/{model}/{numbers[model]}/{BUILDER_FILE}"
         say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
     say(f"next: python -m export.check {repository}")
+
+
+def known(
+    models: dict[str, "PlanSource"],
+    match: Callable[[dict[str, str]], "Match"],
+    target: "Repository",
+    numbering: "Numbering",
+) -> dict[str, int]:
+    """Numbers of the versions that are in the repository already, or are published and fetched, by model.
+
+    Args:
+        models: name of the served model -> where its plan comes from.
+        match: maps what a plan is bound to onto what a version must match.
+        target: the repository.
+        numbering: its versions, and the published ones.
+    """
+    numbers: dict[str, int] = {}
+    for model, plan in models.items():
+        number = numbering.here(model, match(plan.engine))
+        if number is not None:
+            target.ensure_known(model, number)
+            say(f"{model}: version {number} is unchanged; nothing written")
+        else:
+            number = numbering.fetch(model, match(plan.engine))
+            if number is None:
+                continue
+            say(f"{model}: fetched version {number}, which is published already")
+        numbers[model] = number
+    return numbers
+
+
+def judged(exporter: "Exporter", graph: "Graph", models: str, gates: str) -> "Judgement":
+    """Say what a graph loses against FP32 on held-out events.
+
+    Raises:
+        CheckError: it is beyond a limit.
+    """
+    from rich.console import Console
+
+    start = perf_counter()
+    with Console(stderr=True).status(f"{models}: answering held-out patches"):
+        judgement = exporter.judge(graph)
+    say(losses_table(f"{models} against FP32, gates {gates}", judgement.verdict))
+    if judgement.verdict.failures:
+        raise CheckError(f"the graph of {models} fails its gates: {'; '.join(judgement.verdict.failures)}")
+    parity, metrics = judgement.parity, judgement.metrics
+    say(
+        f"  {parity.hits:,} held-out patches in {perf_counter() - start:.0f} s: "
+        f"max |dp| {max(parity.max_dp.values()):.1e}, mean {max(parity.mean_dp.values()):.1e}, "
+        f"same class {parity.class_agreement:.2%}\n"
+        f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
+    )
+    return judgement
 
 
 def losses_table(title: str, verdict: "Verdict") -> "Table":

@@ -1,6 +1,7 @@
 """Which graph is served where: the one table of a network's served models, told apart by their names."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,11 @@ class Variant:
     precision: str
     gpu: bool
     backend: Backend = "onnxruntime"
+
+    @property
+    def graph(self) -> tuple[str, bool]:
+        """Which graph it serves: precision, and whether INT8 is in its canonical form."""
+        return self.precision, self.gpu and self.precision == "int8"
 
     @property
     def for_tensorrt(self) -> bool:
@@ -76,3 +82,11 @@ def variants_of(
     return tuple(
         variant for variant in VARIANTS if variant.precision in precisions and variant.backend in backends
     )
+
+
+def by_graph(variants: Iterable[Variant]) -> list[list[Variant]]:
+    """Variants that serve the same graph together, in the order of the table."""
+    groups: dict[tuple[str, bool], list[Variant]] = {}
+    for variant in variants:
+        groups.setdefault(variant.graph, []).append(variant)
+    return list(groups.values())

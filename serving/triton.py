@@ -20,7 +20,7 @@ from serving.ports import LOOPBACK, Ports, free_ports
 from serving.process import ServerProcess
 from serving.repository import RepositoryModel, read_models
 
-START_SECONDS = 60
+START_SECONDS = 300
 LOAD_SECONDS = 300
 CANARY_SECONDS = 60
 STUB_TRACEBACK = "\n\nAt:\n"

@@ -1,28 +1,61 @@
-"""Fixtures shared by the tests: real events, a network trained on them, its exported repository."""
+"""Fixtures shared by the tests: real events, a network trained on them, its exported repository.
+
+What is heavy is imported by the fixture that needs it: a test of the event file does not wait for PyTorch.
+"""
 
 import logging
 import os
+import signal
+import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from data_gen.generate import generate
-from export.triton import main as export
-from serving import environment
-from serving.triton import TritonServer
-from tests.serving_repository import write_model, write_other_model
-from training.fit import main as fit
+from tests.helpers.paths import QUICK_GATES, ROOT
+
+if TYPE_CHECKING:
+    from serving.triton import TritonServer
 
 EVENTS = 10
-ROOT = Path(__file__).parents[1]
-QUICK = ROOT / "training" / "configs" / "quick.yaml"
-QUICK_GATES = f"--gates={ROOT / 'export' / 'gates_quick.yaml'}"
+PASSING = ("PYTEST_CURRENT_TEST", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "KMP_")
+"""Variables that may come: the test's name, the seed of the last training, what PyTorch's import sets."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Children are started as from a terminal, also where this process was started to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.setdefault("LARTPC_SERVER", str(ROOT / ".server"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_surroundings() -> Iterator[None]:
+    """No module of tests leaves its environment, working folder or number of threads changed."""
+    before, folder, threads = _environment(), Path.cwd(), _threads()
+    yield
+    after = _environment()
+    changed = {name: after.get(name) for name in before | after if before.get(name) != after.get(name)}
+    assert not changed, "left in the environment"
+    assert Path.cwd() == folder
+    assert threads is None or _threads() == threads
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(PASSING)}
+
+
+def _threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else None
 
 
 @pytest.fixture(scope="session")
 def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten generated events of the collection plane, of which two are held out."""
+    from data_gen.generate import generate
+
     path = tmp_path_factory.mktemp("data") / "events.h5"
     generate(events=EVENTS, seed=5, planes=("W",), out=path)
     return path
@@ -31,6 +64,8 @@ def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_folder(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training: best.ckpt, last.ckpt, gate.h5."""
+    from tests.helpers.trainings import trained_in
+
     return trained_in(tmp_path_factory.mktemp("training"), events_file)
 
 
@@ -42,21 +77,36 @@ def checkpoint(run_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def paper_checkpoint(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of the paper's network."""
-    folder = tmp_path_factory.mktemp("paper")
-    return trained_in(folder, events_file, "--model.network=paper") / "best.ckpt"
+    """The same of the paper's network, of a shorter one still."""
+    from tests.helpers.trainings import trained_in
+
+    shorter = ["--model.network=paper", "--data.patches_per_epoch=2048", "--trainer.max_epochs=1"]
+    return trained_in(tmp_path_factory.mktemp("paper"), events_file, *shorter) / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one version in three precisions."""
+    from export.triton import main as export
+
+    folder = tmp_path_factory.mktemp("export") / "model_repository"
+    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}", QUICK_GATES]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")
 def server_environment() -> None:
     """The embedded server's environment, made where it is missing."""
-    os.environ.setdefault(environment.VARIABLE, str(ROOT / ".server"))
+    from serving import environment
+
     environment.make()
 
 
 @pytest.fixture(scope="session")
 def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny networks: FP32 with versions 1 and 2 visible and 3 hidden, INT8, and one of another contract."""
+    from tests.helpers.served_repository import write_model, write_other_model
+
     repository = tmp_path_factory.mktemp("served") / "model_repository"
     fp32 = write_model(repository, "emtrkmichel_fp32", versions=(1, 2, 3), visible=(1, 2))
     (fp32 / "2" / "notes.txt").write_text("Triton ignores what it does not know.\n")
@@ -66,31 +116,35 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_server(tiny_repository: Path, server_environment: None) -> Iterator[TritonServer]:
+def tiny_server(tiny_repository: Path, server_environment: None) -> "Iterator[TritonServer]":
     """A real Triton that serves the tiny networks; tests only ask it."""
+    from serving.triton import TritonServer
+
     with TritonServer(tiny_repository) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """Address of a local S3 server, which the environment names with credentials that it does not look at."""
+def running_s3() -> Iterator[str]:
+    """Address of a local S3 server."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(zip(names, ("test", "test", "us-east-1", f"http://{host}:{port}"), strict=True))
     yield f"{host}:{port}"
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
     server.stop()
+
+
+@pytest.fixture
+def s3_server(running_s3: str) -> Iterator[str]:
+    """Its address, which the environment names with credentials that it does not look at."""
+    names = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo its patches on the way
+        for name, value in {**names, "ENDPOINT_URL": f"http://{running_s3}"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        yield running_s3
 
 
 @pytest.fixture
@@ -98,38 +152,6 @@ def bucket(s3_server: str, request: pytest.FixtureRequest) -> str:
     """URL in a fresh bucket of that server."""
     import fsspec
 
-    name = f"b{abs(hash(request.node.nodeid)):x}"
+    name = f"b{sha256(request.node.nodeid.encode()).hexdigest()[:16]}"
     fsspec.filesystem("s3").mkdir(name)
     return f"s3://{name}/models"
-
-
-def short_training(data: Path, *options: str) -> list[str]:
-    """Arguments of a training of the compact network on a few thousand patches."""
-    return [
-        f"--config={QUICK}",
-        f"--data.path={data}",
-        "--model.network=compact",
-        "--data.patches_per_epoch=9216",
-        "--data.validation_patches=3000",
-        "--trainer.enable_progress_bar=false",
-        *options,
-    ]
-
-
-def trained_in(folder: Path, data: Path, *options: str) -> Path:
-    """The folder of a short training of two epochs."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        assert fit(short_training(data, "--trainer.max_epochs=2", *options)) == 0
-    finally:
-        os.chdir(before)
-    return folder / "runs" / "quick"
-
-
-@pytest.fixture(scope="session")
-def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with one version in three precisions."""
-    folder = tmp_path_factory.mktemp("export") / "model_repository"
-    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}", QUICK_GATES]) == 0
-    return folder

@@ -123,7 +123,7 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
 
     Writes calibrated.ckpt beside it, which evaluation and export take by default. Scale and bias of the
     scores are fitted at the natural mixture and folded into the last layers: no new operation is served.
-    A head whose scores this would not improve on other events stays as it is.
+    Scale, or bias too, stays where fitting it would not improve the scores of other events.
 
     Args:
         data: event file, or folder of event files, that the checkpoint was trained on.
@@ -155,10 +155,8 @@ def say_calibration(target: Path) -> None:
     for name, head in record["heads"].items():
         bias = ", ".join(f"{value:+.2f}" for value in head["bias"])
         before, after = head["log_loss"]
-        if (head["scale"], set(head["bias"])) == (1.0, {0.0}):
-            say(f"  {name}: stays as it is; no scaling helps beyond doubt on events left out of the fit")
-        else:
-            say(f"  {name}: scale {head['scale']:.3f}, bias {bias}; log-loss {before:.4f} -> {after:.4f}")
+        say(f"  {name}: scale {head['scale']:.3f}, bias {bias}; log-loss {before:.4f} -> {after:.4f}")
+        say(f"    {head['reason']}")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -3,8 +3,10 @@
 Enriched samples and weighted losses shift the scores, and a cut on them would mean another purity in
 every training. The class head gets one scale and a bias for each class (temperature scaling with a
 correction of the priors: Guo et al., arXiv:1706.04599, and Saerens et al., Neural Comput. 14 (2002) 21),
-the Michel head a scale and a bias (Platt 1999). A head is scaled only where that helps on events which
-the fit has not seen: hits of an event go wrong together, and few events can mislead.
+the Michel head a scale and a bias (Platt 1999). A head is changed only as far as that helps on events which
+the fit has not seen: hits of an event go wrong together, and few events can mislead. A scale is taken only
+where the scores tell more there than a constant would; otherwise the best one is next to 0, which would give
+every hit the same score and lose what the order of the scores says.
 """
 
 from collections.abc import Iterator
@@ -45,16 +47,20 @@ class Scaling:
         scale: common factor, positive.
         bias: of each logit.
         log_loss: weighted mean of -ln p(truth) before and after, in nats.
+        reason: why the head is scaled, shifted or left as it is, in words.
         gain: by how much the log-loss of events falls that are left out of the fit, each in turn; None
             where there are too few events to see.
         gain_error: its standard error.
+        established: whether the scores tell more on these events than a constant would; None likewise.
     """
 
     scale: float
     bias: tuple[float, ...]
     log_loss: tuple[float, float]
+    reason: str = ""
     gain: float | None = None
     gain_error: float | None = None
+    established: bool | None = None
 
     def fold(self, head: Head) -> None:
         """Put the map into the weights and the bias of the head's layer.
@@ -89,10 +95,11 @@ def fit_scaling(
         event: (N,) which event each hit is of.
 
     Returns:
-        The scaling, whose biases have a mean of 0 over the K classes. It leaves the logits as they are
-        where it would lower the log-loss of left-out events by less than its standard error, where there
-        is one event alone, and where fewer than two classes have any weight; a class without any keeps
-        its bias.
+        The scaling, whose biases have a mean of 0 over the K classes. Where a scale does not lower the
+        log-loss of left-out events by more than its standard error, or the scores tell no more there than
+        a constant would, the biases are fitted alone; where these do not lower it either, where there is
+        one event alone, and where fewer than two classes have any weight, the logits stay as they are. A
+        class without any weight keeps its bias.
     """
     used = weight > 0.0
     sigmoid = logits.shape[1] == 1
@@ -100,23 +107,28 @@ def fit_scaling(
     if sigmoid:
         z = np.hstack([np.zeros_like(z), z])
     classes, member = np.unique(truth[used], return_inverse=True)
-    unchanged = np.append(1.0, np.zeros(max(len(classes) - 1, 0)))
     as_it_is = 1.0, (0.0,) * logits.shape[1]
     groups = event[used]
     if len(classes) < 2 or len(np.unique(groups)) < 2:
-        return Scaling(*as_it_is, (0.0, 0.0))
+        return Scaling(
+            *as_it_is, (0.0, 0.0), "stays as it is: it takes two classes and two events to learn from"
+        )
     sample = _Sample(z[:, classes], member, weight[used] / weight[used].sum())
-    before = sample.loss(unchanged)[0]
-    gain, error = _gain_on_left_out(sample, groups, unchanged)
-    if not gain > error:
-        return Scaling(*as_it_is, (before, before), gain, error)
-    found = sample.fit()
+    before = sample.loss(sample.unchanged)[0]
+    left_out = _losses_on_left_out(sample, groups)
+    kind, fitted, reason = _choose(sample, left_out)
+    gain, error = _gain(left_out, "bias" if kind == "nothing" else kind)
+    established = _helps(left_out, "scale", besides="constant")
+    if kind == "nothing":
+        return Scaling(*as_it_is, (before, before), reason, gain, error, established)
     bias = np.zeros(z.shape[1])
-    bias[classes] = np.append(0.0, found[1:])
+    bias[classes] = np.append(0.0, fitted[1:])
     bias[classes] -= bias[classes].mean()
     if sigmoid:
         bias = bias[1:] - bias[0]
-    return Scaling(float(found[0]), tuple(map(float, bias)), (before, sample.loss(found)[0]), gain, error)
+    after = sample.loss(fitted)[0]
+    scale = float(fitted[0])
+    return Scaling(scale, tuple(map(float, bias)), (before, after), reason, gain, error, established)
 
 
 @dataclass(frozen=True)
@@ -141,31 +153,84 @@ class _Sample:
         value = -np.dot(self.weight, log_probability[rows, self.member])
         return float(value), np.append(np.sum(slope * self.logits), slope.sum(axis=0)[1:])
 
-    def fit(self) -> NDArray[np.float64]:
-        """Scale and all biases but the first."""
+    @property
+    def unchanged(self) -> NDArray[np.float64]:
+        """Scale 1 and no bias."""
+        return np.append(1.0, np.zeros(self.logits.shape[1] - 1))
+
+    @property
+    def constant(self) -> NDArray[np.float64]:
+        """Scale 0, and the biases that give every hit the classes' shares."""
+        shares = np.bincount(self.member, self.weight, minlength=self.logits.shape[1])
+        with np.errstate(divide="ignore"):
+            bias = np.log(shares[1:]) - np.log(shares[0])
+        return np.append(0.0, np.clip(bias, -MOST_BIAS, MOST_BIAS))
+
+    def fit(self, scaled: bool) -> NDArray[np.float64]:
+        """Scale and all biases but the first; the scale stays 1 where it is not to be fitted."""
         free = self.logits.shape[1] - 1
-        start = np.append(1.0, np.zeros(free))
-        bounds = [(LEAST_SCALE, None)] + [(-MOST_BIAS, MOST_BIAS)] * free
+        bounds = [(LEAST_SCALE, None) if scaled else (1.0, 1.0)] + [(-MOST_BIAS, MOST_BIAS)] * free
         total = self.weight.sum()
 
         def mean_loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             value, slope = self.loss(parameters)
             return value / total, slope / total
 
-        return minimize(mean_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+        return minimize(mean_loss, self.unchanged, jac=True, method="L-BFGS-B", bounds=bounds).x
 
 
-def _gain_on_left_out(
-    sample: _Sample, event: NDArray[np.integer], unchanged: NDArray[np.float64]
-) -> tuple[float, float]:
-    """By how much log-loss falls on events left out of the fit, and the standard error of that."""
+def _losses_on_left_out(sample: _Sample, event: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
+    """What is fitted -> (folds,) log-loss of the events that are left out of the fit, each part in turn."""
     folds = min(FOLDS, len(np.unique(event)))
-    gains = []
+    losses: dict[str, list[float]] = {"nothing": [], "constant": [], "bias": [], "scale": []}
     for fitted, left_out in GroupKFold(folds).split(sample.logits, groups=event):
-        found = sample.part(fitted).fit()
-        rest = sample.part(left_out)
-        gains.append(rest.loss(unchanged)[0] - rest.loss(found)[0])
-    return float(np.sum(gains)), float(np.std(gains, ddof=1) * np.sqrt(folds))
+        known, rest = sample.part(fitted), sample.part(left_out)
+        for name, parameters in (
+            ("nothing", sample.unchanged),
+            ("constant", known.constant),
+            ("bias", known.fit(scaled=False)),
+            ("scale", known.fit(scaled=True)),
+        ):
+            losses[name].append(rest.loss(parameters)[0])
+    return {name: np.array(values) for name, values in losses.items()}
+
+
+def _gain(
+    left_out: dict[str, NDArray[np.float64]], fitted: str, besides: str = "nothing"
+) -> tuple[float, float]:
+    """By how much the log-loss on left-out events falls from one fit to another, and its standard error."""
+    gains = left_out[besides] - left_out[fitted]
+    return float(np.sum(gains)), float(np.std(gains, ddof=1) * np.sqrt(len(gains)))
+
+
+def _helps(left_out: dict[str, NDArray[np.float64]], fitted: str, besides: str) -> bool:
+    gain, error = _gain(left_out, fitted, besides)
+    return gain > error
+
+
+def _choose(
+    sample: _Sample, left_out: dict[str, NDArray[np.float64]]
+) -> tuple[str, NDArray[np.float64], str]:
+    """What is fitted, ``scale``, ``bias`` or ``nothing``; its parameters; and why, in words."""
+    kind, parameters = "nothing", sample.unchanged
+    if _helps(left_out, "bias", besides="nothing"):
+        kind, parameters = "bias", sample.fit(scaled=False)
+        if _at_bound(parameters):
+            return "nothing", sample.unchanged, "stays as it is: the fit of a bias runs to its bound"
+    words = {"bias": "its slope stays", "nothing": "stays as it is"}[kind]
+    if not _helps(left_out, "scale", besides="constant"):
+        told = "its scores tell no more than a constant on events left out of the fit"
+        return kind, parameters, f"{words}, not worth calibrating: {told}"
+    if not _helps(left_out, "scale", besides=kind):
+        return kind, parameters, f"{words}: a scale does not help beyond doubt on events left out of the fit"
+    scaled = sample.fit(scaled=True)
+    if _at_bound(scaled):
+        return kind, parameters, f"{words}: the fit of a scale runs to its bound"
+    return "scale", scaled, "scale and bias help on events left out of the fit"
+
+
+def _at_bound(parameters: NDArray[np.float64]) -> bool:
+    return bool(parameters[0] <= LEAST_SCALE * (1 + 1e-6) or np.abs(parameters[1:]).max() >= MOST_BIAS - 1e-6)
 
 
 def fold_all(network: HitNetwork, scalings: dict[str, Scaling], patches: torch.Tensor) -> None:

@@ -17,8 +17,7 @@ from lartpc.provenance import Provenance
 from training.dataset import PatchDataset
 from training.gate_file import GATE_FILE
 from training.host_memory import keep_freed_memory
-from training.module import HitClassifier
-from training.networks import NetworkName, ServedNetwork
+from training.networks import NetworkName, ServedNetwork, build_network
 
 RUNS = Path("runs")
 BEST = "best.ckpt"
@@ -120,7 +119,7 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of :class:`training.module.HitClassifier`.
+    """Read a checkpoint that :mod:`training.fit` wrote.
 
     Raises:
         UserError: the file is missing, is no checkpoint of this project, holds code, or holds
@@ -131,23 +130,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         provenance = Provenance.from_json(content["provenance"])
         scale = adc_scale(content["era"])
-        settings = {key: value for key, value in content["hyper_parameters"].items() if key[0] != "_"}
-        module = HitClassifier(**settings)
+        name = content["hyper_parameters"]["network"]
+        quantised = content["hyper_parameters"]["quantised"]
+        network = build_network(name, quantised=quantised)
+        state = {key.removeprefix("network."): value for key, value in content["state_dict"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} is not a checkpoint of training.fit ({error!r}); train anew") from error
     try:
-        module.load_state_dict(content["state_dict"])
+        network.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(
             f"{path} holds the weights of another architecture than its network "
-            f"{settings.get('network')!r} ({' '.join(str(error).split())[:160]}); give its own checkpoint"
+            f"{name!r} ({' '.join(str(error).split())[:160]}); give its own checkpoint"
         ) from error
     training = {**provenance.training, "checkpoint_sha256": sha256(path)}
     return Checkpoint(
         path=path,
-        name=module.hparams["network"],
-        quantised=module.hparams["quantised"],
-        network=ServedNetwork(module.network).eval(),
+        name=name,
+        quantised=quantised,
+        network=ServedNetwork(network).eval(),
         scale=scale,
         provenance=replace(provenance, training=training),
     )

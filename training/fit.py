@@ -118,7 +118,7 @@ def prepare_run(cli: FitCLI) -> None:
     say(f"network {network}: {multiply_adds(network) / 1e6:.1f} million multiply-adds a patch")
     if cli.config.ckpt_path is None:
         initialise(cli.model, cli.datamodule)
-        write_gate_file(cli.datamodule, cli.run / GATE_FILE)
+        write_gate_file(cli.datamodule.path, cli.run / GATE_FILE)
         write_text(cli.run / "config.yaml", cli.parser.dump(cli.config, skip_none=False))
         return
     content = read_content(cli.config.ckpt_path)

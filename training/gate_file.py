@@ -12,7 +12,6 @@ from lartpc.contract import Label
 from lartpc.errors import UserError
 from lartpc.event_file import EventWriter
 from lartpc.event_folder import open_events
-from training.data_module import PatchData
 
 GATE_FILE = "gate.h5"
 
@@ -24,16 +23,20 @@ GOLDEN_OF_EACH_CLASS = 64
 """Hits of each class, and of Michel electrons, that the held-out events must offer."""
 
 
-def write_gate_file(data: PatchData, path: Path) -> None:
-    """Copy the first training events and the first held-out events of the data set.
+def write_gate_file(data: Path, path: Path) -> None:
+    """Copy the first training events and the first held-out events of a data set.
 
     Held-out events are taken until there are 12 and each class has its 64 golden patches; empty pixels
     count as none.
 
+    Args:
+        data: event file, or folder of event files.
+        path: to write.
+
     Raises:
         UserError: the data set's held-out events do not hold 64 patches of each class.
     """
-    with open_events(data.path) as events:
+    with open_events(data) as events:
         counts = np.zeros(len(Label) + 1, int)
         held_out: list[int] = []
         for index in events.in_split("test"):
@@ -48,7 +51,7 @@ def write_gate_file(data: PatchData, path: Path) -> None:
             names = [label.name.lower() for label in Label] + ["michel"]
             found = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
             raise UserError(
-                f"{data.path} has only {found} hits in its {len(held_out)} held-out events; the export "
+                f"{data} has only {found} hits in its {len(held_out)} held-out events; the export "
                 f"needs {GOLDEN_OF_EACH_CLASS} of each: generate more events"
             )
         chosen = [*events.in_split("train")[:CALIBRATION_EVENTS], *held_out]

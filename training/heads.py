@@ -1,16 +1,18 @@
 """The two heads: each owns its layer, its loss, its score and its validation metrics."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
 from lartpc.contract import CLASS_LABELS, MICHEL_LABELS, Label
 from training.layers import FLOAT, Layers
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric, MetricCollection
 
 
 def track_against_shower(probabilities: Tensor) -> Tensor:
@@ -25,14 +27,23 @@ class Head(nn.Module, ABC):
     Args:
         features: width of the trunk's output.
         outputs: number of values.
-        metrics: updated by :meth:`validate`.
         layers: the set of layers.
     """
 
-    def __init__(self, features: int, outputs: int, metrics: dict[str, Metric], layers: Layers) -> None:
+    def __init__(self, features: int, outputs: int, layers: Layers) -> None:
         super().__init__()
         self.layer = layers.linear(features, outputs)
-        self.metrics = MetricCollection(dict(metrics))
+
+    @cached_property
+    def metrics(self) -> "MetricCollection":
+        """What :meth:`validate` updates, where the layer is; a network that only answers never loads them."""
+        from torchmetrics import MetricCollection
+
+        return MetricCollection(self._new_metrics()).to(next(self.layer.parameters()).device)
+
+    @abstractmethod
+    def _new_metrics(self) -> "dict[str, Metric]":
+        """Its validation metrics by name, before the first batch."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, features) -> (B, outputs) logits."""
@@ -65,8 +76,13 @@ class ClassHead(Head):
     """
 
     def __init__(self, features: int, weight: float, layers: Layers = FLOAT) -> None:
-        super().__init__(features, len(CLASS_LABELS), {"track_shower_auc": BinaryAUROC()}, layers)
+        super().__init__(features, len(CLASS_LABELS), layers)
         self.weight = weight
+
+    def _new_metrics(self) -> "dict[str, Metric]":
+        from torchmetrics.classification import BinaryAUROC
+
+        return {"track_shower_auc": BinaryAUROC()}
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(B, 3) logits -> (B, 3) probabilities that sum to 1."""
@@ -100,10 +116,14 @@ class MichelHead(Head):
     def __init__(
         self, features: int, loss: Literal["bce", "mse"], positive_weight: float, layers: Layers = FLOAT
     ) -> None:
-        metrics = {"michel_auc": BinaryAUROC(), "michel_average_precision": BinaryAveragePrecision()}
-        super().__init__(features, len(MICHEL_LABELS), metrics, layers)
+        super().__init__(features, len(MICHEL_LABELS), layers)
         self.loss_kind = loss
         self.positive_weight = positive_weight
+
+    def _new_metrics(self) -> "dict[str, Metric]":
+        from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
+
+        return {"michel_auc": BinaryAUROC(), "michel_average_precision": BinaryAveragePrecision()}
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(B, 1) logits -> (B, 1) probabilities."""

@@ -1,5 +1,6 @@
 """The Lightning module: losses, optimisation, validation score, and what travels in a checkpoint."""
 
+import logging
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from lartpc.errors import CheckError, UserError
 from lartpc.provenance import Provenance
 from training.data_module import PatchData
 from training.dataset import Batch
+from training.machine import differences, machine_of
 from training.networks import NetworkName, ServedNetwork, build_network
 
 
@@ -62,6 +64,7 @@ class HitClassifier(lightning.LightningModule):
         self.era, self.seed, self.init_sha256 = "", 0, ""
         self.teacher: list[ServedNetwork] = []  # in a list, which keeps it out of the weights
         self.provenance = Provenance()
+        self.machines: list[dict[str, Any]] = []
 
     def setup(self, stage: str) -> None:
         """Take over from the data what must travel with the weights."""
@@ -69,7 +72,16 @@ class HitClassifier(lightning.LightningModule):
         if not isinstance(data, PatchData):
             raise UserError("training needs training.data_module.PatchData as its data")
         self.era, self.seed = data.scale.era, data.seed
-        self.provenance = data.provenance.with_stage(training=self.record(data, self.trainer.max_epochs))
+        machine = machine_of(self.trainer)
+        machines = [*(other for other in self.machines if other != machine), machine]
+        record = {**self.record(data, self.trainer.max_epochs), "computed_on": machines}
+        self.provenance = data.provenance.with_stage(training=record)
+        if len(machines) > 1 and self.trainer.is_global_zero:
+            logging.getLogger(__name__).warning(
+                "what was trained so far was computed otherwise (%s): the weights will not be exactly those "
+                "of an uninterrupted training",
+                differences(machines[0], machine),
+            )
 
     def record(self, data: PatchData, max_epochs: int | None) -> dict[str, Any]:
         """What a training is, for its provenance: network, optimisation, and how the data are used."""
@@ -90,6 +102,7 @@ class HitClassifier(lightning.LightningModule):
             UserError: naming what differs.
         """
         self.init_sha256 = stored.training.get("init_sha256", "")
+        self.machines = stored.training.get("computed_on", [])
         now = {**self.record(data, max_epochs), "data": data.provenance.data["digest"]}
         then = {**stored.training, "data": stored.data["digest"]}
         free = {"max_epochs"} if self.hparams["optimizer"] == "sgd" else set()

@@ -98,7 +98,9 @@ def drawing(
         axes = list(figure.subplots(rows, columns, squeeze=False, **options).ravel()) if rows else []
         canvas = Canvas(figure, axes)
         yield canvas
-        figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(figure)  # panels of a fixed shape are placed by the second layout, that of the drawing
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
         canvas.picture = Picture(caption, in_few_colours(buffer))

@@ -1,0 +1,33 @@
+"""What an exported graph is made of, in one hash, by which a repeated export is known within seconds."""
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from lartpc.files import sha256
+
+PACKAGES = ("numpy", "torch", "brevitas", "onnx", "onnxruntime", "onnxscript", "onnxconverter-common")
+"""Those that write, rewrite or calibrate a graph."""
+
+ROOMS = ("lartpc", "training", "export")
+"""Packages of this project whose code does."""
+
+
+def recipe(checkpoint: Path, gate: Path) -> str:
+    """SHA-256 of whatever decides the graphs of a checkpoint, the kind of processor excepted.
+
+    Quantisation adds up activations, and another processor rounds their sums otherwise: two graphs of one
+    recipe may differ in their last digits, and either has passed its gates where it was made.
+
+    Args:
+        checkpoint: the file.
+        gate: the gate file, which calibrates INT8.
+    """
+    digest = hashlib.sha256()
+    for part in (sha256(checkpoint), sha256(gate), *map(metadata.version, PACKAGES)):
+        digest.update(f"{part}\n".encode())
+    root = Path(__file__).parents[1]
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(f"{path.relative_to(root)} {sha256(path)}\n".encode())
+    return digest.hexdigest()

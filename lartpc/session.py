@@ -1,0 +1,56 @@
+"""A served graph run in this process by ONNX Runtime, without a server: as the gates and checks ask it."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.errors import UserError
+from lartpc.parity import Outputs
+
+ROWS_PER_RUN = 512
+"""Patches of one run: the activations of the published network take 0.4 GB."""
+
+
+class GraphSession:
+    """An ONNX graph of the contract, ready to answer.
+
+    Args:
+        weights: the serialised graph, or its file.
+        threads: processor threads; all where 0.
+
+    Raises:
+        UserError: ONNX Runtime does not load the graph.
+    """
+
+    def __init__(self, weights: bytes | Path, threads: int = 0) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        graph = str(weights) if isinstance(weights, Path) else weights
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no narrower base
+            raise UserError(f"ONNX Runtime does not load the graph: {error}") from error
+
+    def answer(self, patches: NDArray[np.float32]) -> Outputs:
+        """Answers to (N, 48, 48, 1) patches, in runs that bound memory."""
+        return self.answer_batches(patches[rows] for rows in runs(len(patches)))
+
+    def answer_batches(self, batches: Iterable[NDArray[np.float32]]) -> Outputs:
+        """Answers to batches of (B, 48, 48, 1) patches, joined."""
+        parts = [self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch}) for batch in batches]
+        return {
+            name: np.concatenate(values)
+            for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
+        }
+
+
+def runs(rows: int) -> Iterator[slice]:
+    """Slices of at most 512 of so many rows."""
+    for first in range(0, rows, ROWS_PER_RUN):
+        yield slice(first, min(first + ROWS_PER_RUN, rows))

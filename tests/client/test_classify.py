@@ -1,0 +1,138 @@
+"""python -m client.classify: every hit of an event, and its picture."""
+
+import numpy as np
+import pytest
+
+from client.classify import main
+from client.event_picture import event_picture
+from client.plane_hits import HITS_PER_CUT, PlaneHits, most_michel_hits
+from lartpc.adc_scale import ADC_SCALES, network_units
+from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
+from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
+from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
+from lartpc.event_file import EventFile, EventWriter
+from lartpc.patches import cut_patches, pad_planes
+from lartpc.provenance import Provenance
+from serving.triton import TritonServer
+from tests.helpers.served_repository import model_config, write_config, write_model
+
+WIRES = 60
+TEST_EVENTS = (5, 8)
+"""Their numbers put them into the test split."""
+
+
+@pytest.fixture(scope="module")
+def event_file(tmp_path_factory):
+    """Nine events of two drift volumes with a track each; Michel hits in the last one."""
+    path = tmp_path_factory.mktemp("events") / "events.h5"
+    rng = np.random.default_rng(4)
+    with EventWriter(path, Provenance()) as writer:
+        for number in range(9):
+            image = np.zeros((2, WIRES, DRIFT_PIXELS), np.float16)
+            hits = np.zeros(1500, HIT_DTYPE)
+            hits["hit_id"] = np.arange(len(hits))
+            hits["tpc"] = rng.integers(0, 2, len(hits))
+            hits["local_plane"] = np.where(np.arange(len(hits)) < 1400, 2, 0)
+            hits["local_wire"] = rng.integers(0, WIRES, len(hits))
+            hits["local_time"] = hits["local_wire"] * 50 + 100
+            hits["label"] = rng.integers(0, 3, len(hits))
+            hits["michel"] = (number == TEST_EVENTS[1]) & (hits["local_wire"] > 50)
+            image[hits["tpc"], hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)] = 20
+            writer.append(Event((1, 2, number), {"W": image}, hits, np.zeros(0, PARTICLE_DTYPE)))
+    return path
+
+
+def test_the_event_with_the_most_michel_hits_is_drawn(event_file, tiny_server, tmp_path, capsys):
+    out = tmp_path / "new" / "event.png"
+    assert main([str(event_file), "--url", tiny_server.grpc, "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    text = capsys.readouterr().out
+    assert "1400 hits" in text
+    assert "hits/s" in text
+    assert "next: " in text
+    with EventFile(event_file) as events:
+        assert most_michel_hits(events, "W") == TEST_EVENTS[1]
+
+
+def test_over_http_and_of_an_event_by_number(event_file, tiny_server, tmp_path):
+    out = tmp_path / "event.png"
+    options = ["--protocol=http", "--url", tiny_server.http, "--event=0", "--out", str(out)]
+    assert main([str(event_file), *options]) == 0
+    assert out.exists()
+
+
+def test_patches_are_those_of_the_hits_in_their_order(event_file):
+    scale = ADC_SCALES["2021"]
+    with EventFile(event_file) as events:
+        of_plane = PlaneHits.read(events, 0, "W")
+    pieces = list(of_plane.patches(scale))
+    assert [len(piece) for piece in pieces] == [HITS_PER_CUT, 1400 - HITS_PER_CUT]
+    assert of_plane.pieces == len(pieces)
+    patches = np.concatenate(pieces)
+    for row in (0, 700, 1399):
+        hit = of_plane.hits[row]
+        plane = pad_planes(network_units(of_plane.image[hit["tpc"]][None], "W", scale))
+        pixel = int(hit["local_time"] / PIXEL_TICKS)
+        expected = cut_patches(plane, np.array([hit["local_wire"]]), np.array([pixel]))[0]
+        np.testing.assert_array_equal(patches[row], expected)
+
+
+def test_the_picture_counts_the_hits_of_each_kind(event_file):
+    with EventFile(event_file) as events:
+        of_plane = PlaneHits.read(events, TEST_EVENTS[1], "W")
+    hits = of_plane.hits
+    outputs = {
+        CLASS_OUTPUT: np.eye(3, dtype=np.float32)[hits["label"]],
+        MICHEL_OUTPUT: hits["michel"][:, None].astype(np.float32),
+    }
+    figure, agreement = event_picture(of_plane, outputs, "a model")
+    assert agreement == 1.0
+    legends = [axis.get_legend() for axis in figure.axes if axis.get_legend()]
+    predicted, truth = ([text.get_text() for text in legend.get_texts()] for legend in legends)
+    assert predicted == truth
+    tracks = np.count_nonzero((hits["label"] == Label.TRACK) & (hits["michel"] == 0))
+    assert f"track  {tracks}" in truth
+    assert f"Michel  {np.count_nonzero(hits['michel'])}" in truth
+
+
+def test_an_event_without_michel_hits_or_charge_has_a_picture_too(event_file):
+    with EventFile(event_file) as events:
+        of_plane = PlaneHits.read(events, 0, "W")
+    one = PlaneHits((1, 2, 3), "W", np.zeros_like(of_plane.image), of_plane.hits[:1])
+    outputs = {CLASS_OUTPUT: np.eye(3, dtype=np.float32)[:1], MICHEL_OUTPUT: np.zeros((1, 1), np.float32)}
+    figure, _ = event_picture(one, outputs, "a model")
+    figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--event=9"], "has events 0 to 8, no event 9"),
+        (["--event=-1"], "no event -1"),
+        (["--plane=X"], "has the planes W, no plane 'X'"),
+        (["--model=cnn"], "serves no model 'cnn'"),
+        (["--local"], "give one of them"),
+        (["--out=/proc/event.png"], "cannot write /proc/event.png"),
+    ],
+)
+def test_wrong_requests_are_exit_code_2(event_file, tiny_server, tmp_path, options, reason, capsys):
+    out = [] if options[0].startswith("--out") else ["--out", str(tmp_path / "event.png")]
+    assert main([str(event_file), "--url", tiny_server.grpc, *out, *options]) == 2
+    assert reason in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_file_is_exit_code_2(tmp_path, capsys):
+    assert main([str(tmp_path / "none.h5")]) == 2
+    assert "python -m data_gen.generate" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_say_its_era_is_refused(event_file, tmp_path, server_environment, capsys):
+    folder = write_model(tmp_path, "emtrkmichel_fp32")
+    config = model_config(folder, (1,))
+    del config.parameters["v1.data_era"]
+    write_config(folder, config)
+    with TritonServer(tmp_path) as server:
+        assert main([str(event_file), "--url", server.grpc, "--out", str(tmp_path / "event.png")]) == 1
+    assert "has no parameter 'v1.data_era'" in capsys.readouterr().err
+    assert not (tmp_path / "event.png").exists()

@@ -1,0 +1,130 @@
+"""Which number a version gets where others are published already, and what is fetched from there."""
+
+from pathlib import Path
+
+import pytest
+
+from export.check import main as check
+from export.lint import lint_model
+from export.numbering import Match, Numbering, of_weights
+from export.publish import main as publish
+from export.registry import main as registry
+from export.repository import Repository
+from export.store import open_store
+from lartpc.contract import CONFIG_FILE
+from lartpc.errors import UserError
+from tests.helpers.published_repository import MODEL, add, version_of, visible
+
+OTHER = "emtrkmichel_fp16"
+FAMILY = (MODEL, OTHER)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    """Version 1 of two models, of the checkpoint of seed 1."""
+    for model in FAMILY:
+        add(tmp_path / "first", 1, model)
+    assert publish([str(tmp_path / "first"), str(tmp_path / "published")]) == 0
+    return str(tmp_path / "published")
+
+
+def numbering(root: Path, target: str | None) -> Numbering:
+    return Numbering(Repository(root), FAMILY, open_store(target) if target else None)
+
+
+def checkpoint_of(seed: int) -> str:
+    return f"{seed:064x}"
+
+
+def weights_of(seed: int, **engine: str) -> Match:
+    return of_weights(version_of(seed).weights, engine)
+
+
+def test_numbers_follow_those_that_are_published(target: str, tmp_path: Path) -> None:
+    fresh = numbering(tmp_path / "fresh", target)
+    assert fresh.here(MODEL, weights_of(2)) is None and fresh.fetch(MODEL, weights_of(2)) is None
+    assert fresh.next(MODEL, checkpoint_of(2)) == 2
+    assert numbering(tmp_path / "fresh", None).next(MODEL, checkpoint_of(2)) == 1
+    add(tmp_path / "fresh", 2)
+    assert numbering(tmp_path / "fresh", target).next(OTHER, checkpoint_of(2)) == 2
+    assert publish([str(tmp_path / "fresh"), target]) == 0
+    assert visible(target) == 2
+    assert numbering(tmp_path / "third", target).next(OTHER, checkpoint_of(2)) == 2
+    assert numbering(tmp_path / "third", target).next(MODEL, checkpoint_of(2)) == 3
+
+
+def test_a_published_version_is_fetched_byte_for_byte(target: str, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    assert numbering(fresh, target).fetch(MODEL, weights_of(1)) == 1
+    assert numbering(fresh, target).here(MODEL, weights_of(1)) == 1
+    assert check([str(fresh)]) == 0
+    for name in ("1/manifest.json", "1/model.onnx", "1/golden.h5", "labels_michel.txt"):
+        assert (fresh / MODEL / name).read_bytes() == Path(target, MODEL, name).read_bytes()
+    assert publish([str(fresh), target]) == 0
+    assert numbering(tmp_path / "for a GPU", target).fetch(MODEL, weights_of(1, tensorrt="10")) is None
+
+
+def test_an_altered_version_is_not_fetched(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(target, MODEL, "1", "golden.h5").write_bytes(b"altered")
+    with pytest.raises(UserError, match="golden.h5 is not what manifest.json beside it records"):
+        numbering(tmp_path / "fresh", target).fetch(MODEL, weights_of(1))
+    assert Repository(tmp_path / "fresh").models() == []
+
+
+def test_a_number_that_is_another_versions_there_does_not_count_here(target: str, tmp_path: Path) -> None:
+    """Numbered without a look at the target: such a version could never be published."""
+    own = tmp_path / "own"
+    add(own, 2, number=1)
+    assert publish([str(own), target]) == 1
+    assert numbering(own, None).here(MODEL, weights_of(2)) == 1
+    assert numbering(own, target).here(MODEL, weights_of(2)) is None
+    assert numbering(own, target).next(MODEL, checkpoint_of(2)) == 2
+    with pytest.raises(UserError, match="export into an empty folder"):
+        numbering(own, target).fetch(MODEL, weights_of(1))
+
+
+def begin(root: Path, target: str) -> None:
+    """Export version 2 and publish its first file alone."""
+    add(root, 2)
+    manifest = open_store(root).read(f"{MODEL}/2/manifest.json")
+    assert manifest is not None
+    open_store(target).create(f"{MODEL}/2/manifest.json", manifest[0])
+
+
+def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Path) -> None:
+    """Of another machine the version may differ in its last digits: it gets a number of its own."""
+    begin(tmp_path / "second", target)
+    assert numbering(tmp_path / "second", target).here(MODEL, weights_of(2)) == 2
+    fresh = numbering(tmp_path / "fresh", target)
+    assert fresh.fetch(MODEL, weights_of(2)) is None
+    assert fresh.next(MODEL, checkpoint_of(2)) == 3
+
+
+def test_pruning_takes_what_was_begun_and_never_finished(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(tmp_path / "second", target)
+    assert registry(["prune", target]) == 0
+    assert open_store(target).names(f"{MODEL}/2") == ["manifest.json"]
+    add(tmp_path / "third", 3)
+    assert publish([str(tmp_path / "third"), target]) == 0
+    assert registry(["prune", target, "--dry-run"]) == 0
+    assert f"{MODEL}: would remove versions 2" in capsys.readouterr().out
+    assert registry(["prune", target]) == 0
+    assert open_store(target).names(f"{MODEL}/2") == []
+    assert registry(["verify", target]) == 0
+    assert publish([str(tmp_path / "second"), target]) == 0
+    assert visible(target) == 3
+
+
+def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tmp_path: Path) -> None:
+    for number in (1, 2):
+        add(tmp_path, number)
+    config = tmp_path / MODEL / CONFIG_FILE
+    repository, written = Repository(tmp_path), config.read_text()
+    config.write_text(written.replace('key: "v1.manifest"', 'key: "v1.unknown"'))
+    assert lint_model(repository, MODEL)
+    repository.ensure_known(MODEL, 1)
+    assert lint_model(repository, MODEL) == [] and visible(str(tmp_path)) == 2

@@ -1,0 +1,398 @@
+"""Export: three precisions, gated, in a versioned repository that is whole or unchanged."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from export import exporter
+from export.check import main as check
+from export.config import Visibility, model_config, read_config, write_config
+from export.gates import GATES
+from export.repository import Repository
+from export.triton import main as export
+from export.variants import variant_of, variants_of
+from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
+from lartpc.errors import UserError
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import Manifest
+from lartpc.provenance import Provenance
+from lartpc.session import GraphSession, runs
+from tests.helpers.paths import QUICK_GATES, ROOT
+from training.checkpoint import Checkpoint
+
+GRAPHS = variants_of(PRECISIONS)
+GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
+
+
+@pytest.fixture
+def copy(repository: Path, tmp_path: Path) -> Path:
+    """A repository that a test may damage."""
+    return Path(shutil.copytree(repository, tmp_path / "model_repository"))
+
+
+@pytest.fixture
+def trained(run_folder: Path, tmp_path: Path) -> Path:
+    """A run folder that a test may damage; returns its checkpoint."""
+    return Path(shutil.copytree(run_folder, tmp_path / "run")) / "best.ckpt"
+
+
+def state(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def version_folders(repository: Path) -> Iterator[Path]:
+    return (repository / model_name(precision, "compact") / "1" for precision in PRECISIONS)
+
+
+def test_one_checkpoint_gives_one_version_in_three_precisions(repository: Path) -> None:
+    for folder in version_folders(repository):
+        assert {path.name for path in folder.iterdir()} == {"model.onnx", "manifest.json", "golden.h5"}
+        manifest = Manifest.read(folder)
+        assert manifest.version == 1
+        assert manifest.provenance.training["era"] == "2021"
+        assert manifest.provenance.data["seed"] == 5
+        assert 0.8 < manifest.metrics["track_shower_auc"] <= 1
+    assert not list(repository.rglob("*.part"))
+
+
+def test_golden_patches_hold_every_class_and_are_held_out(repository: Path) -> None:
+    golden = GoldenPatches.read(repository / "emtrkmichel_compact_fp32" / "1" / "golden.h5")
+    assert golden.patches.shape == (512, 48, 48, 1)
+    assert min(np.bincount(golden.label, minlength=len(Label))) >= 64
+    assert golden.michel.sum() >= 64
+    for name, labels in OUTPUT_LABELS.items():
+        assert golden.outputs[name].shape == (512, len(labels))
+
+
+def test_config_says_what_triton_must_know(repository: Path) -> None:
+    config = read_config(repository / "emtrkmichel_compact_int8")
+    manifest = Manifest.read(repository / "emtrkmichel_compact_int8" / "1")
+    assert config.version_policy.specific.versions == [1]
+    assert [output.name for output in config.output] == list(OUTPUT_NAMES)
+    assert config.parameters["v1.digest"].string_value == manifest.digest
+    assert config.parameters["v1.data_era"].string_value == "2021"
+
+
+def test_config_is_the_golden_one() -> None:
+    provenance = Provenance(
+        data={"digest": "d" * 64},
+        training={"era": "2021", "checkpoint_sha256": "c" * 64},
+        export={"git_commit": "abc"},
+    )
+    manifests = [
+        Manifest(
+            "emtrkmichel_fp16", version, "fp16", {"model.onnx": digit * 64}, {}, 0.99, {}, {}, provenance
+        )
+        for version, digit in ((1, "1"), (3, "3"))
+    ]
+    written = model_config("emtrkmichel_fp16", manifests, Visibility(3, history=(1,), pinned=(1,)))
+    assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
+
+
+def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
+    assert {path.name for path in repository.iterdir()} == {variant.model("compact") for variant in GRAPHS}
+    for precision in ("fp16", "int8"):
+        config = read_config(repository / f"emtrkmichel_compact_{precision}_gpu")
+        assert [group.kind for group in config.instance_group] == [triton.ModelInstanceGroup.KIND_GPU]
+        (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+        assert accelerator.name == "tensorrt"
+        assert accelerator.parameters["precision_mode"] == precision.upper()
+        assert accelerator.parameters["trt_profile_max_shapes"] == "main_input:8192x48x48x1"
+    canonical = onnx.load(repository / "emtrkmichel_compact_int8_gpu" / "1" / "model.onnx").graph
+    zero_points = {
+        node.input[2] for node in canonical.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    }
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in canonical.initializer}
+    assert all(stored[name].dtype == np.int8 and not stored[name].any() for name in zero_points)
+
+
+def test_the_name_tells_the_variant() -> None:
+    assert variant_of("emtrkmichel_int8_gpu").gpu
+    assert variant_of("emtrkmichel_int8").precision == "int8"
+    with pytest.raises(UserError, match="ends in no variant; there are fp32, fp16, fp16_gpu, int8, int8_gpu"):
+        variant_of("emtrkmichel_fp8")
+
+
+def test_operators_of_each_precision(repository: Path, tmp_path: Path) -> None:
+    """After ONNX Runtime's optimiser INT8 runs on integer kernels; FP16 has FP32 inputs and outputs."""
+    operators = {}
+    for folder in version_folders(repository):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        operators[folder.parent.name] = Counter(
+            node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node
+        )
+        graph = onnx.load(folder / "model.onnx").graph
+        kinds = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
+        assert kinds == {onnx.TensorProto.FLOAT}
+    assert operators["emtrkmichel_compact_int8"]["QLinearConv"] == 3
+    assert operators["emtrkmichel_compact_int8"]["QGemm"] == 2
+    half = onnx.load(repository / "emtrkmichel_compact_fp16" / "1" / "model.onnx").graph
+    large = [tensor for tensor in half.initializer if np.prod(tensor.dims) > 100]
+    assert {tensor.data_type for tensor in large} == {onnx.TensorProto.FLOAT16}
+
+
+def test_graphs_hold_no_path_of_the_exporting_machine(repository: Path) -> None:
+    for folder in version_folders(repository):
+        content = (folder / "model.onnx").read_bytes()
+        assert str(ROOT).encode() not in content
+        assert b"stack_trace" not in content
+
+
+@pytest.mark.parametrize("rows", [1, 7, 513])
+def test_any_batch_size_gives_the_same_answers(repository: Path, rows: int) -> None:
+    folder = repository / "emtrkmichel_compact_fp32" / "1"
+    golden = GoldenPatches.read(folder / "golden.h5")
+    patches = np.concatenate([golden.patches, golden.patches])[:rows]
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    answers = session.run(OUTPUT_NAMES, {INPUT_NAME: patches})
+    expected = np.concatenate([golden.outputs[OUTPUT_NAMES[0]]] * 2)[:rows]
+    assert np.abs(answers[0] - expected).max() < 1e-5
+
+
+def test_a_second_export_writes_nothing(
+    repository: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(repository)
+    assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
+    assert state(repository) == before
+    assert capsys.readouterr().out.count("is unchanged; nothing written") == len(GRAPHS)
+
+
+def test_an_unchanged_export_computes_nothing(
+    repository: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known by what its graphs would be made of: they are not made, and no held-out hit is answered."""
+
+    def refuse(*given: object) -> None:
+        raise AssertionError("computed")
+
+    arguments = [f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]
+    with monkeypatch.context() as patch:
+        patch.setattr("export.exporter.fp32_graph", refuse)
+        patch.setattr("export.exporter.measure", refuse)
+        assert export(arguments) == 0
+
+
+def test_by_another_exporter_the_same_weights_are_recognised(
+    repository: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The graphs are made again, and without an answer to any held-out hit seen to be the same."""
+
+    def refuse(*given: object) -> None:
+        raise AssertionError("answered")
+
+    monkeypatch.setattr("export.recipe.PACKAGES", ())
+    monkeypatch.setattr("export.exporter.measure", refuse)
+    monkeypatch.setattr(Checkpoint, "answer", refuse)
+    before = state(repository)
+    assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
+    assert state(repository) == before
+    assert capsys.readouterr().out.count("is unchanged; nothing written") == len(GRAPHS)
+
+
+def test_each_graph_is_made_and_judged_once(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FP16 is served twice, and a third time as a plan."""
+    calls: Counter[str] = Counter()
+    for name in ("rewrite", "measure", "judge_physics", "golden_tolerances"):
+        plain = getattr(exporter, name)
+
+        def counted(*given: object, name: str = name, plain: Callable = plain) -> object:
+            calls[name] += 1
+            return plain(*given)
+
+        monkeypatch.setattr(exporter, name, counted)
+    arguments = [f"--checkpoint={checkpoint}", f"--repository={tmp_path}", QUICK_GATES, "--precision=fp16"]
+    assert export([*arguments, "--backend=all", "--on-server"]) == 0
+    assert set(calls.values()) == {1} and len(calls) == 4
+    assert len(Repository(tmp_path).models()) == 3
+
+
+def test_a_gate_file_without_enough_of_a_class_is_named(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(trained.with_name("gate.h5"), "r+") as file:
+        file["hit_table/michel"][:] = 0
+    assert export([f"--checkpoint={trained}", f"--repository={tmp_path / 'r'}", "--precision=fp32"]) in (1, 2)
+    assert "michel patches, and golden patches need 64" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, checkpoint: Path) -> None:
+    (copy / "emtrkmichel_compact_fp32" / "config.pbtxt").unlink()
+    assert (
+        export(["--precision=fp32", f"--checkpoint={checkpoint}", f"--repository={copy}", QUICK_GATES]) == 0
+    )
+    assert check([str(copy)]) == 0
+
+
+def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoint: Path) -> None:
+    stored = torch.load(trained, weights_only=True)
+    stored["state_dict"]["network.classes.layer.bias"] += 0.01
+    torch.save(stored, trained)
+    args = ["--precision=fp32", f"--checkpoint={trained}", f"--repository={copy}", QUICK_GATES]
+    assert export(args) == 0
+    folder = copy / "emtrkmichel_compact_fp32"
+    assert read_config(folder).version_policy.specific.versions == [2]
+    assert {"v1.digest", "v2.digest"} <= set(read_config(folder).parameters)
+    Repository(copy).show("emtrkmichel_compact_fp32", 1)
+    assert export(args) == 0
+    assert read_config(folder).version_policy.specific.versions == [1]
+    assert export(["--precision=fp16", *args[1:]]) == 0
+    assert Manifest.read(copy / "emtrkmichel_compact_fp16" / "2").version == 2
+    assert check([str(copy)]) == 0
+
+
+def test_a_graph_that_fails_its_gate_is_not_written(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(GATES.read_text().replace("max_dp: 2.0e-3", "max_dp: 1.0e-9"))
+    target = tmp_path / "repository"
+    args = ["--precision=fp16", f"--checkpoint={trained}", f"--repository={target}"]
+    assert export([*args, f"--gates={strict}"]) == 1
+    error = capsys.readouterr().err
+    assert "of emtrkmichel_compact_fp16 and emtrkmichel_compact_fp16_gpu fails its gates: " in error
+    assert "max_dp of em_trk_none_netout/Softmax, all: " in error and "allowed 1e-09" in error
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--precision=fp8"], "--precision fp8: expected"),
+        (["--checkpoint=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--repository=FILE"], "is not a folder"),
+        (["--gates=FILE"], "must hold limits of fp32, fp16, int8"),
+        (["--repository=FILE/inside"], "cannot write"),
+    ],
+)
+def test_wrong_requests(
+    checkpoint: Path, tmp_path: Path, args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    args = [argument.replace("FILE", str(tmp_path / "file")) for argument in args]
+    assert export(["--precision=fp32", f"--checkpoint={checkpoint}", *args]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_gate_file_of_other_data_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = trained.with_name("gate.h5")
+    with h5py.File(gate, "r+") as file:
+        provenance = json.loads(file.attrs["provenance"])
+        provenance["data"]["source_digest"] = "0" * 64
+        file.attrs["provenance"] = json.dumps(provenance)
+    assert export([f"--checkpoint={trained}", f"--repository={trained.parent / 'r'}"]) == 2
+    assert "was not cut from the data" in capsys.readouterr().err
+    gate.unlink()
+    assert export([f"--checkpoint={trained}", f"--repository={trained.parent / 'r'}"]) == 2
+    assert "no event file" in capsys.readouterr().err
+
+
+def test_a_full_target_leaves_no_version(trained: Path, tmp_path: Path) -> None:
+    """A file-size limit makes the kernel refuse the write, as a full disk does."""
+    target = tmp_path / "repository"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    command = [sys.executable, "-m", "export.triton", "--precision=fp32"]
+    done = subprocess.run(
+        [*command, f"--checkpoint={trained}", f"--repository={target}"],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write") and done.stderr.count("\n") == 1
+    assert not list((target / "emtrkmichel_compact_fp32").glob("*1*"))
+    assert not list(target.rglob("config.pbtxt"))
+
+
+def test_check_passes_a_good_repository(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check([str(repository)]) == 0
+    assert capsys.readouterr().out.count("passed") == len(GRAPHS)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("flip a weight", "differs from its recorded SHA-256"),
+        ("foreign file", "is not in the manifest"),
+        ("backup folder", ""),
+        ("no golden patches", "golden.h5 is missing"),
+        ("labels", "does not list track, em, none"),
+        ("config", "is not a Triton configuration"),
+        ("hidden", "shows version 9, there are [1]"),
+        ("edited config", "is not what an export writes"),
+        ("manifest", "is not a manifest"),
+        ("hostile manifest", "not a plain file name"),
+    ],
+)
+def test_check_finds_what_is_wrong(
+    copy: Path, damage: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = copy / "emtrkmichel_compact_fp32"
+    if damage == "flip a weight":
+        content = bytearray((model / "1" / "model.onnx").read_bytes())
+        content[len(content) // 2] ^= 1
+        (model / "1" / "model.onnx").write_bytes(content)
+    elif damage == "foreign file":
+        (model / "1" / "notes.txt").touch()
+    elif damage == "backup folder":
+        (model / "1.bak").mkdir()
+        assert check([str(copy)]) == 0
+        return
+    elif damage == "no golden patches":
+        (model / "1" / "golden.h5").unlink()
+    elif damage == "labels":
+        (model / "labels_em_trk_none.txt").write_text("em\ntrack\nnone\n")
+    elif damage == "config":
+        (model / "config.pbtxt").write_text("name = 3")
+    elif damage == "hidden":
+        write_config(model, model_config(model.name, Repository(copy).manifests(model.name), Visibility(9)))
+    elif damage == "edited config":
+        config = read_config(model)
+        config.max_batch_size = 16
+        write_config(model, config)
+    elif damage == "manifest":
+        (model / "1" / "manifest.json").write_text("{}")
+    else:
+        manifest = json.loads((model / "1" / "manifest.json").read_text())
+        manifest["files"]["../../config.pbtxt"] = "0" * 64
+        (model / "1" / "manifest.json").write_text(json.dumps(manifest))
+    assert check([str(copy)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_check_of_nothing_is_a_wrong_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check([str(tmp_path)]) == 2
+    assert "holds no model" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_graph_is_refused() -> None:
+    with pytest.raises(UserError, match="does not load"):
+        GraphSession(b"no graph")
+
+
+def test_runs_are_bounded() -> None:
+    assert [rows.stop - rows.start for rows in runs(1200)] == [512, 512, 176]

@@ -1,0 +1,64 @@
+"""A repository whose versions are whole enough to be published: tiny networks behind the exporter's files."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+
+from export.gates import read_gates
+from export.repository import Repository, Version
+from export.store import open_store
+from lartpc.contract import CONFIG_FILE, INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.golden import GoldenPatches
+from lartpc.manifest import MODEL_FILE, Manifest, Tolerance
+from lartpc.provenance import Provenance
+from tests.helpers.served_repository import answer, tiny_network
+
+MODEL = "emtrkmichel_fp32"
+
+
+def version_of(seed: int, model: str = MODEL, gates: str = "gates", edge: float = 0.0) -> Version:
+    """A version with weights from a seed, its golden patches, and one figure of its gates."""
+    network = tiny_network(seed)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, MODEL_FILE)
+        onnx.save(network, path)
+        random = np.random.default_rng(100)
+        patches = random.normal(0, 3, (64, *INPUT_SHAPE)).clip(-5, 14).astype(np.float32)
+        outputs = answer(path, patches)
+    precision = model.split("_")[1]
+    loss = {"figure": "auc_loss", "of": "michel", "group": "all", "value": 0.0, "edge": edge, "limit": 1.0}
+    return Version(
+        model=model,
+        precision=precision,
+        weights=network.SerializeToString(deterministic=True),
+        golden=GoldenPatches(
+            patches,
+            outputs,
+            random.integers(0, 3, len(patches)).astype(np.uint8),
+            (random.random(len(patches)) < 0.3).astype(np.uint8),
+        ),
+        tolerances={name: Tolerance(max=1e-5, mean=1e-6) for name in OUTPUT_NAMES},
+        class_agreement=0.99,
+        gate={"gates": {**read_gates().record(precision), "name": gates}, "losses": [loss]},
+        metrics={"track_shower_auc": 0.98 + seed / 1000, "michel_auc": 0.95},
+        provenance=Provenance(training={"era": "2021", "checkpoint_sha256": f"{seed:064x}"}),
+    )
+
+
+def add(root: Path, seed: int, model: str = MODEL, number: int | None = None, **options) -> Manifest:
+    """Add the version of a seed to a repository, under the seed's number where none is given."""
+    return Repository(root).add(version_of(seed, model, **options), seed if number is None else number)
+
+
+def config_of(target: str, model: str = MODEL) -> str:
+    """Content of config.pbtxt at a target; empty where there is none."""
+    found = open_store(target).read(f"{model}/{CONFIG_FILE}")
+    return "" if found is None else found[0].decode()
+
+
+def visible(target: str) -> int:
+    """Number of the version that servers load."""
+    text = config_of(target)
+    return int(text.split("versions:")[1].split()[0])

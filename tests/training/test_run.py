@@ -1,0 +1,147 @@
+"""A run's folder: killed, on a full disk, with another logger, stopped early."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lartpc.errors import UserError
+from tests.helpers.paths import ROOT
+from tests.helpers.trainings import tiny, weights
+from tests.helpers.waiting import wait_until
+from training.checkpoint import load_checkpoint
+from training.fit import main
+from training.run_folder import WholeCheckpoints
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "training.fit", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_killed_in_an_epoch_it_goes_on_as_if_nothing_had_been(workplace: Path, events_file: Path) -> None:
+    longer = ["--data.patches_per_epoch=1280", "--data.augmentation.noise=0.05"]
+    assert main(tiny(events_file, "--name=whole", *longer)) == 0
+    process = start(*tiny(events_file, "--name=killed", *longer))
+    last = Path("runs/killed/last.ckpt")
+    try:
+        wait_until(lambda: last.exists() or process.poll() is not None)
+        assert process.poll() is None
+        time.sleep(0.3)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert torch.load(last, weights_only=True)["epoch"] == 0
+    assert main(["--config=runs/killed/config.yaml", f"--ckpt_path={last}"]) == 0
+    whole, resumed = weights(Path("runs/whole/last.ckpt")), weights(last)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "training.module"]
+
+
+def test_going_on_with_other_threads_is_told(
+    workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    threads = torch.get_num_threads()
+    assert main(tiny(events_file, "--name=other", "--model.optimizer=sgd", "--trainer.max_epochs=1")) == 0
+    begun = load_checkpoint(Path("runs/other/last.ckpt")).provenance.training["computed_on"]
+    assert [machine["threads"] for machine in begun] == [threads]
+    go_on = ["--config=runs/other/config.yaml", "--ckpt_path=runs/other/last.ckpt"]
+    assert main([*go_on, "--trainer.max_epochs=2"]) == 0
+    assert not told(caplog)
+    torch.set_num_threads(threads + 1)
+    try:
+        assert main([*go_on, "--trainer.max_epochs=3"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    (message,) = told(caplog)
+    assert f"threads {threads}, now {threads + 1}" in message and "not be exactly those" in message
+    machines = load_checkpoint(Path("runs/other/last.ckpt")).provenance.training["computed_on"]
+    assert [machine["threads"] for machine in machines] == [threads, threads + 1]
+    assert {machine["precision"] for machine in machines} <= {"bf16-mixed", "32-true"}
+
+
+def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) -> None:
+    code = (
+        "import pathlib, signal, os, torch\n"
+        "from training.run_folder import WholeCheckpoints\n"
+        "WholeCheckpoints().save_checkpoint({'number': 1}, 'last.ckpt')\n"
+        "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "WholeCheckpoints().save_checkpoint({'number': 2}, 'last.ckpt')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == -signal.SIGKILL
+    assert torch.load("last.ckpt", weights_only=True) == {"number": 1}
+    WholeCheckpoints().save_checkpoint({"number": 3}, "last.ckpt")
+    assert torch.load("last.ckpt", weights_only=True) == {"number": 3}
+
+
+def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(workplace: Path, events_file: Path) -> None:
+    assert main(tiny(events_file, "--name=full", "--model.optimizer=sgd", "--trainer.max_epochs=1")) == 0
+    kept = {name: Path(f"runs/full/{name}").read_bytes() for name in ("best.ckpt", "last.ckpt")}
+    again = subprocess.run(
+        [
+            sys.executable, "-m", "training.fit", "--config=runs/full/config.yaml",
+            "--ckpt_path=runs/full/last.ckpt", "--trainer.max_epochs=2",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert again.returncode == 2
+    error = again.stderr.strip().splitlines()[-1]
+    assert error.startswith("error: cannot write ") and "ckpt: File too large; free the space" in error
+    assert "Traceback" not in again.stderr
+    assert {name: Path(f"runs/full/{name}").read_bytes() for name in kept} == kept
+    assert not list(Path("runs/full").glob("*.part"))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(workplace: Path) -> None:
+    Path("runs").touch()
+    with pytest.raises(UserError, match="cannot write runs/x/last.ckpt"):
+        WholeCheckpoints().save_checkpoint({}, Path("runs/x/last.ckpt"))
+
+
+def test_another_logger_by_a_line_of_yaml(workplace: Path, events_file: Path) -> None:
+    logger = "{class_path: pytorch_lightning.loggers.CSVLogger, init_args: {save_dir: elsewhere}}"
+    assert main(tiny(events_file, "--name=mine", f"--trainer.logger={logger}")) == 0
+    assert list(Path("elsewhere").rglob("metrics.csv"))
+    assert {path.name for path in Path("runs/mine").iterdir()} == {
+        "best.ckpt", "calibrated.ckpt", "last.ckpt", "gate.h5", "config.yaml"
+    }  # fmt: skip
+
+
+def test_no_logger_at_all(workplace: Path, events_file: Path) -> None:
+    assert main(tiny(events_file, "--name=silent", "--trainer.logger=false")) == 0
+    assert Path("runs/silent/best.ckpt").is_file()
+
+
+def test_early_stop_ends_what_no_longer_gains(workplace: Path, events_file: Path) -> None:
+    stop = (
+        "[{class_path: EarlyStopping, init_args: "
+        "{monitor: val_score, mode: max, patience: 1, min_delta: 1.0}}]"
+    )
+    assert (
+        main(tiny(events_file, "--name=early", "--trainer.max_epochs=9", f"--trainer.callbacks={stop}")) == 0
+    )
+    assert torch.load("runs/early/last.ckpt", weights_only=True)["epoch"] == 1
