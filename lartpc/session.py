@@ -1,5 +1,6 @@
 """A served graph run in this process by ONNX Runtime, without a server: as the gates and checks ask it."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,17 +20,17 @@ class GraphSession:
 
     Args:
         weights: the serialised graph, or its file.
-        threads: processor threads; all where 0.
+        threads: processor threads; where not given OMP_NUM_THREADS, as PyTorch takes it, or all.
 
     Raises:
         UserError: ONNX Runtime does not load the graph.
     """
 
-    def __init__(self, weights: bytes | Path, threads: int = 0) -> None:
+    def __init__(self, weights: bytes | Path, threads: int | None = None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = _threads() if threads is None else threads
         options.log_severity_level = 3
         graph = str(weights) if isinstance(weights, Path) else weights
         try:
@@ -48,6 +49,12 @@ class GraphSession:
             name: np.concatenate(values)
             for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
         }
+
+
+def _threads() -> int:
+    """Of OMP_NUM_THREADS; 0, which is all, where it is not set or no plain number."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else 0
 
 
 def runs(rows: int) -> Iterator[slice]:

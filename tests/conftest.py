@@ -5,14 +5,16 @@ What is heavy is imported by the fixture that needs it: a test of the event file
 
 import logging
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.paths import QUICK_GATES, ROOT
 
@@ -28,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Children are started as from a terminal, also where this process was started to ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("LARTPC_SERVER", str(ROOT / ".server"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes one takes a whole module, and one all modules that start servers at any port."""
+    for item in items:
+        folder = item.path.parent.name
+        group = "servers" if folder in ("serving", "client") else f"{folder}-{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,21 +62,38 @@ def _threads() -> int | None:
 
 
 @pytest.fixture(scope="session")
-def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten generated events of the collection plane, of which two are held out."""
-    from data_gen.generate import generate
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a folder once for all processes that share the suite; the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    path = tmp_path_factory.mktemp("data") / "events.h5"
-    generate(events=EVENTS, seed=5, planes=("W",), out=path)
-    return path
+    def made_once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with FileLock(root / f"shared-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return made_once
 
 
 @pytest.fixture(scope="session")
-def run_folder(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def events_file(shared: Callable[..., Path]) -> Path:
+    """Ten generated events of the collection plane, of which two are held out."""
+    from data_gen.generate import generate
+
+    return shared("data", lambda folder: generate(folder / "e.h5", EVENTS, seed=5, planes=("W",))) / "e.h5"
+
+
+@pytest.fixture(scope="session")
+def run_folder(events_file: Path, shared: Callable[..., Path]) -> Path:
     """The folder of a short training: best.ckpt, last.ckpt, gate.h5."""
     from tests.helpers.trainings import trained_in
 
-    return trained_in(tmp_path_factory.mktemp("training"), events_file)
+    return shared("training", lambda folder: trained_in(folder, events_file)) / "runs" / "quick"
 
 
 @pytest.fixture(scope="session")
@@ -76,22 +103,26 @@ def checkpoint(run_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def paper_checkpoint(events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def paper_checkpoint(events_file: Path, shared: Callable[..., Path]) -> Path:
     """The same of the paper's network, of a shorter one still."""
     from tests.helpers.trainings import trained_in
 
-    shorter = ["--model.network=paper", "--data.patches_per_epoch=2048", "--trainer.max_epochs=1"]
-    return trained_in(tmp_path_factory.mktemp("paper"), events_file, *shorter) / "best.ckpt"
+    shorter = ["--model.network=paper", "--data.patches_per_epoch=4608", "--trainer.max_epochs=1"]
+    folder = shared("paper", lambda folder: trained_in(folder, events_file, *shorter))
+    return folder / "runs" / "quick" / "best.ckpt"
 
 
 @pytest.fixture(scope="session")
-def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(checkpoint: Path, shared: Callable[..., Path]) -> Path:
     """A repository with one version in three precisions."""
-    from export.triton import main as export
 
-    folder = tmp_path_factory.mktemp("export") / "model_repository"
-    assert export([f"--checkpoint={checkpoint}", f"--repository={folder}", QUICK_GATES]) == 0
-    return folder
+    def fill(folder: Path) -> None:
+        from export.triton import main as export
+
+        arguments = [f"--checkpoint={checkpoint}", f"--repository={folder / 'model_repository'}"]
+        assert export([*arguments, QUICK_GATES]) == 0
+
+    return shared("export", fill) / "model_repository"
 
 
 @pytest.fixture(scope="session")

@@ -82,12 +82,25 @@ def in_order(
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; processes started meanwhile never see it, from their first instruction on."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Hold Ctrl-C back; processes started meanwhile never see it, from their first instruction on.
+
+    The mask is for them. In this process another thread may take the signal, such as one of a numerical
+    library, and Python would interrupt the main thread all the same: so the handler waits too.
+    """
+    held: list[tuple] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if in_main:
+        signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if held and callable(handler):
+            handler(*held[0])
 
 
 def _prepare() -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, main
-from data_gen.production.workers import available_cores, in_order
+from data_gen.production.workers import available_cores, in_order, interrupts_held
 from lartpc.contract import Label
 from lartpc.detector import plane
 from lartpc.errors import CheckError, UserError
@@ -190,6 +192,24 @@ def test_results_come_in_order(workers):
 def test_a_killed_worker_is_one_line():
     with pytest.raises(CheckError, match="a worker process was killed"):
         list(in_order(os._exit, [1, 1], 2))
+
+
+def test_ctrl_c_waits_where_it_is_held_whichever_thread_takes_it():
+    """A worker that is being started then would end in a traceback: its parent has left without a word."""
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    whole = []
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+            whole.append(True)
+    finally:
+        done.set()
+        other.join()
+    assert whole == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_available_cores():

@@ -1,6 +1,7 @@
 """The registry of published versions: list, show, verify, promote, roll back, pin, prune."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,26 @@ from lartpc.contract import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, visible
 
 
-@pytest.fixture(params=["folder", "s3"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Versions 1 to 5 of a model, 5 visible."""
-    place = str(tmp_path / "published")
-    if request.param == "s3":
-        place = request.getfixturevalue("bucket")
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A target with versions 1 to 5 of a model, of which 5 is visible."""
+    folder = tmp_path_factory.mktemp("five")
     for number in range(1, 6):
-        add(tmp_path / "source", number)
-        assert publish([str(tmp_path / "source"), place]) == 0
+        add(folder / "source", number)
+        assert publish([str(folder / "source"), str(folder / "published")]) == 0
+    return folder / "published"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def target(five: Path, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The same as a folder and in a bucket."""
+    if request.param == "folder":
+        return str(shutil.copytree(five, tmp_path / "published"))
+    place = request.getfixturevalue("bucket")
+    store = open_store(place)
+    for path in five.rglob("*"):
+        if path.is_file():
+            store.create(path.relative_to(five).as_posix(), path.read_bytes())
     return place
 
 

@@ -1,6 +1,7 @@
 """The embedded server's environment and its backend."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +51,16 @@ def test_another_lock_file_asks_for_another_environment(monkeypatch, tmp_path, s
 
 
 def test_an_edited_backend_takes_effect_at_the_next_start(monkeypatch, server_environment, tmp_path):
+    whole = environment.find().folder
+    copy = tmp_path / "server" / whole.name  # others start servers of the environment meanwhile
+    copy.mkdir(parents=True)
+    for part in whole.iterdir():
+        if part.name != "backends":
+            (copy / part.name).symlink_to(part)
+    shutil.copytree(whole / "backends", copy / "backends")
+    monkeypatch.setenv(environment.VARIABLE, str(copy.parent))
     installed = environment.find().backends / "onnxruntime" / "model.py"
+    assert installed.is_relative_to(copy)
     edited = tmp_path / "onnxruntime" / "model.py"
     edited.parent.mkdir()
     edited.write_text(BACKEND.read_text() + "# edited\n")

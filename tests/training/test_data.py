@@ -188,10 +188,11 @@ def peak():
 data = PatchData(sys.argv[1], memory_gb=float(sys.argv[2]), validation_patches=100)
 before = peak()
 data.setup()
-for epoch in range(2):
+for epoch in range(int(sys.argv[3])):
     for batch in data.train_dataloader():
         pass
     print(peak() - before)
+print(peak() - before)
 """
 
 
@@ -199,8 +200,8 @@ def test_memory_stays_within_its_limit(events_file: Path, tmp_path: Path) -> Non
     path = tmp_path / "many.h5"
     many_events(events_file, path, 60)
     peaks = {}
-    for limit in (0.03, 1.0):
-        command = [sys.executable, "-c", PEAK, str(path), str(limit)]
+    for limit, epochs in ((0.03, 2), (1.0, 0)):
+        command = [sys.executable, "-c", PEAK, str(path), str(limit), str(epochs)]
         output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         peaks[limit] = [int(line) for line in output.split()]
     everything = chunks(path).bytes

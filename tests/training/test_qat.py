@@ -246,7 +246,8 @@ def test_a_resumed_training_learns_from_its_start_again(
     workshop: Path, events_file: Path, fp32: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(fp32, "start.ckpt")
-    options = ["--model.init_from=start.ckpt", "--model.optimizer=sgd", "--name=resumed"]
+    sgd = ["--model.optimizer=sgd", "--data.patches_per_epoch=512"]
+    options = ["--model.init_from=start.ckpt", *sgd, "--name=resumed"]
     assert main(training("qat", events_file, *options)) == 0
     last = Path("runs/resumed/last.ckpt")
     further = training("qat", events_file, *options, "--trainer.max_epochs=2", f"--ckpt_path={last}")

@@ -99,8 +99,10 @@ def drawing(
         canvas = Canvas(figure, axes)
         yield canvas
         layout = figure.get_layout_engine()
-        assert layout is not None
-        layout.execute(figure)  # panels of a fixed shape are placed by the second layout, that of the drawing
+        if layout and any(axis.get_aspect() != "auto" for axis in figure.axes):
+            layout.execute(
+                figure
+            )  # panels of a fixed shape are placed by the second one, that of the drawing
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
         canvas.picture = Picture(caption, in_few_colours(buffer))
