@@ -38,7 +38,7 @@ run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serv
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
 
 test: install  ## the whole test suite, with a real Triton
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff check .

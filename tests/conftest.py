@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from serving.triton import TritonServer
 
 EVENTS = 10
-PASSING = ("PYTEST_CURRENT_TEST", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "KMP_")
+PASSING = ("PYTEST_CURRENT_TEST", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "KMP_", "PYTORCH_", "TORCHINDUCTOR_")
 """Variables that may come: the test's name, the seed of the last training, what PyTorch's import sets."""
 
 
@@ -30,14 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Children are started as from a terminal, also where this process was started to ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("LARTPC_SERVER", str(ROOT / ".server"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes one takes a whole module, and one all modules that start servers at any port."""
-    for item in items:
-        folder = item.path.parent.name
-        group = "servers" if folder in ("serving", "client") else f"{folder}-{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module", autouse=True)

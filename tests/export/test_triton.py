@@ -30,7 +30,6 @@ from lartpc.errors import UserError
 from lartpc.golden import GoldenPatches
 from lartpc.manifest import Manifest
 from lartpc.provenance import Provenance
-from lartpc.session import GraphSession, runs
 from tests.helpers.paths import QUICK_GATES, ROOT
 from training.checkpoint import Checkpoint
 
@@ -395,12 +394,3 @@ def test_check_finds_what_is_wrong(
 def test_check_of_nothing_is_a_wrong_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check([str(tmp_path)]) == 2
     assert "holds no model" in capsys.readouterr().err
-
-
-def test_a_file_that_is_no_graph_is_refused() -> None:
-    with pytest.raises(UserError, match="does not load"):
-        GraphSession(b"no graph")
-
-
-def test_runs_are_bounded() -> None:
-    assert [rows.stop - rows.start for rows in runs(1200)] == [512, 512, 176]
