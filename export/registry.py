@@ -79,7 +79,7 @@ def show(target: str, model: str, version: int) -> None:
         version: its number.
     """
     store, (published,) = _open(target, model)
-    say(published.manifest(version, store).text)
+    say(published.manifest(version, store).content.decode())
 
 
 def verify(target: str, model: str | None = None) -> None:

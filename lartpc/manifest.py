@@ -3,19 +3,22 @@
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from lartpc.contract import PRECISIONS
 from lartpc.errors import CheckError, UserError
-from lartpc.files import sha256, write_text
+from lartpc.files import sha256, whole_file
 from lartpc.provenance import Provenance
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 GOLDEN_FILE = "golden.h5"
 NO_GATES = "none"
+
+SCHEMA = 1
+"""Of ``manifest.json``. A manifest of 0, which does not say so, holds the same without the number."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Manifest:
         gate: measured differences and decision flips against the FP32 checkpoint.
         metrics: physics metrics of this precision on held-out events.
         provenance: where data, checkpoint and export come from.
+        content: of ``manifest.json``, as it was read, or as it is to be written.
     """
 
     model: str
@@ -56,6 +60,17 @@ class Manifest:
     gate: dict[str, Any]
     metrics: dict[str, float]
     provenance: Provenance
+    content: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the content of a new manifest; one that is read keeps its own."""
+        record = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        record |= {"schema": SCHEMA, "provenance": asdict(self.provenance)}
+        record["tolerances"] = {name: asdict(value) for name, value in self.tolerances.items()}
+        self._set_content((json.dumps(record, indent=2, sort_keys=True) + "\n").encode())
+
+    def _set_content(self, content: bytes) -> None:
+        object.__setattr__(self, "content", content)
 
     @property
     def digest(self) -> str:
@@ -69,18 +84,14 @@ class Manifest:
         return str(gates.get("name", NO_GATES)) if isinstance(gates, dict) else NO_GATES
 
     @property
-    def text(self) -> str:
-        """Content of ``manifest.json``."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
-
-    @property
     def own_digest(self) -> str:
-        """SHA-256 of ``manifest.json``: of everything that is known of the version."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """SHA-256 of ``manifest.json``, byte for byte: of everything that is known of the version."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into the version's folder."""
-        write_text(folder / MANIFEST_FILE, self.text)
+        with whole_file(folder / MANIFEST_FILE) as part:
+            part.write_bytes(self.content)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -109,10 +120,17 @@ class Manifest:
             version: name of the folder of its version.
 
         Raises:
-            UserError: it is not a manifest, or one of another version, or names a file elsewhere.
+            UserError: it is not a manifest, or of a schema that is not known, or one of another version,
+                or names a file elsewhere.
         """
         try:
             raw = json.loads(text)
+            schema = raw.pop("schema", 0)
+            if type(schema) is not int or not 0 <= schema <= SCHEMA:
+                raise UserError(
+                    f"{place} is of schema {schema!r}, and this package knows 0 to {SCHEMA}: install the one "
+                    "that wrote it, or a later one"
+                )
             raw["tolerances"] = {name: Tolerance(**value) for name, value in raw["tolerances"].items()}
             raw["provenance"] = Provenance(**raw["provenance"])
             manifest = cls(**raw)
@@ -130,6 +148,7 @@ class Manifest:
         for name in names:
             if name in ("", ".", "..", MANIFEST_FILE) or set(name) & {"/", "\\", "\0"}:
                 raise UserError(f"{place} names {name!r}, which is not a plain file name")
+        manifest._set_content(text)
         return manifest
 
     def check_files(self, folder: Path, besides: Collection[str] = ()) -> None:
@@ -144,6 +163,9 @@ class Manifest:
         """
         if folder.is_symlink() or folder.parent.is_symlink():
             raise CheckError(f"{folder} is a link; copy the version itself into the repository")
+        own = folder / MANIFEST_FILE
+        if own.is_symlink() or not own.is_file() or sha256(own) != self.own_digest:
+            raise CheckError(f"{own} is no longer the one that was read; run the command again")
         present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
         present -= set(besides) - set(self.files)
         for name in sorted(present | set(self.files)):
