@@ -2,8 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
-GENERATOR := $(wildcard data_gen/configuration.py data_gen/simulate.py $(addprefix data_gen/,physics/*.py sources/*.py response/*.py))
-TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py training/*.py))
+GENERATOR := $(wildcard lartpc/event*.py data_gen/configuration.py data_gen/simulate.py $(addprefix data_gen/,physics/*.py sources/*.py response/*.py production/*.py))
+TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py lartpc/*/*.py training/*.py))
 REPORT := training/evaluate.py $(wildcard training/report/*)
 QUICK := training/configs/quick.yaml
 

@@ -7,7 +7,7 @@ from export.gate import GateSample, measure
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.variants import VARIANTS
-from lartpc.contract import PRECISIONS
+from lartpc.served.contract import PRECISIONS
 from training.checkpoint import load_checkpoint
 
 CHECKPOINT = Path("runs/quick/calibrated.ckpt")

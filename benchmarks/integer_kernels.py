@@ -18,7 +18,7 @@ from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
 from export.variants import variant_of
-from lartpc.contract import INPUT_NAME
+from lartpc.served.contract import INPUT_NAME
 from training.checkpoint import load_checkpoint
 from training.networks import multiply_adds
 

@@ -21,8 +21,8 @@ from tritonclient.grpc import model_config_pb2
 
 from benchmarks.record import Figure, record
 from export.triton import main as export
-from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, model_name
-from lartpc.manifest import MODEL_FILE
+from lartpc.served.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, model_name
+from lartpc.served.manifest import MODEL_FILE
 from serving.triton import TritonServer
 
 MODEL = model_name("fp32")

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from lartpc.command import run, say
-from lartpc.contract import model_name
+from lartpc.served.contract import model_name
 
 
 def classify(

@@ -9,9 +9,9 @@ from pathlib import Path
 from client.triton import TritonClassifier
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
-from lartpc.parity import Parity, compare
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.served.parity import Parity, compare
 
 
 @dataclass(frozen=True)

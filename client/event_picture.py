@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from client.plane_hits import PlaneHits
-from lartpc.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT
 from lartpc.event_drawing import (
     MICHEL,
     busiest,
@@ -20,6 +19,7 @@ from lartpc.event_drawing import (
     time_us,
     whole_plane,
 )
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT
 
 
 def event_picture(

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lartpc.command import run, say
-from lartpc.contract import OUTPUT_NAMES
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import OUTPUT_NAMES
 
 if TYPE_CHECKING:
     from client.comparison import Comparison

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale, StoredPixels, network_units
-from lartpc.contract import OUTPUT_NAMES
 from lartpc.detector import plane
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches import cut_patches, locate_hits, pad_planes
+from lartpc.served.contract import OUTPUT_NAMES
 
 HITS_PER_CUT = 1024
 """Patches in memory at a time: 9 MB."""

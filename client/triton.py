@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.connection import Connection
-from lartpc.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_LABELS, OUTPUT_NAMES
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_LABELS, OUTPUT_NAMES
 
 BATCH_SIZE = 256
 """Patches in one request: LArSoft's own default."""

@@ -13,8 +13,8 @@ from data_gen.configuration import Configuration, Labels, Response, Sources
 from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run, say
-from lartpc.contract import Label
 from lartpc.errors import UserError
+from lartpc.served.contract import Label
 
 Split = Literal["train", "validation", "test"]
 

@@ -19,13 +19,13 @@ from data_gen.larsoft.dump_root import find_root
 from data_gen.larsoft.dump_scale import DumpScale
 from data_gen.larsoft.dump_text import find_text
 from lartpc.command import run, say
-from lartpc.contract import Label
 from lartpc.detector import PIXEL_TICKS
 from lartpc.errors import UserError
 from lartpc.event import Event
 from lartpc.event_file import SPLITS, EventWriter, split_of
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
+from lartpc.served.contract import Label
 
 GENERATOR = "larsoft-import"
 GENERATOR_VERSION = 1
@@ -59,7 +59,7 @@ class Imported:
 
     Attributes:
         events: by (run, subrun, event).
-        hits: by label, in the order of lartpc.contract.Label.
+        hits: by label, in the order of lartpc.served.contract.Label.
         michel: Michel hits, which are among the shower hits.
         empty: empty pixels.
     """

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from lartpc.contract import INPUT_NAME
+from lartpc.served.contract import INPUT_NAME
 
 LAYERS = ("Conv", "Gemm")
 ROWS_PER_RUN = 64

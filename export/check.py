@@ -22,8 +22,8 @@ def check(repository: Path) -> None:
 
     from export.lint import lint_model, lint_version
     from export.repository import Repository
-    from lartpc.contract import OUTPUT_NAMES
     from lartpc.errors import CheckError, UserError
+    from lartpc.served.contract import OUTPUT_NAMES
 
     folder = Repository(repository)
     models = folder.models()

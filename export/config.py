@@ -8,7 +8,9 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from export.plan_builder import PLATFORM, PROFILE_ROWS
 from export.variants import variant_of
-from lartpc.contract import (
+from lartpc.errors import UserError
+from lartpc.files import write_text
+from lartpc.served.contract import (
     CONFIG_FILE,
     INPUT_NAME,
     INPUT_SHAPE,
@@ -16,9 +18,7 @@ from lartpc.contract import (
     MAX_BATCH_SIZE,
     OUTPUT_LABELS,
 )
-from lartpc.errors import UserError
-from lartpc.files import write_text
-from lartpc.manifest import Manifest
+from lartpc.served.manifest import Manifest
 
 PREFERRED_BATCH_SIZES = (512, 1024, 2048)
 """Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""

@@ -16,7 +16,7 @@ from export.precision import rewrite
 from export.repository import Version
 from export.triton_release import RELEASE
 from export.variants import Variant
-from lartpc.parity import Parity
+from lartpc.served.parity import Parity
 from training.checkpoint import Checkpoint
 from training.layers import Scales
 from training.metrics import physics_metrics

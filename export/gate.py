@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.gates import Limits
-from lartpc.contract import OUTPUT_NAMES, Label
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import Tolerance
-from lartpc.parity import Outputs, Parity, compare
-from lartpc.session import GraphSession, runs
+from lartpc.served.contract import OUTPUT_NAMES, Label
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import Tolerance
+from lartpc.served.parity import Outputs, Parity, compare
+from lartpc.served.session import GraphSession, runs
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.gate_file import GOLDEN_OF_EACH_CLASS

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from lartpc.contract import PRECISIONS
 from lartpc.errors import UserError
+from lartpc.served.contract import PRECISIONS
 
 GATES = Path(__file__).with_name("gates.yaml")
 

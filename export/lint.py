@@ -10,12 +10,12 @@ from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
 from export.variants import variant_of
-from lartpc.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_TEXTS, OUTPUT_LABELS
 from lartpc.errors import CheckError, UserError
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
-from lartpc.parity import Parity, compare
-from lartpc.session import GraphSession
+from lartpc.served.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_TEXTS, OUTPUT_LABELS
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.served.parity import Parity, compare
+from lartpc.served.session import GraphSession
 
 
 def lint_model(repository: Repository, model: str) -> list[str]:

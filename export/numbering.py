@@ -7,7 +7,7 @@ from export.published import PublishedModel
 from export.repository import Repository
 from export.store import Store
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MANIFEST_FILE, Manifest
+from lartpc.served.manifest import MANIFEST_FILE, Manifest
 
 Match = Callable[[Manifest], bool]
 

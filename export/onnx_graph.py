@@ -8,7 +8,7 @@ import warnings
 import onnx
 import torch
 
-from lartpc.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from training.checkpoint import Checkpoint
 from training.networks import ServedNetwork, build_network
 

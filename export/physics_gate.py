@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.gates import Limits
-from lartpc.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
 from lartpc.detector import PLANES
-from lartpc.parity import Outputs
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
+from lartpc.served.parity import Outputs
 from training.dataset import PatchDataset
 from training.report.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
 from training.report.hit_scores import SCORE_DTYPE, set_outputs

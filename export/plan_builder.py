@@ -32,7 +32,7 @@ TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
 INPUT = "main_input"
 PATCH = (48, 48, 1)
 PROFILE_ROWS = (1, 2048, 8192)
-"""Least, usual and most rows of a batch; most is lartpc.contract.MAX_BATCH_SIZE."""
+"""Least, usual and most rows of a batch; most is lartpc.served.contract.MAX_BATCH_SIZE."""
 
 
 class PlanError(Exception):

@@ -11,7 +11,7 @@ from export.engine_builder import build
 from export.plan_builder import PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
 from export.triton_release import RELEASE
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MODEL_FILE
+from lartpc.served.manifest import MODEL_FILE
 
 BUILDER_FILE = "plan_builder.py"
 

@@ -6,7 +6,7 @@ from export.config import Visibility
 from export.published import PublishedModel
 from export.store import Store
 from lartpc.errors import UserError
-from lartpc.manifest import MANIFEST_FILE
+from lartpc.served.manifest import MANIFEST_FILE
 
 
 def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visibility:

@@ -11,10 +11,10 @@ from export.gates import Limits
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import ConflictError, Store
-from lartpc.contract import CONFIG_FILE, LABEL_FILES
 from lartpc.errors import CheckError
 from lartpc.files import sha256
-from lartpc.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
+from lartpc.served.contract import CONFIG_FILE, LABEL_FILES
+from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
 
 QUICK_GATES = "gates_quick"
 

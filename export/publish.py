@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from export.gates import Gates
     from export.publication import Publication
     from export.repository import Repository
-    from lartpc.manifest import Manifest
+    from lartpc.served.manifest import Manifest
 
 PROG = "python -m export.publish"
 Profile = Literal["cpu", "gpu", "all"]

@@ -8,9 +8,9 @@ from tritonclient.grpc import model_config_pb2 as triton
 from export.config import Visibility, checksums, config_text, model_config, parse_config
 from export.store import Store
 from export.variants import is_served_name
-from lartpc.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MANIFEST_FILE, Manifest
+from lartpc.served.contract import CONFIG_FILE, LABEL_TEXTS
+from lartpc.served.manifest import MANIFEST_FILE, Manifest
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from lartpc.contract import INPUT_NAME
+from lartpc.served.contract import INPUT_NAME
 from training.layers import Scales
 
 QUANTISED_OPERATORS = ["Conv", "Gemm", "MatMul"]

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.config import Visibility, checksums, model_config, read_config, write_config
-from lartpc.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
 from lartpc.provenance import Provenance
+from lartpc.served.contract import CONFIG_FILE, LABEL_TEXTS
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
 
 
 @dataclass(frozen=True)
 class Version:
     """What an export adds to the repository, before it has its files' hashes.
 
-    Attributes are those of :class:`lartpc.manifest.Manifest`; ``weights`` is the serialised graph and
+    Attributes are those of :class:`lartpc.served.manifest.Manifest`; ``weights`` is the serialised graph and
     ``more`` the content of the other files, by name.
     """
 

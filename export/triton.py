@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run, say
-from lartpc.contract import PRECISIONS
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import PRECISIONS
 
 if TYPE_CHECKING:
     from rich.table import Table

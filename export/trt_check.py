@@ -88,7 +88,7 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
     from export.config import read_config
     from export.repository import Repository
     from export.variants import variant_of
-    from lartpc.manifest import MODEL_FILE
+    from lartpc.served.manifest import MODEL_FILE
 
     found = 0
     for model in Repository(repository).models():
@@ -115,7 +115,7 @@ def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
     from export.onnx_graph import export_network
     from export.precision import rewrite
     from export.variants import VARIANTS
-    from lartpc.contract import INPUT_SHAPE
+    from lartpc.served.contract import INPUT_SHAPE
     from training.networks import NetworkName, ServedNetwork, build_network
     from training.quantised import calibrate, learnt_scales, load_float_weights
 

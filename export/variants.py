@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from lartpc.contract import MODEL_FAMILY, model_name
 from lartpc.errors import UserError
+from lartpc.served.contract import MODEL_FAMILY, model_name
 
 Backend = Literal["onnxruntime", "tensorrt"]
 """Triton's backend: one that runs the ONNX graph, or one that runs a plan built of it."""

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from lartpc.contract import INPUT_NAME, PATCH_SIZE
+from lartpc.served.contract import INPUT_NAME, PATCH_SIZE
 
 PIXELS = 4
 """Taken together; benchmarks.integer_kernels compares with one at a time."""

@@ -19,7 +19,7 @@ HIT_DTYPE = np.dtype(
         ("energy_shower", "f4"),  # by electromagnetic showers (Michel excluded), in MeV
         ("energy_michel", "f4"),  # by Michel electrons, in MeV
         ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
-        ("label", "u1"),  # lartpc.contract.Label
+        ("label", "u1"),  # lartpc.served.contract.Label
         ("michel", "u1"),  # 1 where the hit is a Michel electron's (its label is then shower)
         ("sample", "u1"),  # row of the sample table that its particle's primary was drawn from
     ]

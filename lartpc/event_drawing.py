@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from lartpc.adc_scale import StoredPixels
-from lartpc.contract import Label
 from lartpc.detector import DRIFT_PIXELS, DRIFT_SPEED, PIXEL_TICKS, TICK_US, TRIGGER_TICK, plane
 from lartpc.files import whole_file
+from lartpc.served.contract import Label
 
 MICHEL = len(Label)
 """Drawn as a fourth kind of hit: a Michel electron's, whatever its class."""

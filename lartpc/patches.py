@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import PATCH_SIZE
 from lartpc.detector import PIXEL_TICKS
 from lartpc.errors import UserError
+from lartpc.served.contract import PATCH_SIZE
 
 HALF = PATCH_SIZE // 2
 

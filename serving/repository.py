@@ -7,8 +7,8 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from lartpc.contract import CONFIG_FILE
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import CONFIG_FILE
 
 BACKENDS = ("onnxruntime", "python")
 """Backends of the embedded server."""

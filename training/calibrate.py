@@ -53,9 +53,9 @@ def calibrate(
     import numpy as np
     import torch
 
-    from lartpc.contract import OUTPUT_NAMES
     from lartpc.files import whole_file
     from lartpc.provenance import git_commit
+    from lartpc.served.contract import OUTPUT_NAMES
     from training.calibration import fit_scaling, fold_all
     from training.checkpoint import BATCH, CALIBRATED, load_checkpoint, read_content
 

@@ -21,8 +21,8 @@ from scipy.special import log_expit, log_softmax
 from sklearn.model_selection import GroupKFold
 from torch import nn
 
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
 from training.heads import Head
 from training.networks import HitNetwork
 

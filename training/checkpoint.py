@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale, adc_scale
-from lartpc.contract import OUTPUT_NAMES
 from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
+from lartpc.served.contract import OUTPUT_NAMES
 from training.dataset import PatchDataset
 from training.gate_file import GATE_FILE
 from training.host_memory import keep_freed_memory

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lartpc.adc_scale import AdcScale, StoredPixels, network_units
-from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE
 from lartpc.event_file import EventFile
 from lartpc.patches import cut_patches, locate_hits, pad_planes
+from lartpc.served.contract import PATCH_SIZE, Label
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(B, 48, 48, 1) float32 patches, (B,) int64 label, (B,) uint8 Michel flag."""
@@ -40,7 +40,7 @@ class PatchDataset(Dataset):
     Attributes:
         row: (N,) wire of each hit in the canvas.
         pixel: (N,) drift pixel of each hit.
-        label: (N,) lartpc.contract.Label.
+        label: (N,) lartpc.served.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
         sample: (N,) row of the file's sample table.
         event: (N,) index of the hit's event in the file.

@@ -103,8 +103,8 @@ def check_scores(scores: "NDArray[np.void]", path: Path) -> None:
     """
     import numpy as np
 
-    from lartpc.contract import Label
     from lartpc.errors import CheckError, UserError
+    from lartpc.served.contract import Label
 
     present = {label.name.lower(): (scores["label"] == label).any() for label in (Label.TRACK, Label.SHOWER)}
     present["michel"] = scores["michel"].any()

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
-from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
+from lartpc.served.contract import PATCH_SIZE, Label
 from training.dataset import CLASSES, PatchDataset, class_of, read_hits
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lartpc.contract import Label
 from lartpc.errors import UserError
 from lartpc.event_file import EventWriter
 from lartpc.event_folder import open_events
+from lartpc.served.contract import Label
 
 GATE_FILE = "gate.h5"
 

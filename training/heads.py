@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lartpc.contract import CLASS_LABELS, MICHEL_LABELS, Label
+from lartpc.served.contract import CLASS_LABELS, MICHEL_LABELS, Label
 from training.layers import FLOAT, Layers
 
 if TYPE_CHECKING:

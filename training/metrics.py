@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from training.heads import track_against_shower
 
 
@@ -19,7 +19,7 @@ def physics_metrics(
 
     Args:
         outputs: the contract's outputs, (N, 3) and (N, 1).
-        label: (N,) lartpc.contract.Label.
+        label: (N,) lartpc.served.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
         weight: (N,) how often each hit counts; once where not given.
 

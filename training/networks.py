@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lartpc.contract import INPUT_SHAPE, PATCH_SIZE
+from lartpc.served.contract import INPUT_SHAPE, PATCH_SIZE
 from training.compact import CompactTrunk
 from training.dropout import Dropout
 from training.heads import ClassHead, Head, MichelHead

@@ -12,7 +12,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from lartpc.contract import PATCH_SIZE
+from lartpc.served.contract import PATCH_SIZE
 from training.compact import POOLING, CompactTrunk
 from training.networks import HitNetwork
 

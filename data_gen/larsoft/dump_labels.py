@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import Label
 from lartpc.event import SAMPLE_DTYPE
 from lartpc.patches import HALF
+from lartpc.served.contract import Label
 
 PDG_MASK = 0x0FFF
 """|PDG code| of the particle with the largest deposit."""
@@ -63,8 +63,8 @@ def labels(
         pdg: code and flags of the particle that made it.
 
     Returns:
-        The same shape: lartpc.contract.Label, none below 2e-5 GeV, else shower for electrons, else track;
-        1 where a shower pixel's type is Michel electron and nothing else besides.
+        The same shape: lartpc.served.contract.Label, none below 2e-5 GeV, else shower for electrons, else
+        track; 1 where a shower pixel's type is Michel electron and nothing else besides.
     """
     label = np.where(pdg & PDG_MASK == ELECTRON, Label.SHOWER, Label.TRACK).astype(np.uint8)
     label[deposit < LEAST_DEPOSIT_GEV] = Label.NONE

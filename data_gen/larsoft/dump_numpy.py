@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.larsoft.dump_patches import PATCHES_PER_EVENT, Patches
-from lartpc.contract import PATCH_SIZE
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
+from lartpc.served.contract import PATCH_SIZE
 
 HEAD = [
     ("run", "<u4"),

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from data_gen.larsoft.dump_labels import PDG_MASK, Selection, choose, labels
 from data_gen.larsoft.dump_scale import DECONVOLVED, LEAST_SIGNAL, DumpScale, Where, require
-from lartpc.contract import Label
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, PLANES, READOUT_TICKS, Plane
 from lartpc.errors import UserError
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, Event
+from lartpc.served.contract import Label
 
 _NAME = re.compile(r"(?:raw_)?event_(\d+)_run_(\d+)_subrun_(\d+)_tpc_(\d+)_view_(\d+)")
 _LARGEST_TPC = 255  # the event file's column is one byte

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale, network_units
-from lartpc.contract import PATCH_SIZE
 from lartpc.detector import DRIFT_SPEED, PIXEL_TICKS, TICK_US, plane
 from lartpc.event import HIT_DTYPE
 from lartpc.event_drawing import COLOUR_MAP, KINDS, MICHEL, hit_kind
 from lartpc.event_file import EventFile
 from lartpc.patches import HALF, cut_patches, locate_hits, pad_planes
+from lartpc.served.contract import PATCH_SIZE
 
 EMPTY = MICHEL + 1
 """A fifth kind of patch: around an empty pixel."""

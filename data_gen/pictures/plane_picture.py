@@ -11,7 +11,6 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import StoredPixels
-from lartpc.contract import PATCH_SIZE
 from lartpc.detector import PIXEL_TICKS, TICK_US, plane
 from lartpc.event_drawing import (
     MICHEL,
@@ -29,6 +28,7 @@ from lartpc.event_drawing import (
     us_per_wire,
     whole_plane,
 )
+from lartpc.served.contract import PATCH_SIZE
 
 TALLEST_INCHES, WIDEST_INCHES = 7.5, 14.0
 """Bounds of a panel's height and of the panels' widths together. Where several drift volumes share a

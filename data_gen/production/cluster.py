@@ -111,7 +111,7 @@ def versions() -> dict[str, str]:
     """Whatever of this process's code decides the bytes of an event file."""
     sources = hashlib.sha256()
     root = Path(__file__).parents[1]
-    for path in sorted([*root.glob("data_gen/**/*.py"), *root.glob("lartpc/*.py")]):
+    for path in sorted([*root.glob("data_gen/**/*.py"), *root.glob("lartpc/**/*.py")]):
         sources.update(path.name.encode() + path.read_bytes())
     packages = {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "h5py")}
     return {"generator": str(GENERATOR_VERSION), **packages, "sources": sources.hexdigest()[:12]}

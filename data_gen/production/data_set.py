@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration
-from lartpc.contract import Label
 from lartpc.event import Event
 from lartpc.provenance import Provenance, git_commit, package_versions
+from lartpc.served.contract import Label
 
 GENERATOR = "data_gen"
 GENERATOR_VERSION = 2
@@ -24,7 +24,7 @@ class Summary:
 
     Attributes:
         events: number of events.
-        hits: by label, in the order of lartpc.contract.Label.
+        hits: by label, in the order of lartpc.served.contract.Label.
         michel: Michel hits, which are among the shower hits.
     """
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.compiled import compiled
-from lartpc.contract import PATCH_SIZE
 from lartpc.detector import PIXEL_TICKS
 from lartpc.event import EMPTY_DTYPE
+from lartpc.served.contract import PATCH_SIZE
 
 LEAST_NEIGHBOURS = 7
 """Pixels with signal that the patch around an empty pixel must hold: more than 6 (upstream's

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from data_gen.compiled import compiled
 from data_gen.configuration import Labels
-from lartpc.contract import Label
 from lartpc.detector import Plane
 from lartpc.event import HIT_DTYPE
+from lartpc.served.contract import Label
 
 PULSE_DTYPE = np.dtype(
     [
@@ -88,7 +88,7 @@ def label(energy: NDArray[np.floating], labels: Labels) -> tuple[NDArray[np.uint
         labels: the least energy that is not none.
 
     Returns:
-        (H,) lartpc.contract.Label: none below the least energy; else shower where shower and Michel
+        (H,) lartpc.served.contract.Label: none below the least energy; else shower where shower and Michel
         together deposit more than tracks; else track. (H,) 1 where the hit is a shower's and more
         of it the Michel electron's: such a hit is shower and Michel at once.
     """

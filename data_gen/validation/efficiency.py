@@ -16,8 +16,8 @@ from data_gen.sources.mixture import primaries
 from data_gen.validation.check import Check
 from data_gen.validation.figures import FAINT, OURS, SECOND, THIRD, drawing, label
 from data_gen.validation.study import Effort, Section, Study, generator
-from lartpc.contract import Label
 from lartpc.detector import DETECTORS, READOUT_TICKS, plane
+from lartpc.served.contract import Label
 
 CHARGES = np.geomspace(0.15, 60.0, 27)
 """Bins of true charge, in thousands of electrons."""

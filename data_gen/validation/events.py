@@ -15,8 +15,8 @@ from data_gen.validation.check import Check
 from data_gen.validation.estimates import mean, ratio
 from data_gen.validation.figures import FAINT, OURS, REFERENCE, SECOND, THIRD, drawing, label
 from data_gen.validation.study import Effort, Plot, Section, Study, generator
-from lartpc.contract import Label
 from lartpc.detector import PLANES
+from lartpc.served.contract import Label
 
 NATURAL = Sources(cosmic_muons=1.0, stopping_muons=1.0, showers=0.0, beam=1.0)
 """As data_gen/configs/natural.yaml."""

@@ -7,12 +7,12 @@ from client.classify import main
 from client.event_picture import event_picture
 from client.plane_hits import HITS_PER_CUT, PlaneHits, most_michel_hits
 from lartpc.adc_scale import ADC_SCALES, network_units
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_file import EventFile, EventWriter
 from lartpc.patches import cut_patches, pad_planes
 from lartpc.provenance import Provenance
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from serving.triton import TritonServer
 from tests.helpers.served_repository import model_config, write_config, write_model
 

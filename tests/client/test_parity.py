@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from client.parity import main
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.files import sha256
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE
-from lartpc.parity import compare
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE
+from lartpc.served.parity import compare
 from serving.triton import TritonServer
 from tests.helpers.served_repository import model_config, write_config, write_model
 

@@ -8,9 +8,9 @@ import pytest
 
 from client.connection import Connection
 from client.triton import TritonClassifier
-from lartpc.contract import CLASS_OUTPUT, INPUT_SHAPE, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MODEL_FILE
+from lartpc.served.contract import CLASS_OUTPUT, INPUT_SHAPE, MICHEL_OUTPUT
+from lartpc.served.manifest import MODEL_FILE
 from serving.ports import LOOPBACK
 from tests.helpers.served_repository import LARGEST_PIXEL, answer
 

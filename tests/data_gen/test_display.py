@@ -7,13 +7,13 @@ from data_gen.display import main, read_plane
 from data_gen.pictures.patch_gallery import EMPTY, draw_lots, patches_at, places
 from data_gen.pictures.plane_picture import in_rows, plane_picture
 from lartpc.adc_scale import ADC_SCALES, CALIBRATION, StoredPixels
-from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, READOUT_TICKS
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_drawing import MICHEL, ZOOM_WIRES, busiest, charge_norm, whole_plane
 from lartpc.event_file import EventFile, EventWriter
 from lartpc.patches import HALF, drift_pixel
 from lartpc.provenance import Provenance
+from lartpc.served.contract import PATCH_SIZE, Label
 
 WIRES = 100
 MICHEL_RICH = 2

@@ -15,10 +15,10 @@ import pytest
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, main
 from data_gen.production.workers import available_cores, in_order, interrupts_held
-from lartpc.contract import Label
 from lartpc.detector import plane
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
+from lartpc.served.contract import Label
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import PATIENCE, wait_until
 

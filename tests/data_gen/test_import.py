@@ -15,10 +15,10 @@ from data_gen.larsoft.dump_numpy import ROW_DTYPE
 from data_gen.larsoft.dump_planes import DumpedPlane, in_drift_pixels
 from data_gen.larsoft.dump_scale import DumpScale
 from lartpc.adc_scale import StoredPixels, adc_scale, network_units
-from lartpc.contract import PATCH_SIZE, Label
 from lartpc.detector import plane
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile, split_of
+from lartpc.served.contract import PATCH_SIZE, Label
 from tests.helpers.dumps import table
 from training.dataset import PatchDataset
 

@@ -24,7 +24,6 @@ from data_gen.response.waveforms import (
 )
 from data_gen.simulate import simulate
 from lartpc.adc_scale import adc_scale, network_units
-from lartpc.contract import Label
 from lartpc.detector import (
     ACTIVE_CM,
     DETECTORS,
@@ -36,6 +35,7 @@ from lartpc.detector import (
     plane,
 )
 from lartpc.errors import UserError
+from lartpc.served.contract import Label
 
 U, W = plane("U"), plane("W")
 VOLUME = DETECTORS["drift-volume"].volumes[0]

@@ -7,9 +7,9 @@ from data_gen.configuration import Configuration, Sources
 from data_gen.simulate import simulate, transport
 from data_gen.sources.mixture import primaries, sample_table
 from data_gen.sources.primary import Sample
-from lartpc.contract import Label
 from lartpc.detector import DETECTORS
 from lartpc.errors import UserError
+from lartpc.served.contract import Label
 
 VOLUME, WHOLE = DETECTORS["drift-volume"], DETECTORS["protodune-sp"]
 

@@ -13,9 +13,9 @@ from data_gen.respond import event_random, main
 from data_gen.response.readout import respond
 from data_gen.simulate import transport
 from data_gen.sources.mixture import primaries
-from lartpc.contract import Label
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
+from lartpc.served.contract import Label
 from tests.helpers.paths import ROOT
 
 LIGHT = Configuration(Sources(cosmic_muons=0.0, stopping_muons=2.0, showers=1.0, beam=0.0))

@@ -12,11 +12,11 @@ import pytest
 
 from export.triton_release import RELEASE, check_release
 from export.variants import variant_of
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.errors import CheckError
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MODEL_FILE
-from lartpc.session import GraphSession
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE
+from lartpc.served.session import GraphSession
 
 ANSWER = """
 import json, sys

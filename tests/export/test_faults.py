@@ -23,9 +23,9 @@ from export.publish import main as publish
 from export.registry import main as registry
 from export.repository import Repository
 from export.store import open_store
-from lartpc.contract import CONFIG_FILE
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from lartpc.served.contract import CONFIG_FILE
+from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from tests.helpers.paths import ROOT
 from tests.helpers.published_repository import MODEL, add
 from training.checkpoint import read_content

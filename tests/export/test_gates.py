@@ -7,9 +7,9 @@ import pytest
 
 from export.gates import GATES, Limits, read_gates
 from export.physics_gate import Verdict, judge_physics
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
 from lartpc.errors import UserError
-from lartpc.parity import Outputs
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
+from lartpc.served.parity import Outputs
 
 LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3)
 

@@ -14,8 +14,8 @@ from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
 from export.variants import variant_of
 from export.wide_convolution import widen_first_convolution
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.event_file import EventFile
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 from training.checkpoint import load_checkpoint
 from training.dataset import PatchDataset
 from training.networks import ServedNetwork, build_network

@@ -11,8 +11,8 @@ from export.publish import main as publish
 from export.registry import main as registry
 from export.repository import Repository
 from export.store import open_store
-from lartpc.contract import CONFIG_FILE
 from lartpc.errors import UserError
+from lartpc.served.contract import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, version_of, visible
 
 OTHER = "emtrkmichel_fp16"

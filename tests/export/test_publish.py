@@ -14,8 +14,8 @@ from export.config import read_config
 from export.publish import main as publish
 from export.registry import main as registry
 from export.store import ConflictError, FolderStore, Store, open_store
-from lartpc.contract import CONFIG_FILE
 from lartpc.errors import UserError
+from lartpc.served.contract import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, config_of, visible
 
 

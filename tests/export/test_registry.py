@@ -12,7 +12,7 @@ from export.publish import main as publish
 from export.published import PublishedModel
 from export.registry import main as registry
 from export.store import ConflictError, FolderStore, Store, open_store
-from lartpc.contract import CONFIG_FILE
+from lartpc.served.contract import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, visible
 
 

@@ -25,11 +25,11 @@ from export.gates import GATES
 from export.repository import Repository
 from export.triton import main as export
 from export.variants import variant_of, variants_of
-from lartpc.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
 from lartpc.errors import UserError
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import Manifest
 from lartpc.provenance import Provenance
+from lartpc.served.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import Manifest
 from tests.helpers.paths import QUICK_GATES, ROOT
 from training.checkpoint import Checkpoint
 

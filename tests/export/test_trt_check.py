@@ -9,8 +9,8 @@ import pytest
 
 from export.plan_builder import PROFILE_ROWS
 from export.trt_check import BUILDER, exported, fresh, main
-from lartpc.contract import MAX_BATCH_SIZE
 from lartpc.errors import UserError
+from lartpc.served.contract import MAX_BATCH_SIZE
 
 
 def test_fresh_graphs_are_those_that_gpus_are_served(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from export.registry import main as registry
 from export.repository import Repository
 from lartpc.errors import UserError
 from lartpc.files import sha256
-from lartpc.manifest import MANIFEST_FILE, SCHEMA, Manifest
+from lartpc.served.manifest import MANIFEST_FILE, SCHEMA, Manifest
 from serving.triton import TritonServer
 from tests.helpers.published_repository import MODEL, add, visible
 

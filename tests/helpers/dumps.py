@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_gen.larsoft.dump_numpy import ROW_DTYPE
-from lartpc.contract import PATCH_SIZE
+from lartpc.served.contract import PATCH_SIZE
 
 
 def table(patches: int, seed: int = 0, **columns: int) -> np.ndarray:

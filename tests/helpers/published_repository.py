@@ -9,10 +9,10 @@ import onnx
 from export.gates import read_gates
 from export.repository import Repository, Version
 from export.store import open_store
-from lartpc.contract import CONFIG_FILE, INPUT_SHAPE, OUTPUT_NAMES
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import MODEL_FILE, Manifest, Tolerance
 from lartpc.provenance import Provenance
+from lartpc.served.contract import CONFIG_FILE, INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import MODEL_FILE, Manifest, Tolerance
 from tests.helpers.served_repository import answer, tiny_network
 
 MODEL = "emtrkmichel_fp32"

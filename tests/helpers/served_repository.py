@@ -9,7 +9,9 @@ from google.protobuf import text_format
 from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2 as pb
 
-from lartpc.contract import (
+from lartpc.files import sha256
+from lartpc.provenance import Provenance
+from lartpc.served.contract import (
     INPUT_NAME,
     INPUT_SHAPE,
     LABEL_FILES,
@@ -17,10 +19,8 @@ from lartpc.contract import (
     OUTPUT_LABELS,
     OUTPUT_NAMES,
 )
-from lartpc.files import sha256
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest, Tolerance
-from lartpc.provenance import Provenance
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest, Tolerance
 
 LARGEST_PIXEL = 15
 """The tiny network fails where a pixel is larger, as a network with a bad index would."""

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
-from lartpc.contract import CLASS_OUTPUT, INPUT_SHAPE
 from lartpc.errors import UserError
-from lartpc.session import GraphSession, runs
+from lartpc.served.contract import CLASS_OUTPUT, INPUT_SHAPE
+from lartpc.served.session import GraphSession, runs
 from tests.helpers.served_repository import tiny_network
 
 

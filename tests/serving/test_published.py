@@ -14,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 
 from export.publish import main as publish
 from export.registry import main as registry
-from lartpc.contract import INPUT_NAME, INPUT_SHAPE
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE
 from serving import environment
 from serving.ports import LOOPBACK, free_ports
 from serving.process import ServerProcess

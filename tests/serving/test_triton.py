@@ -15,9 +15,9 @@ import tritonclient.grpc as triton
 from tritonclient.grpc import model_config_pb2 as pb
 from tritonclient.utils import InferenceServerException
 
-from lartpc.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
-from lartpc.manifest import MANIFEST_FILE, MODEL_FILE
+from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
+from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE
 from serving.process import SHARED_MEMORY
 from serving.triton import TritonServer
 from tests.helpers.served_repository import (

@@ -11,9 +11,9 @@ from scipy.special import expit, softmax
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.trainings import tiny
 from training.calibrate import calibrate, main
 from training.calibration import Scaling, fit_scaling, fold_all, uncalibrated

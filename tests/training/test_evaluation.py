@@ -14,11 +14,11 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from data_gen.configuration import Configuration, Response
 from data_gen.generate import generate
-from lartpc.contract import CLASS_OUTPUT, Label
 from lartpc.detector import DRIFT_SPEED, plane
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE
 from lartpc.event_file import EventFile
+from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.checkpoint import load_checkpoint
 from training.dataset import PatchDataset
 from training.evaluate import main

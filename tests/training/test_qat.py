@@ -16,12 +16,12 @@ from export.check import main as check
 from export.onnx_graph import fp32_graph
 from export.quantization import canonical_int8, cpu_int8
 from export.triton import main as export
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES, model_name
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
-from lartpc.golden import GoldenPatches
-from lartpc.manifest import GOLDEN_FILE, Manifest
-from lartpc.session import GraphSession
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, model_name
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import GOLDEN_FILE, Manifest
+from lartpc.served.session import GraphSession
 from tests.helpers.paths import QUICK_GATES
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset

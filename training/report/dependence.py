@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import CLASS_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.report.bootstrap import ratio
 from training.report.hit_scores import outputs_of
 from training.report.separation import michel_cut

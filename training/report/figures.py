@@ -11,8 +11,8 @@ import mplhep
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lartpc.contract import Label
 from lartpc.event_drawing import KINDS, MICHEL
+from lartpc.served.contract import Label
 
 COLOURS = {
     "track": KINDS[Label.TRACK][1],

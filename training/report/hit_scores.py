@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile, split_of
 from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from training.checkpoint import Checkpoint
 from training.dataset import PatchDataset
 from training.report.surroundings import SURROUNDINGS, surroundings
@@ -25,7 +25,7 @@ SCORE_DTYPE = np.dtype(
         ("plane", "u1"),  # 0 U, 1 V, 2 W
         ("tpc", "u1"),  # drift volume
         ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
-        ("label", "u1"),  # lartpc.contract.Label
+        ("label", "u1"),  # lartpc.served.contract.Label
         ("michel", "u1"),  # 1 where the hit is a Michel electron's
         ("sample", "u1"),  # row of the file's sample table
         ("weight", "f4"),  # how often the hit counts in the natural mixture

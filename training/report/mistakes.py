@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
-from lartpc.contract import PATCH_SIZE, Label
 from lartpc.event_file import EventFile
+from lartpc.served.contract import PATCH_SIZE, Label
 from training.dataset import PatchDataset
 from training.report.hit_scores import rows_of
 

@@ -11,9 +11,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from lartpc.contract import Label
 from lartpc.event_file import EventFile
 from lartpc.files import write_text
+from lartpc.served.contract import Label
 from training.checkpoint import Checkpoint
 from training.report import behaviour_figures, event_figures, separation_figures
 from training.report.figures import NAMES, Picture, shown

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from lartpc.contract import CLASS_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.report.hit_scores import outputs_of
 from training.report.tasks import MIXTURES, weights
 

@@ -13,8 +13,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from lartpc.contract import CLASS_OUTPUT, MICHEL_CUTS, TRACK_CUTS, Label
 from lartpc.detector import PLANES
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, TRACK_CUTS, Label
 from training.report.bootstrap import RankedHits, estimate, ratio
 from training.report.hit_scores import outputs_of
 from training.report.tasks import MIXTURES, TASKS, weights
@@ -142,7 +142,7 @@ def threshold_scan(scores: NDArray[np.void]) -> dict[str, dict[str, dict[str, li
 def working_points(
     scores: NDArray[np.void], event: NDArray[np.integer], drawn: NDArray[np.integer]
 ) -> list[dict[str, Any]]:
-    """Efficiency and purity at the cuts in use (lartpc.contract), with intervals, in both mixtures."""
+    """Efficiency and purity at the cuts in use (lartpc.served.contract), with intervals, in both mixtures."""
     found = []
     for name, (score, truth, cuts) in _cuts(scores).items():
         for cut in cuts:

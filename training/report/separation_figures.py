@@ -6,7 +6,7 @@ import mplhep
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import MICHEL_CUTS, TRACK_CUTS, Label
+from lartpc.served.contract import MICHEL_CUTS, TRACK_CUTS, Label
 from training.report.figures import COLOURS, MIXTURE_LINES, NAMES, Picture, drawing, shown
 from training.report.tasks import MIXTURES, TASKS, weights
 

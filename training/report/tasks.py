@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lartpc.contract import CLASS_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.heads import track_against_shower
 from training.report.hit_scores import outputs_of
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from lartpc.contract import PRECISIONS
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256, whole_file
 from lartpc.provenance import Provenance
+from lartpc.served.contract import PRECISIONS
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.errors import UserError
-from lartpc.parity import Outputs
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.served.parity import Outputs
 
 ROWS_PER_RUN = 512
 """Patches of one run: the activations of the published network take 0.4 GB."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, OUTPUT_NAMES, TRACK_CUTS, Label
-from lartpc.manifest import Tolerance
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, OUTPUT_NAMES, TRACK_CUTS, Label
+from lartpc.served.manifest import Tolerance
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name -> (N, 3) or (N, 1) probabilities."""

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.errors import UserError
 from lartpc.files import DeferredWrites, whole_file
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class GoldenPatches:
     Attributes:
         patches: (N, 48, 48, 1) float32, in network units.
         outputs: output name -> (N, 3) or (N, 1) float32 of the FP32 checkpoint.
-        label: (N,) lartpc.contract.Label.
+        label: (N,) lartpc.served.contract.Label.
         michel: (N,) 1 where the hit is a Michel electron's.
     """
 
