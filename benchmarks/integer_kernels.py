@@ -17,7 +17,7 @@ from export.gate import GateSample
 from export.onnx_graph import fp32_graph
 from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
-from export.variants import variant_of
+from export.variants import BY_SUFFIX
 from lartpc.served.contract import INPUT_NAME
 from training.checkpoint import load_checkpoint
 from training.networks import multiply_adds
@@ -38,7 +38,7 @@ def main(checkpoint: Path = CHECKPOINT) -> None:
     fp32 = fp32_graph(trained)
     graphs = {
         "fp32": fp32,
-        "int8": rewrite(fp32, variant_of("emtrkmichel_int8"), sample.calibration),
+        "int8": rewrite(fp32, BY_SUFFIX["int8"], sample.calibration),
         "int8, one pixel at a time": cpu_int8(canonical_int8(fp32, sample.calibration)),
     }
     patches = sample.held_out.patches(slice(0, max(PATCHES.values())))

@@ -21,11 +21,13 @@ from tritonclient.grpc import model_config_pb2
 
 from benchmarks.record import Figure, record
 from export.triton import main as export
-from lartpc.served.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, model_name
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.manifest import MODEL_FILE
+from lartpc.served.model_config import CONFIG_FILE
+from lartpc.served.names import served_name
 from serving.triton import TritonServer
 
-MODEL = model_name("fp32")
+MODEL = served_name("fp32")
 UNMERGED = f"{MODEL}_unmerged"
 CHECKPOINT = Path("runs/quick/calibrated.ckpt")
 BATCH = 256

@@ -4,14 +4,14 @@ import time
 from pathlib import Path
 
 from lartpc.command import run, say
-from lartpc.served.contract import model_name
+from lartpc.served.names import served_name
 
 
 def classify(
     file: Path,
     event: int | None = None,
     plane: str = "W",
-    model: str = model_name("fp32"),
+    model: str = served_name("fp32"),
     url: str | None = None,
     protocol: str = "grpc",
     local: bool = False,
@@ -45,7 +45,7 @@ def classify(
         of_plane = PlaneHits.read(events, most_michel_hits(events, plane) if event is None else event, plane)
     with connections(url, (protocol,), repository, local) as opened:
         classifier = TritonClassifier(opened[0], model)
-        scale = adc_scale(classifier.parameter("data_era"))
+        scale = adc_scale(classifier.parameter("adc_era"))
         start = time.perf_counter()
         answers = [
             classifier.classify(patches)

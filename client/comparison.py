@@ -21,25 +21,25 @@ class Demands:
     Attributes:
         digest: SHA-256 of the weights, or its beginning.
         version: of the model.
-        data_era: ADC era of the training data.
+        adc_era: ADC window of the pixels, by the year of its training data.
     """
 
     digest: str | None = None
     version: int | None = None
-    data_era: str | None = None
+    adc_era: str | None = None
 
     def __post_init__(self) -> None:
         if self.digest is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.digest):
             raise UserError(f"--require-digest {self.digest}: give 8 to 64 hexadecimal digits of a SHA-256")
 
-    def unmet(self, version: int, digest: str, data_era: str) -> Iterator[str]:
+    def unmet(self, version: int, digest: str, adc_era: str) -> Iterator[str]:
         """What of it does not hold, in words."""
         if self.version not in (None, version):
             yield f"version {version} answered, --require-version wants {self.version}"
         if self.digest is not None and not digest.startswith(self.digest):
             yield f"digest {digest[:12]} answered, --require-digest wants {self.digest[:12]}"
-        if self.data_era not in (None, data_era):
-            yield f"data era {data_era} answered, --require-data-era wants {self.data_era}"
+        if self.adc_era not in (None, adc_era):
+            yield f"ADC era {adc_era} answered, --require-adc-era wants {self.adc_era}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Comparison:
         model: its name.
         version: its version.
         digest: SHA-256 of the weights, as the server says it.
-        data_era: ADC era of the training data, as the server says it.
+        adc_era: ADC window of the pixels, as the server says it.
         protocol: grpc or http.
         megabytes: size of the weights, in MB.
         parity: differences from the reference outputs, and decisions that flipped.
@@ -62,7 +62,7 @@ class Comparison:
     model: str
     version: int
     digest: str
-    data_era: str
+    adc_era: str
     protocol: str
     megabytes: float
     parity: Parity
@@ -95,16 +95,16 @@ def compare_version(
     classifier.classify(golden.patches)  # timed the second time: the first one may warm the server up
     seconds = time.perf_counter() - start
     parity = compare(outputs, golden.outputs)
-    digest, data_era = classifier.parameter("digest"), classifier.parameter("data_era")
+    digest, adc_era = classifier.parameter("digest"), classifier.parameter("adc_era")
     faults = parity.beyond(manifest.tolerances, manifest.class_agreement)
     if digest != manifest.digest:
         faults.append(f"the server's digest {digest[:12]} is not the manifest's {manifest.digest[:12]}")
-    faults += demands.unmet(classifier.version, digest, data_era)
+    faults += demands.unmet(classifier.version, digest, adc_era)
     return Comparison(
         model=classifier.model,
         version=classifier.version,
         digest=digest,
-        data_era=data_era,
+        adc_era=adc_era,
         protocol=classifier.connection.protocol,
         megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
         parity=parity,

@@ -23,7 +23,7 @@ def parity(
     local: bool = False,
     require_digest: str | None = None,
     require_version: int | None = None,
-    require_data_era: str | None = None,
+    require_adc_era: str | None = None,
 ) -> None:
     """Compare every served version's answers to its golden patches with the reference outputs.
 
@@ -38,7 +38,7 @@ def parity(
         local: start the embedded server on the repository for this comparison.
         require_digest: SHA-256 of the weights that must answer, or its first 8 digits or more.
         require_version: version that must answer.
-        require_data_era: ADC era of the training data that must answer, such as 2021.
+        require_adc_era: ADC era of the pixels that must answer, such as 2021.
     """
     from rich.console import Console
 
@@ -46,7 +46,7 @@ def parity(
     from client.server import connections
     from client.triton import TritonClassifier
 
-    demands = Demands(require_digest, require_version, require_data_era)
+    demands = Demands(require_digest, require_version, require_adc_era)
     comparisons = []
     with (
         Console(stderr=True).status("Asking the server ...") as status,
@@ -116,7 +116,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
             row.model,
             str(row.version),
             row.digest[:12],
-            row.data_era,
+            row.adc_era,
             row.protocol,
             f"{row.megabytes:.1f}",
             *(f"{value:.1e}" for value in differences),

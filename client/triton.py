@@ -1,14 +1,35 @@
 """The hit classifier behind a Triton server."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from client.connection import Connection
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_LABELS, OUTPUT_NAMES
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH, Signature, TensorSpec
 
 BATCH_SIZE = 256
 """Patches in one request: LArSoft's own default."""
+
+EARLIER_NAMES = {"adc_era": "data_era"}
+"""Parameter -> how configurations call it that were written before they said what their model is."""
+
+OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
+
+
+def signature_of(metadata: dict[str, Any]) -> Signature:
+    """The tensors that a server says a version has; one whose batch is not free keeps its first dimension."""
+
+    def specs(kind: str) -> tuple[TensorSpec, ...]:
+        found = []
+        for tensor in metadata.get(kind, []):
+            shape = tuple(int(size) for size in tensor["shape"])
+            shape = shape[1:] if shape[:1] == (-1,) else shape
+            found.append(TensorSpec(tensor["name"], tensor["datatype"], shape))
+        return tuple(found)
+
+    return Signature(specs("inputs"), specs("outputs"))
 
 
 class TritonClassifier:
@@ -41,36 +62,26 @@ class TritonClassifier:
         self._check_contract()
 
     def _check_contract(self) -> None:
-        metadata = self.connection.metadata(self.model, self.version)
-        expected = {
-            "inputs": [(INPUT_NAME, "FP32", (-1, *INPUT_SHAPE))],
-            "outputs": [(name, "FP32", (-1, len(labels))) for name, labels in OUTPUT_LABELS.items()],
-        }
-        for kind, tensors in expected.items():
-            found = [
-                (tensor["name"], tensor["datatype"], tuple(int(size) for size in tensor["shape"]))
-                for tensor in metadata.get(kind, [])
-            ]
-            if found != tensors:
-                raise CheckError(
-                    f"{self.model} at {self.connection} is not the hit classifier: "
-                    f"its {kind} are {found}, not {tensors}"
-                )
+        faults = PATCH.faults(signature_of(self.connection.metadata(self.model, self.version)))
+        if faults:
+            raise CheckError(
+                f"{self.model} at {self.connection} is not the hit classifier: {'; '.join(faults)}"
+            )
 
     def parameter(self, name: str) -> str:
-        """What the served configuration says of this version, for example its ``data_era``.
+        """What the served configuration says of this version, for example its ``adc_era``.
 
         Raises:
             CheckError: it says nothing of the kind.
         """
-        key = f"v{self.version}.{name}"
-        try:
-            return self.connection.parameters(self.model, self.version)[key]
-        except KeyError:
-            raise CheckError(
-                f"{self.model} at {self.connection} has no parameter {key!r} in its configuration; "
-                "export the model anew"
-            ) from None
+        said = self.connection.parameters(self.model, self.version)
+        for key in (f"v{self.version}.{name}", f"v{self.version}.{EARLIER_NAMES.get(name, name)}"):
+            if key in said:
+                return said[key]
+        raise CheckError(
+            f"{self.model} at {self.connection} has no parameter 'v{self.version}.{name}' in its "
+            "configuration; export the model anew"
+        )
 
     def classify(
         self, patches: NDArray[np.floating], batch_size: int = BATCH_SIZE
@@ -93,7 +104,7 @@ class TritonClassifier:
         return {
             name: np.concatenate([answer[name] for answer in answers])
             if answers
-            else np.zeros((0, len(OUTPUT_LABELS[name])), np.float32)
+            else np.zeros((0, *OUTPUT_SHAPES[name]), np.float32)
             for name in OUTPUT_NAMES
         }
 
@@ -117,7 +128,7 @@ class TritonClassifier:
                 f"{self.model} at {self.connection}: version {answered} answered, not version {self.version}"
             )
         for name, output in outputs.items():
-            shape = (len(patches), len(OUTPUT_LABELS[name]))
+            shape = (len(patches), *OUTPUT_SHAPES[name])
             if output.shape != shape or not np.isfinite(output).all():
                 raise CheckError(
                     f"{self.model} at {self.connection}: {name} has shape {output.shape} for {shape}, "

@@ -1,24 +1,12 @@
-"""config.pbtxt, written from Triton's own protobuf and read back."""
+"""The configuration that an export writes for a model, as Triton's own protobuf."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.plan_builder import PLATFORM, PROFILE_ROWS
-from export.variants import variant_of
-from lartpc.errors import UserError
-from lartpc.files import write_text
-from lartpc.served.contract import (
-    CONFIG_FILE,
-    INPUT_NAME,
-    INPUT_SHAPE,
-    LABEL_FILES,
-    MAX_BATCH_SIZE,
-    OUTPUT_LABELS,
-)
+from export.variants import ServedModel
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, Contract, TensorSpec
 from lartpc.served.manifest import Manifest
+from lartpc.served.model_config import FACTS, Visibility
 
 PREFERRED_BATCH_SIZES = (512, 1024, 2048)
 """Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""
@@ -37,80 +25,26 @@ ENGINE_CACHE = "/var/cache/tensorrt"
 """Folder on the serving host; mount one there, or each start builds the engines anew, for minutes."""
 
 
-@dataclass(frozen=True)
-class Visibility:
-    """Which version a server loads, and what a registry must remember of it.
-
-    Attributes:
-        visible: the one version that a server loads. Replacing the file is what makes it visible.
-        history: versions that were visible before, the latest last: where a rollback goes.
-        pinned: versions that are never pruned.
-        removing: versions whose files are being removed.
-    """
-
-    visible: int
-    history: tuple[int, ...] = ()
-    pinned: tuple[int, ...] = ()
-    removing: tuple[int, ...] = ()
-
-    LISTS = ("history", "pinned", "removing")
-
-    @classmethod
-    def of(cls, config: triton.ModelConfig, place: str) -> "Visibility":
-        """Read it from a configuration.
-
-        Raises:
-            UserError: the configuration shows no version, several, or lists what are no versions.
-        """
-        versions = list(config.version_policy.specific.versions)
-        try:
-            (visible,) = versions
-            lists = {
-                name: tuple(map(int, filter(None, config.parameters[name].string_value.split(","))))
-                for name in cls.LISTS
-                if name in config.parameters
-            }
-        except ValueError as error:
-            raise UserError(f"{place} shows versions {versions}; export the model anew ({error})") from error
-        return cls(visible, **lists)
-
-    def moved_to(self, version: int) -> "Visibility":
-        """The same with another visible version, and the one of before at the end of the history."""
-        if version == self.visible:
-            return self
-        history = (*(number for number in self.history if number != version), self.visible)
-        return replace(self, visible=version, history=history)
-
-
 def model_config(
-    model: str, versions: list[Manifest], visibility: Visibility, sums: dict[str, str] | None = None
+    served: ServedModel,
+    versions: list[Manifest],
+    visibility: Visibility,
+    sums: dict[str, str] | None = None,
 ) -> triton.ModelConfig:
     """The configuration of a model.
 
     Args:
-        model: its name.
+        served: what the model is.
         versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.manifest``, ...
         visibility: which of them a server loads.
         sums: MD5 by path inside the model's folder, of files that Triton verifies before it loads the model.
     """
-    variant = variant_of(model)
-    config = triton.ModelConfig(name=model, backend=variant.backend, max_batch_size=MAX_BATCH_SIZE)
+    variant, contract = served.variant, served.facts.of_contract
+    config = triton.ModelConfig(name=served.name, backend=variant.backend)
     if variant.backend == "tensorrt":
         config.platform = PLATFORM
     config.version_policy.specific.versions.append(visibility.visible)
-    config.input.add(
-        name=INPUT_NAME,
-        data_type=triton.TYPE_FP32,
-        format=triton.ModelInput.FORMAT_NHWC,
-        dims=INPUT_SHAPE,
-    )
-    for name, labels in OUTPUT_LABELS.items():
-        config.output.add(
-            name=name,
-            data_type=triton.TYPE_FP32,
-            dims=[len(labels)],
-            label_filename=LABEL_FILES[name],
-        )
+    _describe(config, contract)
     kind = triton.ModelInstanceGroup.KIND_GPU if variant.gpu else triton.ModelInstanceGroup.KIND_AUTO
     config.instance_group.add(kind=kind, count=1)
     if variant.gpu and variant.backend == "onnxruntime":
@@ -119,10 +53,13 @@ def model_config(
     config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
     for rows in WARM_UP_BATCHES:
         warm_up = config.model_warmup.add(name=f"{rows} rows", batch_size=rows)
-        tensor = warm_up.inputs[INPUT_NAME]
-        tensor.data_type = triton.TYPE_FP32
-        tensor.dims.extend(INPUT_SHAPE)
-        tensor.zero_data = True
+        for spec in contract.signature.inputs:
+            tensor = warm_up.inputs[spec.name]
+            tensor.data_type = _type(spec)
+            tensor.dims.extend(spec.shape)
+            tensor.zero_data = True
+    for name, fact in served.facts.parameters().items():
+        config.parameters[name].string_value = fact
     for manifest in versions:
         for key, value in _version_parameters(manifest).items():
             config.parameters[f"v{manifest.version}.{key}"].string_value = value
@@ -133,6 +70,41 @@ def model_config(
         agent = config.model_repository_agents.agents.add(name=CHECKSUM_AGENT)
         agent.parameters.update({f"{CHECKSUM_KEY}{path}": md5 for path, md5 in sums.items()})
     return config
+
+
+def in_earlier_form(config: triton.ModelConfig) -> triton.ModelConfig:
+    """A configuration as it was written before it said what its model is (manifests of schema 0)."""
+    earlier = triton.ModelConfig()
+    earlier.CopyFrom(config)
+    for name in config.parameters:
+        if name in FACTS:
+            del earlier.parameters[name]
+        elif name.endswith(".adc_era"):
+            value = earlier.parameters[name].string_value
+            del earlier.parameters[name]
+            earlier.parameters[f"{name.removesuffix('adc_era')}data_era"].string_value = value
+    return earlier
+
+
+def _describe(config: triton.ModelConfig, contract: Contract) -> None:
+    """Write the contract's tensors and batch limit."""
+    label_files = {labels.output: labels.name for labels in contract.label_files}
+    config.max_batch_size = contract.signature.max_batch or 0
+    for spec in contract.signature.inputs:
+        config.input.add(
+            name=spec.name, data_type=_type(spec), format=triton.ModelInput.FORMAT_NHWC, dims=spec.shape
+        )
+    for spec in contract.signature.outputs:
+        config.output.add(
+            name=spec.name,
+            data_type=_type(spec),
+            dims=spec.shape,
+            label_filename=label_files.get(spec.name, ""),
+        )
+
+
+def _type(spec: TensorSpec) -> int:
+    return triton.DataType.Value(f"TYPE_{spec.dtype}")
 
 
 def checksums(config: triton.ModelConfig | None) -> dict[str, str]:
@@ -166,51 +138,13 @@ def _accelerate(config: triton.ModelConfig, precision: str) -> None:
     )
 
 
-def write_config(folder: Path, config: triton.ModelConfig) -> None:
-    """Replace a model's config.pbtxt atomically."""
-    write_text(folder / CONFIG_FILE, config_text(config))
-
-
-def config_text(config: triton.ModelConfig) -> str:
-    """Content of a config.pbtxt."""
-    return text_format.MessageToString(config)
-
-
-def read_config(folder: Path) -> triton.ModelConfig:
-    """Read a model's config.pbtxt.
-
-    Raises:
-        UserError: it is missing or Triton's protobuf does not parse it.
-    """
-    path = folder / CONFIG_FILE
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{folder} has no {CONFIG_FILE}; export the model anew") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error}); export the model anew") from error
-    return parse_config(text, str(path))
-
-
-def parse_config(text: bytes, place: str) -> triton.ModelConfig:
-    """Read the content of a config.pbtxt.
-
-    Raises:
-        UserError: Triton's protobuf does not parse it.
-    """
-    try:
-        return text_format.Parse(text.decode(), triton.ModelConfig())
-    except (text_format.ParseError, ValueError, RecursionError) as error:
-        raise UserError(f"{place} is not a Triton configuration ({error}); export the model anew") from error
-
-
 def _version_parameters(manifest: Manifest) -> dict[str, str]:
     training, export = manifest.provenance.training, manifest.provenance.export
     engine = export.get("engine", {})
     return {
         "digest": manifest.digest,
         "manifest": manifest.own_digest,
-        "data_era": str(training.get("era", "unknown")),
+        "adc_era": str(training.get("era", "unknown")),
         "checkpoint_sha256": str(training.get("checkpoint_sha256", "unknown")),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
         "git_commit": str(export.get("git_commit", "unknown")),

@@ -15,7 +15,7 @@ from export.plans import PlanSource
 from export.precision import rewrite
 from export.repository import Version
 from export.triton_release import RELEASE
-from export.variants import Variant
+from export.variants import ServedModel, Variant
 from lartpc.served.parity import Parity
 from training.checkpoint import Checkpoint
 from training.layers import Scales
@@ -90,22 +90,21 @@ class Exporter:
         )
 
     def versions(
-        self, graph: Graph, judgement: Judgement, models: dict[str, PlanSource]
+        self, graph: Graph, judgement: Judgement, models: dict[ServedModel, PlanSource]
     ) -> Iterator[Version]:
         """What goes into the repository for each model that serves a graph; its plan is built when asked for.
 
         Args:
             graph: from :meth:`graph`.
             judgement: of it.
-            models: name of the served model -> where its plan comes from.
+            models: served model -> where its plan comes from.
         """
         limits, golden = self._gates.limits[graph.precision], self._sample.golden
         tolerances, class_agreement = golden_tolerances(graph.weights, golden, limits)
         gates, verdict = self._gates.record(graph.precision), judgement.verdict.record()
-        for model, plan in models.items():
+        for served, plan in models.items():
             yield Version(
-                model=model,
-                precision=graph.precision,
+                served=served,
                 weights=graph.weights,
                 golden=golden,
                 tolerances=tolerances,

@@ -1,39 +1,63 @@
 """What must hold for a model and for a version in a repository."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
-from export.config import Visibility, checksums, model_config, read_config
+from export.config import checksums, in_earlier_form, model_config
 from export.plan_builder import BUILT_ON_SERVER
 from export.repository import Repository
 from export.triton_release import check_release
-from export.variants import variant_of
+from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CONFIG_FILE, INPUT_NAME, INPUT_SHAPE, LABEL_TEXTS, OUTPUT_LABELS
+from lartpc.served.contract import Contract, Signature, TensorSpec
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.served.model_config import CONFIG_FILE, Visibility, read_config, says_facts, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
 
+TRITON_TYPES = {
+    onnx.TensorProto.FLOAT: "FP32",
+    onnx.TensorProto.FLOAT16: "FP16",
+    onnx.TensorProto.DOUBLE: "FP64",
+    onnx.TensorProto.UINT8: "UINT8",
+    onnx.TensorProto.INT8: "INT8",
+    onnx.TensorProto.INT32: "INT32",
+    onnx.TensorProto.INT64: "INT64",
+}
+"""ONNX's element types in Triton's words (Triton: model_configuration.md, "Datatypes")."""
+
 
 def lint_model(repository: Repository, model: str) -> list[str]:
-    """What is wrong with a model's configuration and labels, in words; empty where nothing is."""
+    """What is wrong with a model's configuration and labels, in words; empty where nothing is.
+
+    Raises:
+        UserError: the configuration or a manifest cannot be read, or does not say what the model is.
+    """
     folder = repository.root / model
-    found = []
+    place = folder / CONFIG_FILE
     config = read_config(folder)
     versions = repository.manifests(model)
     numbers = [manifest.version for manifest in versions]
-    visibility = Visibility.of(config, str(folder / CONFIG_FILE))
+    visibility = Visibility.of(config, str(place))
+    served = ServedModel.of(config, versions, str(place))
+    contract = served.facts.of_contract
+    found = [f"{place}: {fault}" for fault in contract.faults(signature_of(config))]
+    if config.name != model:
+        found.append(f"{place} is of a model {config.name!r}, not of its folder's")
     if visibility.visible not in numbers:
         found.append(f"{folder}: config.pbtxt shows version {visibility.visible}, there are {numbers}")
-    elif config != model_config(model, versions, visibility, checksums(config)):
-        found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
-    for name, text in LABEL_TEXTS.items():
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != text.encode():
-            found.append(f"{path} does not list {', '.join(text.split())}")
+    else:
+        written = model_config(served, versions, visibility, checksums(config))
+        if config != (written if says_facts(config) else in_earlier_form(written)):
+            found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
+    for labels in contract.label_files:
+        path = folder / labels.name
+        if not path.is_file() or path.read_bytes() != labels.text.encode():
+            found.append(f"{path} does not list {', '.join(labels.labels)}")
     return found
 
 
@@ -45,9 +69,10 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
         UserError: a file cannot be read.
     """
     folder = repository.root / manifest.model / str(manifest.version)
-    built_here = BUILT_ON_SERVER if variant_of(manifest.model).backend == "tensorrt" else ()
+    served = repository.served(manifest.model)
+    built_here = BUILT_ON_SERVER if served.variant.backend == "tensorrt" else ()
     manifest.check_files(folder, besides=built_here)
-    _check_contract(folder / MODEL_FILE)
+    _check_graph(folder / MODEL_FILE, served.facts.of_contract)
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
     answers = GraphSession(folder / MODEL_FILE).answer(golden.patches)
     parity = compare(answers, golden.outputs)
@@ -60,21 +85,27 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
     return parity
 
 
-def _check_contract(path: Path) -> None:
+def _check_graph(path: Path, contract: Contract) -> None:
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, OSError) as error:
         raise UserError(f"{path} is not an ONNX graph ({error}); export the version anew") from error
     check_release(model, str(path))
-    graph = model.graph
-    names = [value.name for value in graph.output]
-    if [value.name for value in graph.input] != [INPUT_NAME] or names != list(OUTPUT_LABELS):
-        raise CheckError(f"{path} has not the contract's tensors but {names}")
-    for value, shape in (
-        (graph.input[0], INPUT_SHAPE),
-        *((output, (len(OUTPUT_LABELS[output.name]),)) for output in graph.output),
-    ):
+    faults = contract.faults(signature_of_graph(model.graph))
+    if faults:
+        raise CheckError(f"{path} does not keep the contract {contract.name}: {'; '.join(faults)}")
+
+
+def signature_of_graph(graph: onnx.GraphProto) -> Signature:
+    """The tensors of an ONNX graph; one whose batch is not free keeps its first dimension."""
+    return Signature(_specs(graph.input), _specs(graph.output))
+
+
+def _specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
+    specs = []
+    for value in values:
         tensor = value.type.tensor_type
-        dims = tuple(dim.dim_value for dim in tensor.shape.dim)[1:]
-        if tensor.elem_type != onnx.TensorProto.FLOAT or dims != shape:
-            raise CheckError(f"{path}: {value.name} is not FP32 of shape {shape}")
+        sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
+        shape = tuple(sizes[1:] if sizes[:1] == [-1] else sizes)
+        specs.append(TensorSpec(value.name, TRITON_TYPES.get(tensor.elem_type, "another type"), shape))
+    return tuple(specs)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import Store
+from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
 
@@ -58,7 +59,7 @@ class Numbering:
             match,
         )
 
-    def fetch(self, model: str, match: Match) -> int | None:
+    def fetch(self, served: ServedModel, match: Match) -> int | None:
         """Copy the latest published version that matches into the repository, and return its number.
 
         Raises:
@@ -67,6 +68,7 @@ class Numbering:
         """
         if self._store is None:
             return None
+        model = served.name
         published = self._published[model]
         whole = [published.manifests[number] for number in published.versions]
         number = _latest(whole, match)
@@ -78,7 +80,8 @@ class Numbering:
                 f"{self._repository.root} another one; export into an empty folder: --repository NEW"
             )
         manifest = published.manifest(number, self._store)
-        self._repository.adopt(manifest, {name: self._file(manifest, name) for name in manifest.files})
+        files = {name: self._file(manifest, name) for name in manifest.files}
+        self._repository.adopt(served, manifest, files)
         return number
 
     def next(self, model: str, checkpoint_sha256: str) -> int:

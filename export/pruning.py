@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from export.config import Visibility
 from export.published import PublishedModel
 from export.store import Store
 from lartpc.errors import UserError
 from lartpc.served.manifest import MANIFEST_FILE
+from lartpc.served.model_config import Visibility
 
 
 def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visibility:

@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.config import Visibility, read_config
 from export.gates import Limits
 from export.published import PublishedModel
 from export.repository import Repository
 from export.store import ConflictError, Store
+from export.variants import ServedModel
 from lartpc.errors import CheckError
 from lartpc.files import sha256
-from lartpc.served.contract import CONFIG_FILE, LABEL_FILES
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
+from lartpc.served.model_config import CONFIG_FILE, Visibility, read_config
 
 QUICK_GATES = "gates_quick"
 
@@ -24,6 +24,7 @@ class Publication:
     """One version on its way to a store.
 
     Attributes:
+        served: what the model is.
         manifest: of the version.
         files: paths relative to the store -> file here, in the order in which they are written.
         digests: paths relative to the store -> SHA-256, as the manifest has them.
@@ -32,6 +33,7 @@ class Publication:
         published: the model at the store, as it was read.
     """
 
+    served: ServedModel
     manifest: Manifest
     files: dict[str, Path]
     digests: dict[str, str]
@@ -99,10 +101,12 @@ def plan(repository: Repository, manifest: Manifest, store: Store, hold: bool) -
         CheckError: the version is published with another content, is being removed, or changes here.
     """
     model, folder = manifest.model, repository.root / manifest.model
+    served = repository.served(model)
     version = folder / str(manifest.version)
     published = PublishedModel.read(store, model)
     shown = _shown(published, manifest.version, store, hold)
-    files = {f"{model}/{name}": folder / name for name in LABEL_FILES.values()}
+    label_files = served.facts.of_contract.label_files
+    files = {f"{model}/{labels.name}": folder / labels.name for labels in label_files}
     names = [MANIFEST_FILE, *sorted(manifest.files, key=lambda name: name != MODEL_FILE)]
     files |= {f"{model}/{manifest.version}/{name}": version / name for name in names}
     digests = {path: _sha256(file) for path, file in files.items()}
@@ -116,7 +120,7 @@ def plan(repository: Repository, manifest: Manifest, store: Store, hold: bool) -
             missing.append(path)
         elif there != digest:
             raise _other_content(store, path)
-    return Publication(manifest, files, digests, missing, shown, published)
+    return Publication(served, manifest, files, digests, missing, shown, published)
 
 
 def _sha256(file: Path) -> str:
@@ -166,7 +170,7 @@ def publish_version(
         weights = f"{manifest.version}/{MODEL_FILE}"
         content = _content(publication, f"{manifest.model}/{weights}")
         sums[weights] = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    publication.published.show(store, publication.shown, manifest, sums)
+    publication.published.show(store, publication.shown, (publication.served, manifest), sums)
 
 
 def _content(publication: Publication, path: str) -> bytes:

@@ -77,10 +77,9 @@ def chosen(source: "Repository", profile: Profile, model: str | None) -> list[st
     Raises:
         UserError: there is none.
     """
-    from export.variants import variant_of
-
     wanted = {"cpu": (False,), "gpu": (True,), "all": (False, True)}[profile]
-    found = [name for name in source.models() if variant_of(name).gpu in wanted and model in (None, name)]
+    asked = [name for name in source.models() if model in (None, name)]
+    found = [name for name in asked if source.served(name).variant.gpu in wanted]
     if not found:
         what = f"no model {model!r}" if model else f"no model of profile {profile}"
         raise UserError(f"{source.root} holds {what}; it holds {', '.join(source.models()) or 'none'}")

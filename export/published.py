@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.config import Visibility, checksums, config_text, model_config, parse_config
+from export.config import checksums, model_config
 from export.store import Store
-from export.variants import is_served_name
+from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
+from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text, is_ours, parse_config
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,20 @@ class PublishedModel:
             )
         return manifest
 
+    def served(self, store: Store) -> ServedModel:
+        """What the model is.
+
+        Raises:
+            UserError: neither its configuration nor its manifests say so.
+        """
+        assert self.config is not None
+        return ServedModel.of(self.config, self.manifests.values(), store.place(f"{self.name}/{CONFIG_FILE}"))
+
     def show(
         self,
         store: Store,
         visibility: Visibility,
-        added: Manifest | None = None,
+        added: tuple[ServedModel, Manifest] | None = None,
         sums: dict[str, str] | None = None,
     ) -> None:
         """Replace the configuration, where it still is the one that was read.
@@ -95,32 +104,36 @@ class PublishedModel:
         Args:
             store: where.
             visibility: the new one.
-            added: manifest of a version that becomes known.
+            added: model and manifest of a version that becomes known.
             sums: MD5 by path inside the model's folder, of files that Triton's checksum agent is to verify.
 
         Raises:
             ConflictError: another publisher has changed it meanwhile.
         """
         known = {version: self.manifest(version, store) for version in self.versions}
-        if added is not None:
-            known[added.version] = added
+        served = added[0] if added else self.served(store)
+        if added:
+            known[added[1].version] = added[1]
         for version in visibility.removing:
             known.pop(version, None)
         sums = {**checksums(self.config), **(sums or {})}
         numbers = set(map(str, known))
         sums = {path: md5 for path, md5 in sums.items() if path.split("/")[0] in numbers}
-        config = model_config(self.name, [known[version] for version in sorted(known)], visibility, sums)
+        config = model_config(served, [known[version] for version in sorted(known)], visibility, sums)
         store.replace(f"{self.name}/{CONFIG_FILE}", config_text(config).encode(), self.token)
 
 
 def published_models(store: Store) -> list[PublishedModel]:
-    """The models of this family at a store that have a configuration; others may lie beside them.
+    """The models of this project at a store that have a configuration; others may lie beside them.
 
     Raises:
         UserError: there are none.
     """
-    found = [PublishedModel.read(store, name) for name in store.names() if is_served_name(name)]
-    found = [model for model in found if model.config is not None]
+    found = []
+    for name in store.names():
+        config = store.read(f"{name}/{CONFIG_FILE}")
+        if config is not None and is_ours(config[0]):
+            found.append(PublishedModel.read(store, name))
     if not found:
         raise UserError(
             f"{store.name} holds no published model; publish: python -m export.publish model_repository "
@@ -129,13 +142,19 @@ def published_models(store: Store) -> list[PublishedModel]:
     return found
 
 
-def verify_files(store: Store, manifest: Manifest) -> None:
+def verify_files(store: Store, model: PublishedModel, manifest: Manifest) -> None:
     """Hash every file of a version and the labels of its model, as they lie at the store.
+
+    Args:
+        store: where.
+        model: as it was read.
+        manifest: of the version.
 
     Raises:
         CheckError: a file is missing or altered.
     """
-    files = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in LABEL_TEXTS.items()}
+    label_files = model.served(store).facts.of_contract.label_files
+    files = {labels.name: hashlib.sha256(labels.text.encode()).hexdigest() for labels in label_files}
     files |= {f"{manifest.version}/{name}": digest for name, digest in manifest.files.items()}
     for name, digest in files.items():
         path = f"{manifest.model}/{name}"
@@ -148,7 +167,7 @@ def verify_files(store: Store, manifest: Manifest) -> None:
 
 def promoted(store: Store, model: PublishedModel, version: int) -> Visibility:
     """Make a published version the visible one, after hashing its files."""
-    verify_files(store, model.manifest(version, store))
+    verify_files(store, model, model.manifest(version, store))
     before = model.visibility
     after = before.moved_to(version)
     if after != before:
@@ -166,7 +185,7 @@ def rolled_back(store: Store, model: PublishedModel) -> Visibility:
     earlier = [version for version in before.history if version in model.versions]
     if not earlier:
         raise UserError(f"{store.place(model.name)}: no other version was visible before {before.visible}")
-    verify_files(store, model.manifest(earlier[-1], store))
+    verify_files(store, model, model.manifest(earlier[-1], store))
     after = replace(before, visible=earlier[-1], history=tuple(earlier[:-1]))
     model.show(store, after)
     return after

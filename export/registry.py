@@ -102,7 +102,7 @@ def verify(target: str, model: str | None = None) -> None:
         for version in published.versions:
             checked += 1
             try:
-                verify_files(store, published.manifest(version, store))
+                verify_files(store, published, published.manifest(version, store))
             except CheckError as error:
                 failures.append(str(error))
         for version in sorted(set(published.manifests) - set(published.versions)):

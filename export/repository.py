@@ -4,25 +4,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.config import Visibility, checksums, model_config, read_config, write_config
+from export.config import checksums, model_config
+from export.variants import ServedModel
 from lartpc.errors import UserError
 from lartpc.files import sha256, whole_folder, write_text
 from lartpc.provenance import Provenance
-from lartpc.served.contract import CONFIG_FILE, LABEL_TEXTS
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
+from lartpc.served.model_config import CONFIG_FILE, Visibility, read_config, write_config
 
 
 @dataclass(frozen=True)
 class Version:
     """What an export adds to the repository, before it has its files' hashes.
 
-    Attributes are those of :class:`lartpc.served.manifest.Manifest`; ``weights`` is the serialised graph and
-    ``more`` the content of the other files, by name.
+    Attributes are those of :class:`lartpc.served.manifest.Manifest`; ``served`` is the model, ``weights`` the
+    serialised graph and ``more`` the content of the other files, by name.
     """
 
-    model: str
-    precision: str
+    served: ServedModel
     weights: bytes
     golden: GoldenPatches
     tolerances: dict[str, Tolerance]
@@ -59,9 +59,9 @@ class Repository:
             for name, content in new.more.items():
                 (part / name).write_bytes(content)
             return Manifest(
-                model=new.model,
+                model=new.served.name,
                 version=number,
-                precision=new.precision,
+                precision=new.served.facts.precision,
                 files={name: sha256(part / name) for name in (MODEL_FILE, GOLDEN_FILE, *new.more)},
                 tolerances=new.tolerances,
                 class_agreement=new.class_agreement,
@@ -70,9 +70,18 @@ class Repository:
                 provenance=new.provenance,
             )
 
-        return self._write(new.model, number, fill)
+        return self._write(new.served, number, fill)
 
-    def adopt(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    def served(self, model: str) -> ServedModel:
+        """What a model is.
+
+        Raises:
+            UserError: neither its configuration nor its manifests say so.
+        """
+        folder = self.root / model
+        return ServedModel.of(read_config(folder), self.manifests(model), str(folder / CONFIG_FILE))
+
+    def adopt(self, served: ServedModel, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         """The same for a version made elsewhere: its manifest, and the content of its files by name."""
 
         def fill(part: Path) -> Manifest:
@@ -80,37 +89,37 @@ class Repository:
                 (part / name).write_bytes(content)
             return manifest
 
-        self._write(manifest.model, manifest.version, fill)
+        self._write(served, manifest.version, fill)
 
-    def _write(self, model: str, number: int, fill: Callable[[Path], Manifest]) -> Manifest:
-        folder = self.root / model
-        for name, text in LABEL_TEXTS.items():
-            write_text(folder / name, text)
+    def _write(self, served: ServedModel, number: int, fill: Callable[[Path], Manifest]) -> Manifest:
+        folder = self.root / served.name
+        for labels in served.facts.of_contract.label_files:
+            write_text(folder / labels.name, labels.text)
         with whole_folder(folder / str(number)) as part:
             manifest = fill(part)
             manifest.write(part)
-        self.show(model, number)
+        self.show(served, number)
         return manifest
 
-    def show(self, model: str, number: int) -> None:
+    def show(self, served: ServedModel, number: int) -> None:
         """Make a version the visible one."""
-        folder = self.root / model
+        folder = self.root / served.name
         visibility = Visibility(number)
         if (folder / CONFIG_FILE).exists():
             visibility = Visibility.of(read_config(folder), str(folder / CONFIG_FILE)).moved_to(number)
-        write_config(folder, model_config(model, self.manifests(model), visibility))
+        write_config(folder, model_config(served, self.manifests(served.name), visibility))
 
-    def ensure_known(self, model: str, number: int) -> None:
+    def ensure_known(self, served: ServedModel, number: int) -> None:
         """Finish an export that was killed before its configuration, and renew one of an older form."""
-        folder = self.root / model
-        manifests = self.manifests(model)
+        folder = self.root / served.name
+        manifests = self.manifests(served.name)
         if not (folder / CONFIG_FILE).exists():
-            return self.show(model, number)
+            return self.show(served, number)
         config = read_config(folder)
         visibility = Visibility.of(config, str(folder / CONFIG_FILE))
         if f"v{number}.digest" not in config.parameters:
             visibility = visibility.moved_to(number)
-        current = model_config(model, manifests, visibility, checksums(config))
+        current = model_config(served, manifests, visibility, checksums(config))
         if current != config:
             write_config(folder, current)
         return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from export.physics_gate import Verdict
     from export.plans import PlanSource
     from export.repository import Repository
+    from export.variants import ServedModel
     from training.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
@@ -63,7 +64,8 @@ def export(
     from export.repository import Repository
     from export.store import open_store
     from export.triton_release import RELEASE
-    from export.variants import VARIANTS, by_graph, variants_of
+    from export.variants import VARIANTS, ServedModel, by_graph, variants_of
+    from lartpc.served.names import served_name
     from training.checkpoint import latest_checkpoint, load_checkpoint
 
     if on_server and backend == "onnxruntime":
@@ -77,60 +79,62 @@ def export(
     say(f"reading {trained.path} and {trained.gate_path.name}")
     watch = partial(track, description="reference answers", transient=True)
     sample = GateSample(trained, reference_of(trained, reference), watch)
-    family = [variant.model(trained.name) for variant in VARIANTS]
+    family = [served_name(variant.suffix, trained.name) for variant in VARIANTS]
     numbering = Numbering(target, family, open_store(published) if published else None)
     made_of = recipe(trained.path, sample.path)
     exporter = Exporter(trained, sample, limits, made_of)
-    numbers: dict[str, int] = {}
+    numbers: dict[ServedModel, int] = {}
     for variants in by_graph(variants_of(offered(trained, precision), tuple(plans))):
-        models = {variant.model(trained.name): plans[variant.backend] for variant in variants}
+        models = {ServedModel.named(variant, trained.name): plans[variant.backend] for variant in variants}
         numbers |= known(models, partial(of_recipe, made_of), target, numbering)
         if models.keys() <= numbers.keys():
             continue
         graph = exporter.graph(variants[0])
-        models = {model: plan for model, plan in models.items() if model not in numbers}
+        models = {served: plan for served, plan in models.items() if served not in numbers}
         numbers |= known(models, partial(of_weights, graph.weights), target, numbering)
-        models = {model: plan for model, plan in models.items() if model not in numbers}
+        models = {served: plan for served, plan in models.items() if served not in numbers}
         if models:
-            judgement = judged(exporter, graph, " and ".join(models), limits.name)
+            names = " and ".join(served.name for served in models)
+            judgement = judged(exporter, graph, names, limits.name)
             for version in exporter.versions(graph, judgement, models):
-                number = numbering.next(version.model, trained.provenance.training["checkpoint_sha256"])
+                name = version.served.name
+                number = numbering.next(name, trained.provenance.training["checkpoint_sha256"])
                 target.add(version, number)
-                numbers[version.model] = number
-                say(f"{version.model}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB")
+                numbers[version.served] = number
+                say(f"{name}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB")
     if on_server:
-        model = next(model for model in numbers if model.endswith("_trt"))
-        script = f"/models/{model}/{numbers[model]}/{BUILDER_FILE}"
+        served = next(served for served in numbers if served.variant.backend == "tensorrt")
+        script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"
         say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
     say(f"next: python -m export.check {repository}")
 
 
 def known(
-    models: dict[str, "PlanSource"],
+    models: "dict[ServedModel, PlanSource]",
     match: Callable[[dict[str, str]], "Match"],
     target: "Repository",
     numbering: "Numbering",
-) -> dict[str, int]:
+) -> "dict[ServedModel, int]":
     """Numbers of the versions that are in the repository already, or are published and fetched, by model.
 
     Args:
-        models: name of the served model -> where its plan comes from.
+        models: served model -> where its plan comes from.
         match: maps what a plan is bound to onto what a version must match.
         target: the repository.
         numbering: its versions, and the published ones.
     """
-    numbers: dict[str, int] = {}
-    for model, plan in models.items():
-        number = numbering.here(model, match(plan.engine))
+    numbers: dict[ServedModel, int] = {}
+    for served, plan in models.items():
+        number = numbering.here(served.name, match(plan.engine))
         if number is not None:
-            target.ensure_known(model, number)
-            say(f"{model}: version {number} is unchanged; nothing written")
+            target.ensure_known(served, number)
+            say(f"{served.name}: version {number} is unchanged; nothing written")
         else:
-            number = numbering.fetch(model, match(plan.engine))
+            number = numbering.fetch(served, match(plan.engine))
             if number is None:
                 continue
-            say(f"{model}: fetched version {number}, which is published already")
-        numbers[model] = number
+            say(f"{served.name}: fetched version {number}, which is published already")
+        numbers[served] = number
     return numbers
 
 

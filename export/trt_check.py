@@ -85,14 +85,14 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
     Raises:
         UserError: the repository holds none.
     """
-    from export.config import read_config
     from export.repository import Repository
-    from export.variants import variant_of
     from lartpc.served.manifest import MODEL_FILE
+    from lartpc.served.model_config import read_config
 
     found = 0
-    for model in Repository(repository).models():
-        variant = variant_of(model)
+    source = Repository(repository)
+    for model in source.models():
+        variant = source.served(model).variant
         if not variant.for_tensorrt:
             continue
         for number in read_config(repository / model).version_policy.specific.versions:

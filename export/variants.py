@@ -1,12 +1,17 @@
-"""Which graph is served where: the one table of a network's served models, told apart by their names."""
+"""Which graph is served where: the one table of a network's served models, and what one of them is."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lartpc.errors import UserError
-from lartpc.served.contract import MODEL_FAMILY, model_name
+from lartpc.served.contract import PATCH
+from lartpc.served.manifest import Manifest
+from lartpc.served.model_config import Facts
+from lartpc.served.names import served_name
+
+if TYPE_CHECKING:
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 Backend = Literal["onnxruntime", "tensorrt"]
 """Triton's backend: one that runs the ONNX graph, or one that runs a plan built of it."""
@@ -39,10 +44,6 @@ class Variant:
         """Whether TensorRT is to take its graph: what GPUs are served, and FP32, which a plan is built of."""
         return self.gpu or self.precision == "fp32"
 
-    def model(self, network: str) -> str:
-        """Name of the served model, such as ``emtrkmichel_int8_gpu`` or ``emtrkmichel_compact_fp32``."""
-        return model_name(self.suffix, network)
-
 
 VARIANTS = (
     Variant("fp32", "fp32", gpu=False),
@@ -54,31 +55,58 @@ VARIANTS = (
     Variant("fp16_trt", "fp16", gpu=True, backend="tensorrt"),
     Variant("int8_trt", "int8", gpu=True, backend="tensorrt"),
 )
+BY_SUFFIX = {variant.suffix: variant for variant in VARIANTS}
 
 
-def is_served_name(name: str) -> bool:
-    """Whether a folder's name is that of a model of this family; others may lie beside them."""
-    suffixes = "|".join(variant.suffix for variant in VARIANTS)
-    return re.fullmatch(rf"{MODEL_FAMILY}(_\w+)?_({suffixes})", name, re.ASCII) is not None
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as it is served.
 
-
-def variant_of(model: str) -> Variant:
-    """The variant that a served model's name tells.
-
-    Raises:
-        UserError: the name tells none.
+    Attributes:
+        name: of its folder; any name may stand for it.
+        facts: what it is.
+        variant: where and how it is served.
     """
-    for variant in sorted(VARIANTS, key=lambda variant: -len(variant.suffix)):
-        if model.endswith(f"_{variant.suffix}"):
-            return variant
-    known = ", ".join(variant.suffix for variant in VARIANTS)
-    raise UserError(f"the name of model {model!r} ends in no variant; there are {known}")
+
+    name: str
+    facts: Facts
+    variant: Variant
+
+    @classmethod
+    def named(cls, variant: Variant, network: str) -> "ServedModel":
+        """The model of a variant under the name that is built for it."""
+        facts = Facts(network, PATCH.name, variant.precision)
+        return cls(served_name(variant.suffix, network), facts, variant)
+
+    @classmethod
+    def of(cls, config: "ModelConfig", versions: Iterable[Manifest], place: str) -> "ServedModel":
+        """What a configuration says that the model is.
+
+        Args:
+            config: the configuration.
+            versions: manifests of the model's versions.
+            place: where the configuration lies, for messages.
+
+        Raises:
+            UserError: it does not say, or no such model is known.
+        """
+        from tritonclient.grpc import model_config_pb2 as triton
+
+        facts = Facts.of(config, versions, place)
+        gpu = any(group.kind == triton.ModelInstanceGroup.KIND_GPU for group in config.instance_group)
+        for variant in VARIANTS:
+            if (variant.precision, variant.gpu, variant.backend) == (facts.precision, gpu, config.backend):
+                return cls(config.name, facts, variant)
+        raise UserError(
+            f"{place} serves precision {facts.precision} with backend {config.backend!r} "
+            f"{'on GPUs alone' if gpu else 'on any machine'}, which no export does; export the model anew"
+        )
 
 
 def variants_of(
     precisions: tuple[str, ...], backends: tuple[str, ...] = ("onnxruntime",)
 ) -> tuple[Variant, ...]:
-    """The served models of some precisions."""
+    """The variants of some precisions."""
     return tuple(
         variant for variant in VARIANTS if variant.precision in precisions and variant.backend in backends
     )

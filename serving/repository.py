@@ -4,11 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CONFIG_FILE
+from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_file
 
 BACKENDS = ("onnxruntime", "python")
 """Backends of the embedded server."""
@@ -46,12 +45,11 @@ def read_models(repository: Path) -> dict[str, RepositoryModel]:
 
 
 def _read_model(folder: Path) -> RepositoryModel:
-    path = folder / CONFIG_FILE
     try:
-        text = path.read_bytes()
-        config = text_format.Parse(text, model_config_pb2.ModelConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise CheckError(f"{path} is not a Triton model configuration: {error}") from error
+        text = read_config_file(folder)
+        config = parse_config(text, str(folder / CONFIG_FILE))
+    except UserError as error:
+        raise CheckError(str(error)) from error
     return RepositoryModel(folder.name, hashlib.sha256(text).hexdigest(), _why_left_out(config))
 
 

@@ -1,11 +1,14 @@
-"""The tensor contract of the served classifier: names, shapes, label order, cuts.
+"""The tensor contract of the served classifier: names, types, shapes, labels, batch limit, as one value.
 
 The names and shapes are those of the published ProtoDUNE-SP server (larsoft.github.io:
 LarSoftWiki/GPU_as_a_Service_part_two.md), so the C++ clients of larrecodnn work unchanged:
 one of them finds the outputs by name, the other by position, both send and read FP32.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
+from itertools import zip_longest
 
 PATCH_SIZE = 48
 """Side of a patch: 48 wires by 48 drift pixels."""
@@ -21,18 +24,10 @@ OUTPUT_NAMES = (CLASS_OUTPUT, MICHEL_OUTPUT)
 
 CLASS_LABELS = ("track", "em", "none")
 MICHEL_LABELS = ("michel",)
-OUTPUT_LABELS = {CLASS_OUTPUT: CLASS_LABELS, MICHEL_OUTPUT: MICHEL_LABELS}
-CONFIG_FILE = "config.pbtxt"
-LABEL_FILES = {CLASS_OUTPUT: "labels_em_trk_none.txt", MICHEL_OUTPUT: "labels_michel.txt"}
-LABEL_TEXTS = {
-    LABEL_FILES[output]: "".join(f"{label}\n" for label in labels) for output, labels in OUTPUT_LABELS.items()
-}
-"""Content of each label file."""
 
 MAX_BATCH_SIZE = 8192
 """Larger than any client's batch: NuSonic keeps its old batch size when it asks for more."""
 
-MODEL_FAMILY = "emtrkmichel"
 PRECISIONS = ("fp32", "fp16", "int8")
 
 TRACK_CUTS = (0.3,)
@@ -48,10 +43,104 @@ class Label(IntEnum):
     NONE = 2
 
 
-def model_name(precision: str, network: str = "paper") -> str:
-    """Name of the served model of one precision: ``emtrkmichel_fp32``, ``emtrkmichel_compact_int8``.
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of a model, without its first dimension, the batch.
 
-    The published network goes by the family's name alone.
+    Attributes:
+        name: of the tensor.
+        dtype: in Triton's words, such as ``FP32``.
+        shape: of one row.
     """
-    family = MODEL_FAMILY if network == "paper" else f"{MODEL_FAMILY}_{network}"
-    return f"{family}_{precision}"
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The tensors of an ONNX graph, of a configuration or of a served model, as they are found there.
+
+    Attributes:
+        inputs: in order.
+        outputs: in order.
+        max_batch: most rows of a batch; None where the source does not say.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch: int | None = None
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The labels of an output's columns, in a file beside config.pbtxt, one a line.
+
+    Attributes:
+        output: name of the output.
+        name: of the file.
+        labels: in order.
+    """
+
+    output: str
+    name: str
+    labels: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Content of the file."""
+        return "".join(f"{label}\n" for label in self.labels)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a served model takes and gives.
+
+    Attributes:
+        name: by which a configuration says what it keeps.
+        signature: tensors and batch limit.
+        label_files: of its outputs.
+    """
+
+    name: str
+    signature: Signature
+    label_files: tuple[LabelFile, ...]
+
+    def faults(self, found: Signature) -> list[str]:
+        """What differs from the contract, expected and found, in words; empty where nothing does."""
+        faults = [*self._of("input", self.signature.inputs, found.inputs)]
+        faults += self._of("output", self.signature.outputs, found.outputs)
+        if found.max_batch not in (None, self.signature.max_batch):
+            faults.append(f"batch limit: expected {self.signature.max_batch}, found {found.max_batch}")
+        return faults
+
+    def _of(
+        self, kind: str, expected: tuple[TensorSpec, ...], found: tuple[TensorSpec, ...]
+    ) -> Iterator[str]:
+        for number, (wanted, given) in enumerate(zip_longest(expected, found)):
+            if wanted != given:
+                yield f"{kind} {number}: expected {wanted or 'none'}, found {given or 'none'}"
+
+
+PATCH = Contract(
+    "patch",
+    Signature(
+        inputs=(TensorSpec(INPUT_NAME, "FP32", INPUT_SHAPE),),
+        outputs=(
+            TensorSpec(CLASS_OUTPUT, "FP32", (len(CLASS_LABELS),)),
+            TensorSpec(MICHEL_OUTPUT, "FP32", (len(MICHEL_LABELS),)),
+        ),
+        max_batch=MAX_BATCH_SIZE,
+    ),
+    (
+        LabelFile(CLASS_OUTPUT, "labels_em_trk_none.txt", CLASS_LABELS),
+        LabelFile(MICHEL_OUTPUT, "labels_michel.txt", MICHEL_LABELS),
+    ),
+)
+"""One request holds the patches of some hits."""
+
+CONTRACTS = {contract.name: contract for contract in (PATCH,)}

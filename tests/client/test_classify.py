@@ -130,9 +130,9 @@ def test_a_missing_file_is_exit_code_2(tmp_path, capsys):
 def test_a_model_that_does_not_say_its_era_is_refused(event_file, tmp_path, server_environment, capsys):
     folder = write_model(tmp_path, "emtrkmichel_fp32")
     config = model_config(folder, (1,))
-    del config.parameters["v1.data_era"]
+    del config.parameters["v1.adc_era"]
     write_config(folder, config)
     with TritonServer(tmp_path) as server:
         assert main([str(event_file), "--url", server.grpc, "--out", str(tmp_path / "event.png")]) == 1
-    assert "has no parameter 'v1.data_era'" in capsys.readouterr().err
+    assert "has no parameter 'v1.adc_era'" in capsys.readouterr().err
     assert not (tmp_path / "event.png").exists()

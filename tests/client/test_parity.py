@@ -67,7 +67,7 @@ def test_what_answers_can_be_demanded(tiny_server, tiny_repository, capsys):
         *url_of(tiny_server, "grpc"), "--model=emtrkmichel_int8", f"--repository={tiny_repository}"
     ]  # fmt: skip
     digest = sha256(tiny_repository / "emtrkmichel_int8" / "1" / MODEL_FILE)
-    met = [f"--require-digest={digest[:10]}", "--require-version=1", "--require-data-era=2021"]
+    met = [f"--require-digest={digest[:10]}", "--require-version=1", "--require-adc-era=2021"]
     assert main([*asked, *met]) == 0
     assert digest[:12] in capsys.readouterr().out
     for option, message in (
@@ -76,7 +76,7 @@ def test_what_answers_can_be_demanded(tiny_server, tiny_repository, capsys):
             f"digest {digest[:12]} answered, --require-digest wants 0000",
         ),
         ("--require-version=2", "version 1 answered, --require-version wants 2"),
-        ("--require-data-era=2018", "data era 2021 answered, --require-data-era wants 2018"),
+        ("--require-adc-era=2018", "ADC era 2021 answered, --require-adc-era wants 2018"),
     ):
         assert main([*asked, *met, option]) == 1
         assert message in only_error(capsys)

@@ -45,7 +45,7 @@ def test_no_patches_give_empty_outputs(connection):
 
 
 def test_a_model_of_another_contract_is_refused(connection):
-    with pytest.raises(CheckError, match="other at .* is not the hit classifier: its outputs are"):
+    with pytest.raises(CheckError, match="other at .* is not the hit classifier: output 0: expected em_trk"):
         TritonClassifier(connection, "other")
 
 
@@ -79,7 +79,7 @@ def test_a_failing_run_gives_the_servers_reason(connection):
 
 def test_what_the_configuration_says_of_the_version(connection):
     classifier = TritonClassifier(connection, "emtrkmichel_fp32", version=1)
-    assert classifier.parameter("data_era") == "2021"
+    assert classifier.parameter("adc_era") == "2021"
     with pytest.raises(CheckError, match=r"has no parameter 'v1\.temperature'"):
         classifier.parameter("temperature")
 

@@ -11,11 +11,10 @@ import onnx
 import pytest
 
 from export.triton_release import RELEASE, check_release
-from export.variants import variant_of
 from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.served.golden import GoldenPatches
-from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE
+from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.served.session import GraphSession
 
 ANSWER = """
@@ -60,7 +59,7 @@ def test_every_model_answers_there_as_it_does_here(
     for number, version in enumerate(versions):
         here = GraphSession(graphs[number]).answer(patches)
         there = np.load(tmp_path / f"patches.npy.{number}.npz").values()
-        precision = variant_of(version.parent.name).precision
+        precision = Manifest.read(version).precision
         for ours, theirs in zip(here.values(), there, strict=True):
             assert np.abs(ours - theirs).max() < ROUNDING[precision], version
 

@@ -17,17 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.check import main as check
-from export.config import Visibility, parse_config, read_config
 from export.lint import lint_model, lint_version
 from export.publish import main as publish
 from export.registry import main as registry
 from export.repository import Repository
 from export.store import open_store
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CONFIG_FILE
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from lartpc.served.model_config import CONFIG_FILE, Visibility, parse_config, read_config
 from tests.helpers.paths import ROOT
-from tests.helpers.published_repository import MODEL, add
+from tests.helpers.published_repository import MODEL, add, version_of
 from training.checkpoint import read_content
 
 EVERY_POINT = bool(os.environ.get("EVERY_POINT"))
@@ -70,7 +69,7 @@ def test_an_export_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None:
         for manifest in repository.manifests(MODEL):
             lint_version(repository, manifest)
         if 2 in numbers:
-            repository.ensure_known(MODEL, 2)
+            repository.ensure_known(version_of(2).served, 2)
         else:
             add(root, 2)
         assert lint_model(repository, MODEL) == []

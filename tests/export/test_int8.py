@@ -12,7 +12,7 @@ from export.bias_correction import correct_biases
 from export.onnx_graph import export_network, fp32_graph
 from export.precision import rewrite
 from export.quantization import canonical_int8, cpu_int8
-from export.variants import variant_of
+from export.variants import BY_SUFFIX
 from export.wide_convolution import widen_first_convolution
 from lartpc.event_file import EventFile
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
@@ -115,7 +115,7 @@ def test_after_optimisation_all_but_the_heads_are_integer_kernels(
 ) -> None:
     torch.manual_seed(3)
     fp32 = export_network(ServedNetwork(build_network(name)).eval())
-    graph = rewrite(fp32, variant_of("emtrkmichel_int8"), held_out[:64])
+    graph = rewrite(fp32, BY_SUFFIX["int8"], held_out[:64])
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")

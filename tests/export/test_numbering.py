@@ -12,11 +12,12 @@ from export.registry import main as registry
 from export.repository import Repository
 from export.store import open_store
 from lartpc.errors import UserError
-from lartpc.served.contract import CONFIG_FILE
+from lartpc.served.model_config import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, version_of, visible
 
 OTHER = "emtrkmichel_fp16"
 FAMILY = (MODEL, OTHER)
+SERVED = version_of(1).served
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def weights_of(seed: int, **engine: str) -> Match:
 
 def test_numbers_follow_those_that_are_published(target: str, tmp_path: Path) -> None:
     fresh = numbering(tmp_path / "fresh", target)
-    assert fresh.here(MODEL, weights_of(2)) is None and fresh.fetch(MODEL, weights_of(2)) is None
+    assert fresh.here(MODEL, weights_of(2)) is None and fresh.fetch(SERVED, weights_of(2)) is None
     assert fresh.next(MODEL, checkpoint_of(2)) == 2
     assert numbering(tmp_path / "fresh", None).next(MODEL, checkpoint_of(2)) == 1
     add(tmp_path / "fresh", 2)
@@ -55,13 +56,13 @@ def test_numbers_follow_those_that_are_published(target: str, tmp_path: Path) ->
 
 def test_a_published_version_is_fetched_byte_for_byte(target: str, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
-    assert numbering(fresh, target).fetch(MODEL, weights_of(1)) == 1
+    assert numbering(fresh, target).fetch(SERVED, weights_of(1)) == 1
     assert numbering(fresh, target).here(MODEL, weights_of(1)) == 1
     assert check([str(fresh)]) == 0
     for name in ("1/manifest.json", "1/model.onnx", "1/golden.h5", "labels_michel.txt"):
         assert (fresh / MODEL / name).read_bytes() == Path(target, MODEL, name).read_bytes()
     assert publish([str(fresh), target]) == 0
-    assert numbering(tmp_path / "for a GPU", target).fetch(MODEL, weights_of(1, tensorrt="10")) is None
+    assert numbering(tmp_path / "for a GPU", target).fetch(SERVED, weights_of(1, tensorrt="10")) is None
 
 
 def test_an_altered_version_is_not_fetched(
@@ -69,7 +70,7 @@ def test_an_altered_version_is_not_fetched(
 ) -> None:
     Path(target, MODEL, "1", "golden.h5").write_bytes(b"altered")
     with pytest.raises(UserError, match="golden.h5 is not what manifest.json beside it records"):
-        numbering(tmp_path / "fresh", target).fetch(MODEL, weights_of(1))
+        numbering(tmp_path / "fresh", target).fetch(SERVED, weights_of(1))
     assert Repository(tmp_path / "fresh").models() == []
 
 
@@ -82,7 +83,7 @@ def test_a_number_that_is_another_versions_there_does_not_count_here(target: str
     assert numbering(own, target).here(MODEL, weights_of(2)) is None
     assert numbering(own, target).next(MODEL, checkpoint_of(2)) == 2
     with pytest.raises(UserError, match="export into an empty folder"):
-        numbering(own, target).fetch(MODEL, weights_of(1))
+        numbering(own, target).fetch(SERVED, weights_of(1))
 
 
 def begin(root: Path, target: str) -> None:
@@ -98,7 +99,7 @@ def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Pa
     begin(tmp_path / "second", target)
     assert numbering(tmp_path / "second", target).here(MODEL, weights_of(2)) == 2
     fresh = numbering(tmp_path / "fresh", target)
-    assert fresh.fetch(MODEL, weights_of(2)) is None
+    assert fresh.fetch(SERVED, weights_of(2)) is None
     assert fresh.next(MODEL, checkpoint_of(2)) == 3
 
 
@@ -126,5 +127,5 @@ def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tm
     repository, written = Repository(tmp_path), config.read_text()
     config.write_text(written.replace('key: "v1.manifest"', 'key: "v1.unknown"'))
     assert lint_model(repository, MODEL)
-    repository.ensure_known(MODEL, 1)
+    repository.ensure_known(version_of(1).served, 1)
     assert lint_model(repository, MODEL) == [] and visible(str(tmp_path)) == 2

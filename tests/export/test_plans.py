@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from export.check import main as check
-from export.config import read_config
 from export.plan_builder import PROFILE_ROWS, PlanError, main, version_in_banner
 from export.triton import main as export
 from export.triton_release import RELEASE
 from lartpc.files import sha256
 from lartpc.served.contract import MAX_BATCH_SIZE
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
+from lartpc.served.model_config import read_config
 from serving.repository import read_models
 from tests.helpers.paths import QUICK_GATES
 

@@ -10,12 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 import export.publish
-from export.config import read_config
 from export.publish import main as publish
 from export.registry import main as registry
 from export.store import ConflictError, FolderStore, Store, open_store
 from lartpc.errors import UserError
-from lartpc.served.contract import CONFIG_FILE
+from lartpc.served.model_config import CONFIG_FILE, read_config
 from tests.helpers.published_repository import MODEL, add, config_of, visible
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from export.config import Visibility, config_text, model_config
+from export.config import model_config
 from export.pruning import remove
 from export.publish import main as publish
 from export.published import PublishedModel
 from export.registry import main as registry
 from export.store import ConflictError, FolderStore, Store, open_store
-from lartpc.served.contract import CONFIG_FILE
+from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text
 from tests.helpers.published_repository import MODEL, add, visible
 
 
@@ -238,7 +238,7 @@ def test_what_is_visible_or_pinned_stays_whatever_the_configuration_says(tmp_pat
     store = open_store(target)
     model = PublishedModel.read(store, MODEL)
     visibility = Visibility(3, pinned=(1,), removing=(1, 2, 3))
-    config = model_config(MODEL, list(model.manifests.values()), visibility)
+    config = model_config(model.served(store), list(model.manifests.values()), visibility)
     store.replace(f"{MODEL}/config.pbtxt", config_text(config).encode(), model.token)
     assert registry(["prune", target, "--keep=0"]) == 0
     assert store.names(f"{MODEL}/2") == []

@@ -12,6 +12,7 @@ from export.registry import main as registry
 from export.store import open_store
 from export.triton import main as export
 from export.variants import VARIANTS
+from lartpc.served.names import served_name
 from tests.helpers.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -32,7 +33,8 @@ def test_make_publish_takes_a_checkpoint_to_a_bucket(
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert open_store(bucket).names() == sorted(variant.model("compact") for variant in VARIANTS)
+    names = sorted(served_name(variant.suffix, "compact") for variant in VARIANTS)
+    assert open_store(bucket).names() == names
     assert registry(["verify", bucket]) == 0
     rows = (tmp_path / "release.md").read_text().splitlines()
     assert len([row for row in rows if row.startswith("| emtrkmichel_")]) == len(VARIANTS)

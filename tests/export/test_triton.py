@@ -20,16 +20,17 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from export import exporter
 from export.check import main as check
-from export.config import Visibility, model_config, read_config, write_config
+from export.config import model_config
 from export.gates import GATES
 from export.repository import Repository
 from export.triton import main as export
-from export.variants import variant_of, variants_of
-from lartpc.errors import UserError
+from export.variants import BY_SUFFIX, ServedModel, variants_of
 from lartpc.provenance import Provenance
-from lartpc.served.contract import INPUT_NAME, OUTPUT_LABELS, OUTPUT_NAMES, PRECISIONS, Label, model_name
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH, PRECISIONS, Label
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import Manifest
+from lartpc.served.model_config import Visibility, read_config, write_config
+from lartpc.served.names import served_name
 from tests.helpers.paths import QUICK_GATES, ROOT
 from training.checkpoint import Checkpoint
 
@@ -61,7 +62,7 @@ def state(folder: Path) -> dict[Path, bytes]:
 
 
 def version_folders(repository: Path) -> Iterator[Path]:
-    return (repository / model_name(precision, "compact") / "1" for precision in PRECISIONS)
+    return (repository / served_name(precision, "compact") / "1" for precision in PRECISIONS)
 
 
 def test_one_checkpoint_gives_one_version_in_three_precisions(repository: Path) -> None:
@@ -80,8 +81,8 @@ def test_golden_patches_hold_every_class_and_are_held_out(repository: Path) -> N
     assert golden.patches.shape == (512, 48, 48, 1)
     assert min(np.bincount(golden.label, minlength=len(Label))) >= 64
     assert golden.michel.sum() >= 64
-    for name, labels in OUTPUT_LABELS.items():
-        assert golden.outputs[name].shape == (512, len(labels))
+    for spec in PATCH.signature.outputs:
+        assert golden.outputs[spec.name].shape == (512, *spec.shape)
 
 
 def test_config_says_what_triton_must_know(repository: Path) -> None:
@@ -90,7 +91,7 @@ def test_config_says_what_triton_must_know(repository: Path) -> None:
     assert config.version_policy.specific.versions == [1]
     assert [output.name for output in config.output] == list(OUTPUT_NAMES)
     assert config.parameters["v1.digest"].string_value == manifest.digest
-    assert config.parameters["v1.data_era"].string_value == "2021"
+    assert config.parameters["v1.adc_era"].string_value == "2021"
 
 
 def test_config_is_the_golden_one() -> None:
@@ -105,12 +106,14 @@ def test_config_is_the_golden_one() -> None:
         )
         for version, digit in ((1, "1"), (3, "3"))
     ]
-    written = model_config("emtrkmichel_fp16", manifests, Visibility(3, history=(1,), pinned=(1,)))
+    served = ServedModel.named(BY_SUFFIX["fp16"], "paper")
+    written = model_config(served, manifests, Visibility(3, history=(1,), pinned=(1,)))
     assert written == text_format.Parse(GOLDEN_CONFIG.read_text(), triton.ModelConfig())
 
 
 def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
-    assert {path.name for path in repository.iterdir()} == {variant.model("compact") for variant in GRAPHS}
+    names = {served_name(variant.suffix, "compact") for variant in GRAPHS}
+    assert {path.name for path in repository.iterdir()} == names
     for precision in ("fp16", "int8"):
         config = read_config(repository / f"emtrkmichel_compact_{precision}_gpu")
         assert [group.kind for group in config.instance_group] == [triton.ModelInstanceGroup.KIND_GPU]
@@ -124,13 +127,6 @@ def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
     }
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in canonical.initializer}
     assert all(stored[name].dtype == np.int8 and not stored[name].any() for name in zero_points)
-
-
-def test_the_name_tells_the_variant() -> None:
-    assert variant_of("emtrkmichel_int8_gpu").gpu
-    assert variant_of("emtrkmichel_int8").precision == "int8"
-    with pytest.raises(UserError, match="ends in no variant; there are fp32, fp16, fp16_gpu, int8, int8_gpu"):
-        variant_of("emtrkmichel_fp8")
 
 
 def test_operators_of_each_precision(repository: Path, tmp_path: Path) -> None:
@@ -259,7 +255,7 @@ def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoi
     folder = copy / "emtrkmichel_compact_fp32"
     assert read_config(folder).version_policy.specific.versions == [2]
     assert {"v1.digest", "v2.digest"} <= set(read_config(folder).parameters)
-    Repository(copy).show("emtrkmichel_compact_fp32", 1)
+    Repository(copy).show(ServedModel.named(BY_SUFFIX["fp32"], "compact"), 1)
     assert export(args) == 0
     assert read_config(folder).version_policy.specific.versions == [1]
     assert export(["--precision=fp16", *args[1:]]) == 0
@@ -347,7 +343,7 @@ def test_check_passes_a_good_repository(repository: Path, capsys: pytest.Capture
         ("backup folder", ""),
         ("no golden patches", "golden.h5 is missing"),
         ("labels", "does not list track, em, none"),
-        ("config", "is not a Triton configuration"),
+        ("config", "is not a Triton model configuration"),
         ("hidden", "shows version 9, there are [1]"),
         ("edited config", "is not what an export writes"),
         ("manifest", "is not a manifest"),
@@ -376,7 +372,7 @@ def test_check_finds_what_is_wrong(
         (model / "config.pbtxt").write_text("name = 3")
     elif damage == "hidden":
         manifests = Repository(of_fp32).manifests(model.name)
-        write_config(model, model_config(model.name, manifests, Visibility(9)))
+        write_config(model, model_config(Repository(of_fp32).served(model.name), manifests, Visibility(9)))
     elif damage == "edited config":
         config = read_config(model)
         config.max_batch_size = 16

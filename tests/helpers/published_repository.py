@@ -9,10 +9,12 @@ import onnx
 from export.gates import read_gates
 from export.repository import Repository, Version
 from export.store import open_store
+from export.variants import BY_SUFFIX, ServedModel
 from lartpc.provenance import Provenance
-from lartpc.served.contract import CONFIG_FILE, INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import MODEL_FILE, Manifest, Tolerance
+from lartpc.served.model_config import CONFIG_FILE
 from tests.helpers.served_repository import answer, tiny_network
 
 MODEL = "emtrkmichel_fp32"
@@ -27,11 +29,12 @@ def version_of(seed: int, model: str = MODEL, gates: str = "gates", edge: float 
         random = np.random.default_rng(100)
         patches = random.normal(0, 3, (64, *INPUT_SHAPE)).clip(-5, 14).astype(np.float32)
         outputs = answer(path, patches)
-    precision = model.split("_")[1]
+    suffix = model.removeprefix("emtrkmichel_").removeprefix("compact_")
+    served = ServedModel.named(BY_SUFFIX[suffix], "compact" if "compact" in model else "paper")
+    precision = served.variant.precision
     loss = {"figure": "auc_loss", "of": "michel", "group": "all", "value": 0.0, "edge": edge, "limit": 1.0}
     return Version(
-        model=model,
-        precision=precision,
+        served=served,
         weights=network.SerializeToString(deterministic=True),
         golden=GoldenPatches(
             patches,

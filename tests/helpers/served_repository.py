@@ -11,14 +11,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
-from lartpc.served.contract import (
-    INPUT_NAME,
-    INPUT_SHAPE,
-    LABEL_FILES,
-    MAX_BATCH_SIZE,
-    OUTPUT_LABELS,
-    OUTPUT_NAMES,
-)
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest, Tolerance
 
@@ -37,8 +30,8 @@ def write_model(
     folder = repository / name
     for version in versions:
         write_version(folder, version)
-    for output, labels in OUTPUT_LABELS.items():
-        (folder / LABEL_FILES[output]).write_text("\n".join(labels) + "\n")
+    for labels in PATCH.label_files:
+        (folder / labels.name).write_text(labels.text)
     config = model_config(folder, visible or versions)
     config.dynamic_batching.max_queue_delay_microseconds = queue_delay_us
     write_config(folder, config)
@@ -86,12 +79,11 @@ def answer(model: Path, patches: np.ndarray) -> dict[str, np.ndarray]:
 
 def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
     """The configuration as export writes it, with the digests of the visible versions."""
-    config = pb.ModelConfig(name=folder.name, backend="onnxruntime", max_batch_size=MAX_BATCH_SIZE)
+    config = pb.ModelConfig(name=folder.name, backend="onnxruntime", max_batch_size=PATCH.signature.max_batch)
     config.input.add(name=INPUT_NAME, data_type=pb.TYPE_FP32, dims=INPUT_SHAPE)
-    for output, labels in OUTPUT_LABELS.items():
-        config.output.add(
-            name=output, data_type=pb.TYPE_FP32, dims=[len(labels)], label_filename=LABEL_FILES[output]
-        )
+    for labels in PATCH.label_files:
+        dims = [len(labels.labels)]
+        config.output.add(name=labels.output, data_type=pb.TYPE_FP32, dims=dims, label_filename=labels.name)
     config.version_policy.specific.versions.extend(visible)
     config.dynamic_batching.SetInParent()
     config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_AUTO)
@@ -100,7 +92,7 @@ def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
         for key, file in (("digest", MODEL_FILE), ("manifest", MANIFEST_FILE)):
             if (path := folder / str(version) / file).exists():
                 parameters[f"v{version}.{key}"] = sha256(path)
-        parameters[f"v{version}.data_era"] = "2021"
+        parameters[f"v{version}.adc_era"] = "2021"
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     return config
@@ -142,8 +134,8 @@ def tiny_network(seed: int) -> onnx.ModelProto:
         "tiny",
         [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["batch", *INPUT_SHAPE])],
         [
-            helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", len(labels)])
-            for output, labels in OUTPUT_LABELS.items()
+            helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, ["batch", *spec.shape])
+            for spec in PATCH.signature.outputs
         ],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )

@@ -18,9 +18,10 @@ from export.quantization import canonical_int8, cpu_int8
 from export.triton import main as export
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
-from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, model_name
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import GOLDEN_FILE, Manifest
+from lartpc.served.names import served_name
 from lartpc.served.session import GraphSession
 from tests.helpers.paths import QUICK_GATES
 from training.checkpoint import Checkpoint, load_checkpoint
@@ -161,7 +162,7 @@ def test_it_is_judged_against_the_network_that_it_started_from(
     assert export([*options, f"--reference={qat}"]) == 2
     assert f"{qat} is not the FP32 checkpoint that" in capsys.readouterr().err
     assert export([*options, f"--reference={fp32}"]) == 0
-    manifest = Manifest.read(target / model_name("int8", "compact") / "1")
+    manifest = Manifest.read(target / served_name("int8", "compact") / "1")
     assert manifest.provenance.export["scales"] == "learnt"
     assert manifest.class_agreement <= 0.99
     assert check([str(target)]) == 0
@@ -213,7 +214,7 @@ def test_export_takes_the_learnt_scales(
     assert sorted(folder.name for folder in (tmp_path / "repository").iterdir()) == [
         "emtrkmichel_compact_int8", "emtrkmichel_compact_int8_gpu"
     ]  # fmt: skip
-    path = tmp_path / "repository" / model_name("int8", "compact") / "1" / "model.onnx"
+    path = tmp_path / "repository" / served_name("int8", "compact") / "1" / "model.onnx"
     trained = load_checkpoint(qat)
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
     for name, layer in scales(trained).items():

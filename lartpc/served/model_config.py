@@ -1,0 +1,203 @@
+"""config.pbtxt: read through Triton's own protobuf, and what it says of a model beside its tensors."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lartpc.errors import UserError
+from lartpc.files import write_text
+from lartpc.served.contract import CONTRACTS, PATCH, PRECISIONS, Contract, Signature, TensorSpec
+from lartpc.served.manifest import Manifest
+
+if TYPE_CHECKING:
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+CONFIG_FILE = "config.pbtxt"
+
+_OURS = re.compile(rb'key:\s*"(contract|v\d+\.(digest|manifest))"')
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """Which version a server loads, and what a registry must remember of it.
+
+    Attributes:
+        visible: the one version that a server loads. Replacing the file is what makes it visible.
+        history: versions that were visible before, the latest last: where a rollback goes.
+        pinned: versions that are never pruned.
+        removing: versions whose files are being removed.
+    """
+
+    visible: int
+    history: tuple[int, ...] = ()
+    pinned: tuple[int, ...] = ()
+    removing: tuple[int, ...] = ()
+
+    LISTS = ("history", "pinned", "removing")
+
+    @classmethod
+    def of(cls, config: "ModelConfig", place: str) -> "Visibility":
+        """Read it from a configuration.
+
+        Raises:
+            UserError: the configuration shows no version, several, or lists what are no versions.
+        """
+        versions = list(config.version_policy.specific.versions)
+        try:
+            (visible,) = versions
+            lists = {
+                name: tuple(map(int, filter(None, config.parameters[name].string_value.split(","))))
+                for name in cls.LISTS
+                if name in config.parameters
+            }
+        except ValueError as error:
+            raise UserError(f"{place} shows versions {versions}; export the model anew ({error})") from error
+        return cls(visible, **lists)
+
+    def moved_to(self, version: int) -> "Visibility":
+        """The same with another visible version, and the one of before at the end of the history."""
+        if version == self.visible:
+            return self
+        history = (*(number for number in self.history if number != version), self.visible)
+        return replace(self, visible=version, history=history)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a served model is, as parameters of its configuration.
+
+    Attributes:
+        network: whose weights it has.
+        contract: name of the tensor contract that it keeps.
+        precision: of the arithmetic inside the graph.
+    """
+
+    network: str
+    contract: str
+    precision: str
+
+    @classmethod
+    def of(cls, config: "ModelConfig", versions: Iterable[Manifest], place: str) -> "Facts":
+        """Read them from a configuration, or where it was written before it held them from the manifests.
+
+        Args:
+            config: the configuration.
+            versions: manifests of the model's versions.
+            place: where the configuration lies, for messages.
+
+        Raises:
+            UserError: neither says what the model is, or what is said is unknown.
+        """
+        if says_facts(config):
+            facts = cls(**{name: config.parameters[name].string_value for name in FACTS})
+        else:
+            of_versions = {
+                (str(manifest.provenance.training.get("network", "")), manifest.precision)
+                for manifest in versions
+            }
+            if len(of_versions) != 1 or not all(network for network, _ in of_versions):
+                raise UserError(
+                    f"{place} does not say of which network and precision the model is, nor do the manifests "
+                    "of its versions with one voice; export the model anew"
+                )
+            ((network, precision),) = of_versions
+            facts = cls(network, PATCH.name, precision)
+        if not facts.network or facts.contract not in CONTRACTS or facts.precision not in PRECISIONS:
+            raise UserError(
+                f"{place}: the model is of network {facts.network!r}, contract {facts.contract!r} and "
+                f"precision {facts.precision!r}; known are the contracts {', '.join(CONTRACTS)} and the "
+                f"precisions {', '.join(PRECISIONS)}: export the model anew"
+            )
+        return facts
+
+    @property
+    def of_contract(self) -> Contract:
+        """The contract itself."""
+        return CONTRACTS[self.contract]
+
+    def parameters(self) -> dict[str, str]:
+        """For a configuration."""
+        return asdict(self)
+
+
+FACTS = ("network", "contract", "precision")
+
+
+def says_facts(config: "ModelConfig") -> bool:
+    """Whether a configuration says what its model is; those of before the manifest's schema 1 do not."""
+    return all(name in config.parameters for name in FACTS)
+
+
+def is_ours(text: bytes) -> bool:
+    """Whether the content of a config.pbtxt is of a model of this project; others may lie beside them."""
+    return _OURS.search(text) is not None
+
+
+def signature_of(config: "ModelConfig") -> Signature:
+    """The tensors of a configuration."""
+    from tritonclient.grpc import model_config_pb2 as triton
+
+    def dtype(number: int) -> str:
+        return triton.DataType.Name(number).removeprefix("TYPE_")
+
+    def specs(tensors: Iterable) -> tuple[TensorSpec, ...]:
+        types = ((tensor, triton.DataType.Name(tensor.data_type)) for tensor in tensors)
+        return tuple(
+            TensorSpec(tensor.name, dtype.removeprefix("TYPE_"), tuple(tensor.dims))
+            for tensor, dtype in types
+        )
+
+    return Signature(specs(config.input), specs(config.output), config.max_batch_size)
+
+
+def write_config(folder: Path, config: "ModelConfig") -> None:
+    """Replace a model's config.pbtxt atomically."""
+    write_text(folder / CONFIG_FILE, config_text(config))
+
+
+def config_text(config: "ModelConfig") -> str:
+    """Content of a config.pbtxt."""
+    from google.protobuf import text_format
+
+    return text_format.MessageToString(config)
+
+
+def read_config(folder: Path) -> "ModelConfig":
+    """Read a model's config.pbtxt.
+
+    Raises:
+        UserError: it is missing or Triton's protobuf does not parse it.
+    """
+    return parse_config(read_config_file(folder), str(folder / CONFIG_FILE))
+
+
+def read_config_file(folder: Path) -> bytes:
+    """Content of a model's config.pbtxt.
+
+    Raises:
+        UserError: it is missing or cannot be read.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{folder} has no {CONFIG_FILE}; export the model anew") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error}); export the model anew") from error
+
+
+def parse_config(text: bytes, place: str) -> "ModelConfig":
+    """Read the content of a config.pbtxt.
+
+    Raises:
+        UserError: Triton's protobuf does not parse it.
+    """
+    from google.protobuf import text_format
+    from tritonclient.grpc import model_config_pb2 as triton
+
+    try:
+        return text_format.Parse(text.decode(), triton.ModelConfig())
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        raise UserError(f"{place} is not a Triton model configuration ({error}); export it anew") from error

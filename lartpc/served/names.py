@@ -1,0 +1,18 @@
+"""How served models are called: names are built of what a model is, and never read for it."""
+
+MODEL_FAMILY = "emtrkmichel"
+PAPER = "paper"
+
+
+def served_name(suffix: str, network: str = PAPER) -> str:
+    """Name of the served model of a variant: ``emtrkmichel_fp32``, ``emtrkmichel_compact_int8_gpu``.
+
+    The published network goes by the family's name alone. A model may be served under any other name too:
+    what it is stands in its configuration.
+
+    Args:
+        suffix: of the variant, which begins with its precision.
+        network: name of the network.
+    """
+    family = MODEL_FAMILY if network == PAPER else f"{MODEL_FAMILY}_{network}"
+    return f"{family}_{suffix}"
