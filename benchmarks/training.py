@@ -19,7 +19,7 @@ from training.data_module import PatchData
 from training.dataset import Batch
 from training.fit import default_precision, quiet_lightning
 from training.host_memory import keep_freed_memory
-from training.module import HitClassifier
+from training.module import HitTraining
 
 DATA = Path("data/quick.h5")
 ROUNDS = 5
@@ -52,7 +52,7 @@ def cutting_rate(data: PatchData, augmentation: Augmentation) -> float:
     return sum(len(draw.hits) for draw in draws) / (perf_counter() - start)
 
 
-def train(module: HitClassifier, data: PatchData, precision: str, batches: int) -> StepClock:
+def train(module: HitTraining, data: PatchData, precision: str, batches: int) -> StepClock:
     """Train with Lightning for so many batches."""
     clock = StepClock()
     trainer = lightning.Trainer(
@@ -71,19 +71,19 @@ def train(module: HitClassifier, data: PatchData, precision: str, batches: int) 
 
 def lightning_rate(data: PatchData, precision: str) -> float:
     """Patches a second of Lightning's loop, the first step not counted."""
-    clock = train(HitClassifier(), data, precision, BATCHES)
+    clock = train(HitTraining(), data, precision, BATCHES)
     return data.batch_size * (BATCHES - 1) / (clock.ends[-1] - clock.ends[0])
 
 
 def memory_gained(data: PatchData, precision: str) -> float:
     """Megabytes that the process grows by from a quarter of an epoch of the compact network to its end."""
-    memory = train(HitClassifier("compact"), data, precision, EPOCH_BATCHES).memory
+    memory = train(HitTraining("compact"), data, precision, EPOCH_BATCHES).memory
     return (memory[-1] - memory[len(memory) // 4]) / 1e6
 
 
 def bare_rate(batches: list[Batch], precision: str) -> float:
     """Patches a second of a plain loop over tensors in memory, the first step not counted."""
-    module = HitClassifier().train()
+    module = HitTraining().train()
     optimizer = torch.optim.AdamW(module.parameters(), 1e-3, weight_decay=1e-2, fused=True)
     ends = []
     for patches, label, michel in batches:

@@ -44,7 +44,9 @@ def classify(
     with open_events(file) as events:
         of_plane = PlaneHits.read(events, most_michel_hits(events, plane) if event is None else event, plane)
     with connections(url, (protocol,), repository, local) as opened:
-        classifier = TritonClassifier(opened[0], model)
+        for name, reason in opened.left_out.items():
+            say(f"Left out {name}: {reason}")
+        classifier = TritonClassifier(opened.connections[0], model)
         scale = adc_scale(classifier.parameter("adc_era"))
         start = time.perf_counter()
         answers = [

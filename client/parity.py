@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from lartpc.command import run, say
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES
+from lartpc.served.model_config import says_what_it_is
 
 if TYPE_CHECKING:
     from client.comparison import Comparison
-    from client.connection import Connection
+    from serving.connection import Connection
 
 PROTOCOLS = {"grpc": ("grpc",), "http": ("http",), "both": ("grpc", "http")}
 TABLE_WIDTH = 160
@@ -52,7 +53,9 @@ def parity(
         Console(stderr=True).status("Asking the server ...") as status,
         connections(url, PROTOCOLS[protocol], repository, local) as opened,
     ):
-        for connection in opened:
+        for name, reason in opened.left_out.items():
+            say(f"Left out {name}: {reason}")
+        for connection in opened.connections:
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
                     status.update(f"{name} version {version} over {connection} ...")
@@ -69,11 +72,21 @@ def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]
     served = connection.served()
     if not served:
         raise UserError(f"{connection} serves no model; load one, or start: python -m serving.local")
-    if model is None:
-        return served
-    if model not in served:
-        raise UserError(f"{connection} serves no model {model!r}; it serves {', '.join(served)}")
-    return {model: served[model]}
+    if model is not None:
+        if model not in served:
+            raise UserError(f"{connection} serves no model {model!r}; it serves {', '.join(served)}")
+        return {model: served[model]}
+    chosen = {}
+    for name, versions in served.items():
+        if says_what_it_is(connection.parameters(name, versions[-1])):
+            chosen[name] = versions
+        else:
+            say(f"Passed over {name}: its configuration does not say that it is a hit classifier")
+    if not chosen:
+        raise UserError(
+            f"{connection} serves no hit classifier, but {', '.join(served)}; name one with --model"
+        )
+    return chosen
 
 
 def _name(row: "Comparison") -> str:

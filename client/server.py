@@ -2,18 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from client.connection import Connection
-from lartpc.command import say
 from lartpc.errors import UserError
+from serving.connection import Connection
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a command asks.
+
+    Attributes:
+        connections: one for each protocol.
+        left_out: models that the embedded server does not serve -> why.
+    """
+
+    connections: list[Connection]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
 def connections(
     url: str | None, protocols: tuple[str, ...], repository: Path, local: bool
-) -> Iterator[list[Connection]]:
-    """One connection for each protocol.
+) -> Iterator[Opened]:
+    """One connection for each protocol, as long as the ``with`` block runs.
 
     Args:
         url: HOST:PORT of a running server; default the protocol's usual port on this machine.
@@ -30,12 +43,11 @@ def connections(
     if url and len(protocols) > 1:
         raise UserError("--url names the port of one protocol; give --protocol grpc or http with it")
     with ExitStack() as stack:
-        urls = dict.fromkeys(protocols, url)
+        urls, left_out = dict.fromkeys(protocols, url), {}
         if local:
             from serving.triton import TritonServer
 
             server = stack.enter_context(TritonServer(repository))
-            for name, reason in server.left_out.items():
-                say(f"Left out {name}: {reason}")
-            urls = {"grpc": server.grpc, "http": server.http}
-        yield [stack.enter_context(Connection(urls.get(protocol), protocol)) for protocol in protocols]
+            urls, left_out = {"grpc": server.grpc, "http": server.http}, server.left_out
+        opened = [stack.enter_context(Connection(urls.get(protocol), protocol)) for protocol in protocols]
+        yield Opened(opened, left_out)

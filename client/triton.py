@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.connection import Connection
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH, Signature, TensorSpec
+from serving.connection import Connection
 
 BATCH_SIZE = 256
 """Patches in one request: LArSoft's own default."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from data_gen.sources.nuclides import ACTIVITY, CHAINS
+from data_gen.physics.nuclides import ACTIVITY, CHAINS
 from lartpc.detector import DETECTORS, DRIFT_SPEED, ELECTRON_LIFETIME_US
 from lartpc.errors import UserError
 
@@ -25,7 +25,7 @@ class Sources:
         beam_momentum: lowest and highest momentum of these in MeV/c; the logarithm is uniform.
         beam_particles: share of each particle, by PDG code, among these.
         activities: in Bq/kg by source, each with its daughters in equilibrium; sources and natural values
-            are those of data_gen.sources.nuclides.
+            are those of data_gen.physics.nuclides.
     """
 
     cosmic_muons: float = 0.2

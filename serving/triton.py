@@ -16,6 +16,7 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from lartpc.errors import CheckError, UserError
 from serving import environment
+from serving.connection import ready_versions
 from serving.ports import LOOPBACK, Ports, free_ports
 from serving.process import ServerProcess
 from serving.repository import RepositoryModel, read_models
@@ -101,15 +102,12 @@ class TritonServer:
             CheckError: the server has ended or does not answer.
         """
         try:
-            index = self._client.get_model_repository_index(client_timeout=CANARY_SECONDS).models
+            index = self._client.get_model_repository_index(as_json=True, client_timeout=CANARY_SECONDS)
         except InferenceServerException as error:
             self.check_alive()
             raise CheckError(f"the server does not answer: {error.message()}") from error
-        ready: dict[str, list[int]] = {name: [] for name in self.models}
-        for entry in index:
-            if entry.state == "READY" and entry.name in ready:
-                ready[entry.name].append(int(entry.version))
-        return {name: sorted(versions) for name, versions in ready.items()}
+        ready = ready_versions(index.get("models", []))
+        return {name: ready.get(name, []) for name in self.models}
 
     def check_alive(self) -> None:
         """Raises CheckError where the server's process has ended."""

@@ -32,7 +32,7 @@ from training.data_module import PatchData
 from training.gate_file import GATE_FILE, write_gate_file
 from training.host_memory import keep_freed_memory
 from training.initialise import initialise, resume
-from training.module import HitClassifier
+from training.module import HitTraining
 from training.networks import multiply_adds
 from training.run_folder import WholeCheckpoints, callbacks, run_folder
 
@@ -174,7 +174,7 @@ def main(args: list[str] | None = None) -> int:
     cli = None
     try:
         cli = FitCLI(
-            HitClassifier,
+            HitTraining,
             PatchData,
             run=False,
             args=args,

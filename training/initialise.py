@@ -11,14 +11,14 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.data_module import PatchData
 from training.dataset import PatchDataset
 from training.gate_file import CALIBRATION_EVENTS
-from training.module import HitClassifier
+from training.module import HitTraining
 
 CALIBRATION_BATCHES = 8
 CALIBRATION_PATCHES = 256
 """Patches of each batch that sets the first scales of the activations."""
 
 
-def initialise(module: HitClassifier, data: PatchData) -> None:
+def initialise(module: HitTraining, data: PatchData) -> None:
     """Take over the weights that ``--model.init_from`` names; quantised, set the first scales too.
 
     Raises:
@@ -44,7 +44,7 @@ def initialise(module: HitClassifier, data: PatchData) -> None:
     module.network.train()
 
 
-def resume(module: HitClassifier, data: PatchData) -> None:
+def resume(module: HitTraining, data: PatchData) -> None:
     """Give a quantised training that goes on the network again that it learns from.
 
     Raises:
@@ -59,7 +59,7 @@ def resume(module: HitClassifier, data: PatchData) -> None:
     module.teacher = [start.network]
 
 
-def read_start(module: HitClassifier, data: PatchData) -> Checkpoint | None:
+def read_start(module: HitTraining, data: PatchData) -> Checkpoint | None:
     """The checkpoint that a training starts from, if any.
 
     Raises:

@@ -17,7 +17,7 @@ from training.machine import differences, machine_of
 from training.networks import NetworkName, ServedNetwork, build_network
 
 
-class HitClassifier(lightning.LightningModule):
+class HitTraining(lightning.LightningModule):
     """Trains a network with two heads.
 
     Args:

@@ -116,7 +116,7 @@ def build_network(
     """
     layers = FLOAT
     if quantised:
-        from training.quantised import INT8
+        from training.quantised import INT8  # Brevitas takes a second to load
 
         layers = INT8
     trunk: PaperTrunk | CompactTrunk

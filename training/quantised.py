@@ -9,15 +9,17 @@ rectifier before it for all others.
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TypeVar
 
 import brevitas.nn as qnn
 import numpy as np
 import torch
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerChannelFloat
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.layers import Layers, LayerScales, Scales
-from training.networks import HitNetwork
+
+Network = TypeVar("Network", bound=nn.Module)
 
 WEIGHT_BITS = 7
 
@@ -33,7 +35,7 @@ INT8 = Layers(
 )
 
 
-def load_float_weights(network: HitNetwork, weights: dict[str, Tensor]) -> None:
+def load_float_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Take over the weights of the same network in floating point; the scales stay as they are.
 
     Raises:
@@ -46,7 +48,7 @@ def load_float_weights(network: HitNetwork, weights: dict[str, Tensor]) -> None:
 
 
 @torch.no_grad()
-def calibrate(network: HitNetwork, batches: Iterable[Tensor]) -> None:
+def calibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Set each activation's scale so that all but 1e-5 of the values of a batch fit, on average."""
     from brevitas.graph.calibrate import calibration_mode
 
@@ -57,7 +59,7 @@ def calibrate(network: HitNetwork, batches: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def learnt_scales(network: HitNetwork) -> Scales:
+def learnt_scales(network: nn.Module) -> Scales:
     """The scales of every convolution and fully connected layer."""
     found: Scales = {}
     activation = np.float32(np.nan)
@@ -69,7 +71,7 @@ def learnt_scales(network: HitNetwork) -> Scales:
     return found
 
 
-def without_quantisation(network: HitNetwork, floating: HitNetwork) -> HitNetwork:
+def without_quantisation(network: nn.Module, floating: Network) -> Network:
     """Copy the weights of a quantised network to the same network in floating point; returns that one."""
     weights = network.state_dict()
     floating.load_state_dict({name: weights[name] for name in floating.state_dict()})

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration
 from data_gen.physics.argon import DENSITY
+from data_gen.physics.nuclides import CHAINS
 from data_gen.physics.particles import mass
 from data_gen.physics.steps import Deposit
 from data_gen.sources.cosmic_sources import cosmic_muons, natural_numbers
-from data_gen.sources.nuclides import CHAINS
 from data_gen.sources.primary import (
     EARLIEST_US,
     READOUT_END_US,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data_gen.physics.nuclides import NUCLIDES, Branch
 from data_gen.sources import beta
-from data_gen.sources.nuclides import NUCLIDES, Branch
 
 ALPHA = 1000020040
 """PDG code of the alpha particle."""
@@ -34,7 +34,7 @@ def decays(nuclide: str, count: int, rng: np.random.Generator) -> list[list[Emit
     The particles of a decay start at one point, each in a direction of its own.
 
     Args:
-        nuclide: a key of :data:`data_gen.sources.nuclides.NUCLIDES`.
+        nuclide: a key of :data:`data_gen.physics.nuclides.NUCLIDES`.
         count: number of decays.
         rng: numpy Generator.
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.physics.argon import MUON_MASS
+from data_gen.physics.nuclides import ACTIVITY
 from data_gen.sources.cosmics import cosmic_directions, cosmic_momenta, vertical_intensity
 from data_gen.sources.mixture import primaries, sample_table
-from data_gen.sources.nuclides import ACTIVITY
 from data_gen.sources.primary import Primary, Sample
 from data_gen.sources.radioactivity import argon39_energies
 from data_gen.validation.check import Check

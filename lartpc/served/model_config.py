@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.pbtxt"
 
-_OURS = re.compile(rb'key:\s*"(contract|v\d+\.(digest|manifest))"')
+_OURS = re.compile(r"contract|v\d+\.(digest|manifest)")
+"""Parameters that no other project's configurations have."""
+
+_KEY = re.compile(rb'key:\s*"([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,12 @@ def says_facts(config: "ModelConfig") -> bool:
 
 def is_ours(text: bytes) -> bool:
     """Whether the content of a config.pbtxt is of a model of this project; others may lie beside them."""
-    return _OURS.search(text) is not None
+    return says_what_it_is(key.decode(errors="replace") for key in _KEY.findall(text))
+
+
+def says_what_it_is(parameters: Iterable[str]) -> bool:
+    """Whether the names of a configuration's parameters are those of a model of this project."""
+    return any(_OURS.fullmatch(name) for name in parameters)
 
 
 def signature_of(config: "ModelConfig") -> Signature:

@@ -45,6 +45,27 @@ def test_a_server_started_for_it_is_asked_over_both_protocols(tmp_path, server_e
     assert capsys.readouterr().out.count("pass") == 4
 
 
+def test_models_of_others_on_a_shared_server_are_passed_over(tmp_path, server_environment, capsys):
+    write_model(tmp_path, "emtrkmichel_fp32")
+    foreign = write_model(tmp_path, "of_others")
+    write_config(foreign, _without_parameters(foreign))
+    with TritonServer(tmp_path) as server:
+        options = [*url_of(server, "grpc"), f"--repository={tmp_path}"]
+        assert main(options) == 0
+        said = capsys.readouterr().out
+        assert "Passed over of_others" in said and said.count("pass") == 1
+        write_config(tmp_path / "emtrkmichel_fp32", _without_parameters(tmp_path / "emtrkmichel_fp32"))
+        server.follow_repository()
+        assert main(options) == 2
+    assert "serves no hit classifier, but emtrkmichel_fp32, of_others; name one" in only_error(capsys)
+
+
+def _without_parameters(folder):
+    config = model_config(folder, (1,))
+    config.parameters.clear()
+    return config
+
+
 def test_other_weights_than_the_manifests_are_found(tmp_path, server_environment, capsys):
     """The server holds weights that are whole and not the ones that were exported."""
     folder = write_model(tmp_path / "served", "emtrkmichel_fp32", versions=(7,))

@@ -6,11 +6,11 @@ import threading
 import numpy as np
 import pytest
 
-from client.connection import Connection
 from client.triton import TritonClassifier
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_SHAPE, MICHEL_OUTPUT
 from lartpc.served.manifest import MODEL_FILE
+from serving.connection import Connection
 from serving.ports import LOOPBACK
 from tests.helpers.served_repository import LARGEST_PIXEL, answer
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_gen.physics.ionisation import alpha_range
-from data_gen.sources.nuclides import ACTIVITY, CHAINS, NUCLIDES
+from data_gen.physics.nuclides import ACTIVITY, CHAINS, NUCLIDES
 from data_gen.sources.radioactivity import ALPHA, ARGON39_ENDPOINT, argon39_energies, decays
 
 

@@ -28,7 +28,7 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.fit import CONFIGS, main
 from training.layers import Scales
-from training.module import HitClassifier
+from training.module import HitTraining
 from training.networks import build_network
 from training.quantised import calibrate, learnt_scales, load_float_weights, without_quantisation
 
@@ -130,7 +130,7 @@ def test_it_learns_to_answer_like_the_network_that_it_started_from(
 ) -> None:
     """Its loss does not see the labels, and is least where the answers are those of its start."""
     started = load_checkpoint(fp32)
-    module = HitClassifier("compact", quantised=True)
+    module = HitTraining("compact", quantised=True)
     module.teacher = [started.network]
     load_float_weights(module.network, started.network.network.state_dict())
     calibrate(module.network, [torch.from_numpy(patches)])

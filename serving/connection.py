@@ -1,7 +1,7 @@
 """A connection to a Triton server over gRPC or HTTP, with errors that say what to do."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -80,11 +80,7 @@ class Connection:
         """Versions of each served model, in ascending order."""
         with self._errors("the server"):
             index = self._client.get_model_repository_index(**self._json, **self._wait)
-        models: dict[str, list[int]] = {}
-        for entry in index.get("models", []) if isinstance(index, dict) else index:
-            if entry.get("state") == "READY":
-                models.setdefault(entry["name"], []).append(int(entry["version"]))
-        return {name: sorted(versions) for name, versions in sorted(models.items())}
+        return ready_versions(index.get("models", []) if isinstance(index, dict) else index)
 
     def metadata(self, model: str, version: int) -> dict[str, Any]:
         """Names, types and shapes of the tensors of a version."""
@@ -142,3 +138,12 @@ class Connection:
 
     def _too_slow(self, what: str) -> CheckError:
         return CheckError(f"{what} at {self} gave no answer within {self._timeout_s:g} s")
+
+
+def ready_versions(index: Iterable[dict[str, Any]]) -> dict[str, list[int]]:
+    """Versions of each model that a server is ready to ask, in ascending order, from its repository index."""
+    models: dict[str, list[int]] = {}
+    for entry in index:
+        if entry.get("state") == "READY":
+            models.setdefault(entry["name"], []).append(int(entry["version"]))
+    return {name: sorted(versions) for name, versions in sorted(models.items())}
