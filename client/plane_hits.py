@@ -45,9 +45,9 @@ class PlaneHits:
         """
         if not 0 <= index < len(events):
             raise UserError(f"{events.path} has events 0 to {len(events) - 1}, no event {index}")
-        number = _plane_number(events, plane_name)
+        of_plane = _plane_number(events, plane_name)
         hits = events.hits(index)
-        hits = hits[hits["local_plane"] == number]
+        hits = hits[hits["local_plane"] == of_plane]
         if not len(hits):
             raise UserError(f"event {index} of {events.path} has no hits in plane {plane_name}")
         run, subrun, number = (int(part) for part in events.event_ids[index])

@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,6 +11,7 @@ from lartpc.errors import UserError
 from lartpc.served.contract import PRECISIONS
 
 GATES = Path(__file__).with_name("gates.yaml")
+PUBLISHABLE = "publishable"
 
 
 @dataclass(frozen=True)
@@ -29,33 +31,41 @@ class Gates:
     """Limits by precision.
 
     Attributes:
-        name: of the file without its ending; versions record it, and only ``gates`` is published.
+        name: of the file without its ending; versions record it.
+        publishable: whether a version that passes these gates may be published, as the file says of itself.
         limits: precision -> its limits.
     """
 
     name: str
+    publishable: bool
     limits: dict[str, Limits]
 
-    def record(self, precision: str) -> dict[str, str | dict[str, float]]:
+    def record(self, precision: str) -> dict[str, Any]:
         """For the manifest of a version."""
-        return {"name": self.name, "limits": asdict(self.limits[precision])}
+        limits = asdict(self.limits[precision])
+        return {"name": self.name, "publishable": self.publishable, "limits": limits}
 
 
 def read_gates(path: Path = GATES) -> Gates:
     """Read a file of gates.
 
     Raises:
-        UserError: it is missing, or a precision or limit is missing, unknown, or no number of 0 or more.
+        UserError: it is missing, or a precision or limit is missing, unknown, or no number of 0 or more, or
+            it does not say whether what passes it may be published.
     """
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read the gates {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or set(content) != set(PRECISIONS):
-        raise UserError(f"{path} must hold limits of {', '.join(PRECISIONS)}; see {GATES.name}")
-    return Gates(
-        path.stem, {precision: _limits(content[precision], precision, path) for precision in content}
-    )
+    if not isinstance(content, dict) or set(content) != {PUBLISHABLE, *PRECISIONS}:
+        raise UserError(
+            f"{path} must hold limits of {', '.join(PRECISIONS)}, and {PUBLISHABLE}: true or false; "
+            f"see {GATES.name}"
+        )
+    if not isinstance(content[PUBLISHABLE], bool):
+        raise UserError(f"{path}: {PUBLISHABLE} is {content[PUBLISHABLE]!r}; give true or false")
+    limits = {precision: _limits(content[precision], precision, path) for precision in PRECISIONS}
+    return Gates(path.stem, content[PUBLISHABLE], limits)
 
 
 def _limits(values: object, precision: str, path: Path) -> Limits:

@@ -16,7 +16,8 @@ from lartpc.files import sha256
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
 from lartpc.served.model_config import CONFIG_FILE, Visibility, read_config
 
-QUICK_GATES = "gates_quick"
+NOT_PUBLISHABLE_BEFORE = "gates_quick"
+"""The one name of gates that was not published before gates said of themselves whether they are."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,11 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
     title = f"{manifest.model} version {manifest.version}"
     if manifest.gates == NO_GATES:
         return [f"{title} was exported without gates; export it anew"]
-    if manifest.gates == QUICK_GATES:
-        return [f"{title} has passed {QUICK_GATES} alone, which is for trainings of minutes"]
+    if not manifest.gate["gates"].get("publishable", manifest.gates != NOT_PUBLISHABLE_BEFORE):
+        return [
+            f"{title} has passed the gates {manifest.gates} alone, which say that what passes them is not "
+            "published; export it under others"
+        ]
     losses = manifest.gate.get("losses", [])
     try:
         beyond = [

@@ -92,6 +92,7 @@ def network_units(
     scale: AdcScale,
     lifetime_us: float = ELECTRON_LIFETIME_US,
     stored: StoredPixels = StoredPixels(),
+    clipped: bool = True,
 ) -> NDArray[np.float32]:
     """Apply calibration, lifetime correction and scale to stored pixels.
 
@@ -102,9 +103,11 @@ def network_units(
         lifetime_us: electron lifetime used for the correction, in us. The correction is taken at
             the pixel's centre; over 6 ticks it varies by less than 1e-4.
         stored: what has been applied before.
+        clipped: whether to clip to the scale's window, as the network takes the pixels; otherwise all that
+            is stored is kept, for variations that change the charge before they clip.
 
     Returns:
-        The same shape in float32, within [-5, 15]; 0 stays 0.
+        The same shape in float32, within [-5, 15] where clipped; 0 stays 0.
 
     Raises:
         UserError: the pixels were clipped to a narrower window than the scale's.
@@ -118,4 +121,6 @@ def network_units(
     if not stored.calibrated:
         centre = (np.arange(pixels.shape[-1]) + 0.5) * PIXEL_TICKS - TRIGGER_TICK
         calibrated *= (CALIBRATION[plane] * np.exp(centre * TICK_US / lifetime_us)).astype(np.float32)
-    return np.clip(calibrated, scale.adc_min, scale.adc_max) * np.float32(scale.gain)
+    if clipped:
+        calibrated = np.clip(calibrated, scale.adc_min, scale.adc_max)
+    return calibrated * np.float32(scale.gain)

@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -25,7 +24,7 @@ def run(function: Command | dict[str, Command], args: list[str] | None = None, *
     """
     import jsonargparse
 
-    logging.basicConfig(level=os.environ.get("LOGLEVEL", "WARNING"), format="%(name)s: %(message)s")
+    logging.basicConfig(format="%(name)s: %(message)s")
     try:
         return (
             jsonargparse.auto_cli(

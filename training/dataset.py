@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lartpc.adc_scale import AdcScale, StoredPixels, network_units
+from lartpc.adc_scale import AdcScale, network_units
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE
@@ -72,7 +72,7 @@ class PatchDataset(Dataset):
                 where = f"{events.path}, event {index}, plane {plane}"
                 row, pixel = locate_hits(of_plane, image.shape, where)
                 volumes, position = np.unique(of_plane["tpc"], return_inverse=True)
-                units = _units(image[volumes], plane, scale, events.stored, clipped)
+                units = network_units(image[volumes], plane, scale, stored=events.stored, clipped=clipped)
                 if not np.isfinite(units).all():
                     raise UserError(f"{where}: its image holds NaN or infinity; generate the file anew")
                 canvases.append(pad_planes(units))
@@ -138,14 +138,6 @@ def read_hits(
         as_hits[field] = empty[field]
     as_hits["label"] = Label.NONE
     return np.concatenate([hits, as_hits]), np.repeat([True, False], [len(hits), len(empty)])
-
-
-def _units(
-    image: NDArray[np.float16], plane: str, scale: AdcScale, stored: StoredPixels, clipped: bool
-) -> NDArray[np.float32]:
-    if not clipped and stored.allows(scale):
-        scale = AdcScale(scale.era, stored.lowest, stored.highest, scale.gain)
-    return network_units(image, plane, scale, stored=stored)
 
 
 def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:

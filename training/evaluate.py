@@ -52,6 +52,7 @@ def evaluate(
     from lartpc.errors import UserError
     from lartpc.event_folder import open_events
     from training.checkpoint import latest_checkpoint, load_checkpoint
+    from training.report.bootstrap import rounded
     from training.report.hit_scores import ScoreTable, answer_events, held_out
     from training.report.mistakes import worst_mistakes
     from training.report.page import write_report
@@ -84,7 +85,7 @@ def evaluate(
         record["mistakes"] = mistakes_record(scores, mistakes)
         for table in tables:
             table.write(trained.path.parent)
-        write_text(trained.path.with_name("metrics.json"), json.dumps(record, indent=1) + "\n")
+        write_text(trained.path.with_name("metrics.json"), json.dumps(rounded(record), indent=1) + "\n")
         write_report(trained, record, scores, file, mistakes)
     say_metrics(record, trained.path)
     say(

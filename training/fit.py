@@ -37,7 +37,7 @@ from training.networks import multiply_adds
 from training.run_folder import WholeCheckpoints, callbacks, run_folder
 
 PROG = "python -m training.fit"
-CONFIGS = Path(__file__).parent / "configs"
+CONFIGS = Path(__file__).resolve().parent / "configs"
 
 
 class FitCLI(LightningCLI):
@@ -92,9 +92,14 @@ def default_precision() -> str:
 
 @rank_zero_only
 def ensure_data(cli: FitCLI, args: list[str]) -> None:
-    """Generate the recipe's data set where it is missing; a path that the user gave must exist."""
+    """Generate the data set of a shipped recipe where it is missing; a path that the user gave must exist.
+
+    It is the user's on the command line, in a YAML of their own, and in the config.yaml of a run.
+    """
     path = cli.datamodule.path
-    if path.exists() or any(arg.startswith("--data.path") for arg in args):
+    given = any(arg.startswith("--data.path") for arg in args) or cli.config.ckpt_path is not None
+    own = any(Path(str(config)).resolve().parent != CONFIGS for config in cli.config.config or [])
+    if path.exists() or given or own:
         return
     from data_gen.generate import command as generate
 

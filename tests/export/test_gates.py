@@ -109,6 +109,7 @@ def test_what_is_no_number_fails(held_out: HeldOut) -> None:
 def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
     gates = read_gates(path)
     assert gates.name == path.stem and set(gates.limits) == set(PRECISIONS)
+    assert gates.publishable == (path == GATES)
     strict = read_gates()
     for precision in gates.limits:
         for name, value in gates.record(precision)["limits"].items():  # type: ignore[union-attr]
@@ -122,6 +123,8 @@ def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
         (("flips: 5.0e-3", "flips: yes"), "flips of int8 is True"),
         (("flips: 5.0e-3, ", ""), "int8 must have auc_loss"),
         (("int8:", "int4:"), "must hold limits of fp32, fp16, int8"),
+        (("publishable: true", ""), "and publishable: true or false"),
+        (("publishable: true", "publishable: perhaps"), "publishable is 'perhaps'; give true or false"),
         (("int8: {", "int8: ["), "cannot read the gates"),
     ],
 )
@@ -132,3 +135,12 @@ def test_gates_that_cannot_be_read(tmp_path: Path, change: tuple[str, str], mess
         read_gates(path)
     with pytest.raises(UserError, match="cannot read the gates"):
         read_gates(tmp_path / "none.yaml")
+
+
+def test_figures_are_judged_as_they_are_not_as_they_are_printed(held_out: HeldOut) -> None:
+    """A loss a little beyond its limit rounds to it at six decimals."""
+    plain = judged(held_out, held_out.outputs(shift=1e-5))
+    loss = next(loss for loss in plain.losses if loss.figure == "calibration_error" and loss.of == "michel")
+    assert loss.edge != round(loss.edge, 6)
+    below = Limits(1.0, 1.0, 1.0, loss.edge * (1 - 1e-3), 1.0, 1.0)
+    assert "calibration_error" in failing(judged(held_out, held_out.outputs(shift=1e-5), below))

@@ -21,12 +21,13 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 def test_make_publish_takes_a_checkpoint_to_a_bucket(
     checkpoint: Path, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The training of seconds passes neither the gates nor the quick ones' name: it has its own.
+    """The training of seconds passes gates of its own, as loose as the quick ones, which are not published.
 
     A fresh runner then finds its version there.
     """
     gates = tmp_path / "tiny.yaml"
-    gates.write_text((ROOT / "export" / "gates_quick.yaml").read_text())
+    quick = (ROOT / "export" / "gates_quick.yaml").read_text()
+    gates.write_text(quick.replace("publishable: false", "publishable: true"))
     command = [
         "make", "--silent", "publish", f"CHECKPOINT={checkpoint}", f"TARGET={bucket}", f"GATES={gates}",
         f"REPOSITORY={tmp_path / 'models'}", f"SUMMARY={tmp_path / 'release.md'}",

@@ -54,6 +54,16 @@ def test_a_repository_is_checked_and_published_as_it_is(repository: Path, tmp_pa
     assert len(visible_files) == 9 and all(sent[path] == before[path] for path in visible_files)
 
 
+def test_quick_gates_of_before_are_not_published(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which gates were publishable their name alone told."""
+    path = repository / MODEL / "2" / MANIFEST_FILE
+    path.write_text(path.read_text().replace('"name": "gates"', '"name": "gates_quick"'))
+    assert publish([str(repository), str(tmp_path / "new")]) == 1
+    assert "has passed the gates gates_quick alone" in capsys.readouterr().err
+
+
 def test_a_target_is_verified_promoted_rolled_back_and_pruned(target: str) -> None:
     before = state(target)
     assert registry(["verify", target]) == 0

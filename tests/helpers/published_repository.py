@@ -20,7 +20,7 @@ from tests.helpers.served_repository import answer, tiny_network
 MODEL = "emtrkmichel_fp32"
 
 
-def version_of(seed: int, model: str = MODEL, gates: str = "gates", edge: float = 0.0) -> Version:
+def version_of(seed: int, model: str = MODEL, publishable: bool = True, edge: float = 0.0) -> Version:
     """A version with weights from a seed, its golden patches, and one figure of its gates."""
     network = tiny_network(seed)
     with TemporaryDirectory() as folder:
@@ -44,7 +44,7 @@ def version_of(seed: int, model: str = MODEL, gates: str = "gates", edge: float 
         ),
         tolerances={name: Tolerance(max=1e-5, mean=1e-6) for name in OUTPUT_NAMES},
         class_agreement=0.99,
-        gate={"gates": {**read_gates().record(precision), "name": gates}, "losses": [loss]},
+        gate={"gates": {**read_gates().record(precision), "publishable": publishable}, "losses": [loss]},
         metrics={"track_shower_auc": 0.98 + seed / 1000, "michel_auc": 0.95},
         provenance=Provenance(training={"era": "2021", "checkpoint_sha256": f"{seed:064x}"}),
     )

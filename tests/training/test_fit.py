@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pickle
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from lartpc.event_file import EventFile
 from lartpc.patches import cut_patches, drift_pixel, pad_planes
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.dumps import table
-from tests.helpers.trainings import tiny, weights
+from tests.helpers.trainings import QUICK, tiny, weights
 from training.batches import EpochBatches
 from training.checkpoint import latest_checkpoint, load_checkpoint
 from training.dataset import PatchDataset
@@ -142,6 +143,35 @@ def test_without_data_the_recipe_generates_its_own(
     assert Path("runs/default/best.ckpt").is_file()
     with EventFile(Path("data/default.h5")) as events:
         assert len(events) == 10
+
+
+@pytest.mark.parametrize("how", ["own recipe", "config of a run", "checkpoint"])
+def test_missing_data_that_the_user_named_are_never_generated(
+    workplace: Path,
+    run_folder: Path,
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Half an hour of events at the user's path, and then a refusal to resume with them."""
+
+    def refuse(**options: object) -> None:
+        raise AssertionError(f"generated {options}")
+
+    monkeypatch.setattr("data_gen.generate.command", refuse)
+    run = Path(shutil.copytree(run_folder, "runs/moved"))
+    config = run / "config.yaml"
+    config.write_text(re.sub(r"path: .*events?\.h5|path: .*e\.h5", "path: gone.h5", config.read_text()))
+    assert "path: gone.h5" in config.read_text()
+    Path("own.yaml").write_text("name: own\ndata: {path: gone.h5}\n")
+    arguments = {
+        "own recipe": ["--config=own.yaml"],
+        "config of a run": [f"--config={config}"],
+        "checkpoint": [f"--config={QUICK}", f"--ckpt_path={run / 'last.ckpt'}"],
+    }[how]
+    assert main(arguments) == 2
+    assert "no event file" in capsys.readouterr().err
+    assert not Path("data").exists()
 
 
 def test_a_taken_name_gets_a_number(workplace: Path, events_file: Path) -> None:

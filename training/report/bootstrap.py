@@ -1,6 +1,7 @@
 """Uncertainties by drawing events anew: the hits of an event are not independent of each other."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,9 +125,20 @@ def ratio(
 
 
 def estimate(value: float, values: NDArray[np.floating]) -> dict[str, float | None]:
-    """A value with its interval, for JSON: NaN becomes None."""
+    """A value with its interval, unrounded, for JSON: NaN becomes None."""
     low, high = interval(values)
     return {
-        name: round(number, 6) if np.isfinite(number) else None
+        name: float(number) if np.isfinite(number) else None
         for name, number in (("value", value), ("low", low), ("high", high))
     }
+
+
+def rounded(record: Any) -> Any:
+    """The same record, each of its estimates to six decimals, as one prints them."""
+    if isinstance(record, dict):
+        if set(record) == {"value", "low", "high"}:
+            return {name: None if number is None else round(number, 6) for name, number in record.items()}
+        return {name: rounded(value) for name, value in record.items()}
+    if isinstance(record, list | tuple):
+        return [rounded(value) for value in record]
+    return record
