@@ -41,11 +41,11 @@ class Sources:
 
     def __post_init__(self) -> None:
         for name in ("cosmic_muons", "stopping_muons", "showers", "beam"):
-            _at_least(name, getattr(self, name), 0)
+            _at_least(_flag("sources", name), getattr(self, name), 0)
         for name in ("shower_energy", "beam_momentum"):
             low, high = getattr(self, name)
             if not 0.0 < low <= high < float("inf"):
-                raise UserError(f"sources {name} {low}, {high} must be positive, the lowest first")
+                raise UserError(f"{_flag('sources', name)} {low}, {high} must be positive, the lowest first")
         known = (11, -11, 13, -13, 22, 211, -211, 321, -321, 2212)
         if (
             not sum(self.beam_particles.values()) > 0
@@ -53,13 +53,15 @@ class Sources:
             or (set(self.beam_particles) - set(known))
         ):
             raise UserError(
-                f"sources beam_particles {self.beam_particles} must give each of some PDG codes a share; "
+                f"--sources.beam-particles {self.beam_particles} must give each of some PDG codes a share; "
                 f"known are {', '.join(map(str, known))}"
             )
         for source, activity in self.activities.items():
             if source not in CHAINS:
-                raise UserError(f"sources activities: {source!r} is not known; there are {', '.join(CHAINS)}")
-            _at_least(f"sources activities {source}", activity, 0)
+                raise UserError(
+                    f"--sources.activities: {source!r} is not known; there are {', '.join(CHAINS)}"
+                )
+            _at_least(f"--sources.activities {source}", activity, 0)
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,12 @@ class Response:
     def __post_init__(self) -> None:
         for name in ("field", "box_a", "box_b", "drift_speed", "lifetime_us", "gain", "region_threshold",
                      "hit_threshold", "pulse_ticks"):  # fmt: skip
-            _at_least(name, getattr(self, name), 1e-9)
+            _at_least(_flag("response", name), getattr(self, name), 1e-9)
         for name in ("longitudinal_diffusion", "transverse_diffusion", "raw_noise", "coherent_noise",
                      "dead_channels", "dead_seed", "region_padding"):  # fmt: skip
-            _at_least(name, getattr(self, name), 0)
+            _at_least(_flag("response", name), getattr(self, name), 0)
         if self.dead_channels > 1.0:
-            raise UserError(f"response dead_channels {self.dead_channels} is a share, at most 1")
+            raise UserError(f"--response.dead-channels {self.dead_channels} is a share, at most 1")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         for name in ("least_energy", "delta_ray_shower", "empty_pixels"):
-            _at_least(name, getattr(self, name), 0)
+            _at_least(_flag("labels", name), getattr(self, name), 0)
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,16 @@ class Configuration:
     margin: float = 20.0
 
     def __post_init__(self) -> None:
-        _at_least("margin", self.margin, 0)
+        _at_least("--margin", self.margin, 0)
         if self.detector not in DETECTORS:
-            raise UserError(f"no detector is called {self.detector!r}; there are {', '.join(DETECTORS)}")
+            raise UserError(f"--detector: none is called {self.detector!r}; there are {', '.join(DETECTORS)}")
 
 
 def _at_least(name: str, value: float, least: float) -> None:
     if not value >= least or value == float("inf"):
         raise UserError(f"{name} is {value}; it must be {'positive' if least > 0 else '0 or more'}")
+
+
+def _flag(group: str, name: str) -> str:
+    """The option that sets a field, as a user types it."""
+    return f"--{group}.{name.replace('_', '-')}"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from export.published import PublishedModel
 from export.repository import Repository
@@ -13,19 +14,23 @@ from lartpc.served.manifest import MANIFEST_FILE, Manifest
 Match = Callable[[Manifest], bool]
 
 
-def of_recipe(recipe: str, engine: dict[str, str]) -> Match:
-    """Whether a version is of this recipe, and its plan, if any, for this engine."""
-    return lambda manifest: manifest.provenance.export.get("recipe") == recipe and _engine(manifest) == engine
+def of_recipe(recipe: str, gates: dict[str, Any], engine: dict[str, str]) -> Match:
+    """Whether a version is of this recipe and has passed these gates, with a plan, if any, for this engine."""
+    return lambda manifest: (
+        manifest.provenance.export.get("recipe") == recipe and _passed(manifest, gates, engine)
+    )
 
 
-def of_weights(weights: bytes, engine: dict[str, str]) -> Match:
-    """Whether a version has exactly these weights, and its plan, if any, is for this engine."""
+def of_weights(weights: bytes, gates: dict[str, Any], engine: dict[str, str]) -> Match:
+    """Whether a version has these weights and has passed these gates, with a plan, if any, for this engine."""
     digest = hashlib.sha256(weights).hexdigest()
-    return lambda manifest: manifest.digest == digest and _engine(manifest) == engine
+    return lambda manifest: manifest.digest == digest and _passed(manifest, gates, engine)
 
 
-def _engine(manifest: Manifest) -> object:
-    return manifest.provenance.export.get("engine", {})
+def _passed(manifest: Manifest, gates: dict[str, Any], engine: dict[str, str]) -> bool:
+    recorded = manifest.gate.get("gates")
+    same = isinstance(recorded, dict) and all(recorded.get(key) == gates[key] for key in ("name", "limits"))
+    return same and manifest.provenance.export.get("engine", {}) == engine
 
 
 class Numbering:

@@ -40,7 +40,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str
         model,
         {
             "precision": precision,
-            "adc_era": checkpoint.scale.era,
+            "data_era": checkpoint.scale.era,  # adc_era elsewhere; in the graph it is part of its digest
             "checkpoint_sha256": checkpoint.provenance.training["checkpoint_sha256"],
             "provenance": checkpoint.provenance.to_json(),
         },

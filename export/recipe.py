@@ -6,7 +6,17 @@ from pathlib import Path
 
 from lartpc.files import sha256
 
-PACKAGES = ("numpy", "torch", "brevitas", "onnx", "onnxruntime", "onnxscript", "onnxconverter-common")
+PACKAGES = (
+    "numpy",
+    "torch",
+    "brevitas",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "onnx-ir",
+    "onnxconverter-common",
+    "protobuf",
+)
 """Those that write, rewrite or calibrate a graph."""
 
 ROOMS = ("lartpc", "training", "export")

@@ -20,7 +20,7 @@ COLUMNS = (
     "gates",
     "AUC t/s",
     "AUC Michel",
-    "data era",
+    "ADC era",
     "checkpoint",
     "commit",
 )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.config import checksums, model_config
+from export.plan_builder import BUILT_ON_SERVER
 from export.variants import ServedModel
-from lartpc.errors import UserError
+from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256, whole_folder, write_text
 from lartpc.provenance import Provenance
 from lartpc.served.golden import GoldenPatches
@@ -93,13 +94,18 @@ class Repository:
 
     def _write(self, served: ServedModel, number: int, fill: Callable[[Path], Manifest]) -> Manifest:
         folder = self.root / served.name
-        for labels in served.facts.of_contract.label_files:
-            write_text(folder / labels.name, labels.text)
+        self._write_labels(served)
         with whole_folder(folder / str(number)) as part:
             manifest = fill(part)
             manifest.write(part)
         self.show(served, number)
         return manifest
+
+    def _write_labels(self, served: ServedModel) -> None:
+        for labels in served.facts.of_contract.label_files:
+            path = self.root / served.name / labels.name
+            if not path.is_file() or path.read_bytes() != labels.text.encode():
+                write_text(path, labels.text)
 
     def show(self, served: ServedModel, number: int) -> None:
         """Make a version the visible one."""
@@ -110,9 +116,19 @@ class Repository:
         write_config(folder, model_config(served, self.manifests(served.name), visibility))
 
     def ensure_known(self, served: ServedModel, number: int) -> None:
-        """Finish an export that was killed before its configuration, and renew one of an older form."""
+        """Finish an export that was killed before its configuration, and renew one of an older form.
+
+        Raises:
+            CheckError: a file of the version is missing or altered.
+        """
         folder = self.root / served.name
         manifests = self.manifests(served.name)
+        built_there = BUILT_ON_SERVER if served.variant.backend == "tensorrt" else ()
+        try:
+            Manifest.read(folder / str(number)).check_files(folder / str(number), besides=built_there)
+        except CheckError as error:
+            raise CheckError(f"{error}: remove the folder {folder / str(number)} first") from error
+        self._write_labels(served)
         if not (folder / CONFIG_FILE).exists():
             return self.show(served, number)
         config = read_config(folder)

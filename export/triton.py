@@ -38,7 +38,8 @@ def export(
 
     A version is written whole and only when it passes its gates: what it loses against FP32 on held-out
     events, in areas, decisions, calibration and probabilities. config.pbtxt then makes it the visible one.
-    An export that the repository has already writes nothing.
+    An export that the repository has already writes nothing; under other gates it is judged anew, and is
+    another version.
 
     Args:
         precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
@@ -51,7 +52,7 @@ def export(
         backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU; or all.
         on_server: let the host that serves a plan build it, at its start.
         published: folder or URL that the versions will be published to: new ones are numbered after those
-            there, and one that is there already with exactly these weights is fetched.
+            there, and one that is there already, of the same recipe or weights and gates, is fetched.
     """
     from rich.progress import track
 
@@ -86,12 +87,13 @@ def export(
     numbers: dict[ServedModel, int] = {}
     for variants in by_graph(variants_of(offered(trained, precision), tuple(plans))):
         models = {ServedModel.named(variant, trained.name): plans[variant.backend] for variant in variants}
-        numbers |= known(models, partial(of_recipe, made_of), target, numbering)
+        passed = limits.record(variants[0].precision)
+        numbers |= known(models, partial(of_recipe, made_of, passed), target, numbering)
         if models.keys() <= numbers.keys():
             continue
         graph = exporter.graph(variants[0])
         models = {served: plan for served, plan in models.items() if served not in numbers}
-        numbers |= known(models, partial(of_weights, graph.weights), target, numbering)
+        numbers |= known(models, partial(of_weights, graph.weights, passed), target, numbering)
         models = {served: plan for served, plan in models.items() if served not in numbers}
         if models:
             names = " and ".join(served.name for served in models)

@@ -9,6 +9,27 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from lartpc.errors import UserError
 
+COMMANDS = (
+    "data_gen.generate",
+    "data_gen.validate",
+    "data_gen.display",
+    "data_gen.respond",
+    "data_gen.import_larsoft",
+    "training.fit",
+    "training.calibrate",
+    "training.evaluate",
+    "export.triton",
+    "export.check",
+    "export.trt_check",
+    "export.publish",
+    "export.registry",
+    "serving.environment",
+    "serving.local",
+    "client.parity",
+    "client.classify",
+)
+"""Every command, ``python -m NAME``, in the order in which data flow."""
+
 Command = Callable[..., int | None]
 
 

@@ -1,5 +1,6 @@
 """``python -m training.calibrate``: a checkpoint's scores become probabilities of the natural mixture."""
 
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -90,14 +91,16 @@ def calibrate(
         "uncalibrated_sha256": stage["checkpoint_sha256"],
         "heads": {name: scaling.record() for name, scaling in scalings.items()},
     }
-    content = read_content(checkpoint)
-    kept = {name: content[name] for name in KEPT if name in content}
+    trained_content = read_content(checkpoint)
+    kept = {name: trained_content[name] for name in KEPT if name in trained_content}
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     training = {name: value for name, value in stage.items() if name != "checkpoint_sha256"}
     provenance = replace(trained.provenance, training={**training, "calibration": record})
     target = checkpoint.with_name(CALIBRATED)
+    content = io.BytesIO()  # in a file torch.save would note the file's passing name
+    torch.save(kept | {"state_dict": state, "provenance": provenance.to_json()}, content)
     with whole_file(target) as part:
-        torch.save(kept | {"state_dict": state, "provenance": provenance.to_json()}, part)
+        part.write_bytes(content.getbuffer())
     return target
 
 

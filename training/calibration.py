@@ -10,7 +10,7 @@ every hit the same score and lose what the order of the scores says.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,11 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
 from training.heads import Head
 from training.networks import HitNetwork
 
-LEAST_SCALE = 1e-3
-"""The scale stays positive, so that calibration never turns an order of scores around."""
+LEAST_SCALE, MOST_SCALE = 1e-3, 1e3
+"""Of logits with a mean of 0 and a spread of 1. Positive, so that no order of scores is turned around."""
 
 MOST_BIAS = 20.0
-"""A class that has no hit in a part of the events cannot run away further."""
+"""Of the same logits: a class that has no hit in a part of the events cannot run away further."""
 
 FOLDS = 10
 """Parts into which the events are divided, each left out in turn; fewer where there are fewer events."""
@@ -97,10 +97,15 @@ def fit_scaling(
     Returns:
         The scaling, whose biases have a mean of 0 over the K classes. Where a scale does not lower the
         log-loss of left-out events by more than its standard error, or the scores tell no more there than
-        a constant would, the biases are fitted alone; where these do not lower it either, where there is
-        one event alone, and where fewer than two classes have any weight, the logits stay as they are. A
-        class without any weight keeps its bias.
+        a constant would, or its fit runs to a bound, the biases are fitted alone; where these do not lower
+        it either, where there is one event alone, and where fewer than two classes have any weight, the
+        logits stay as they are. A class without any weight keeps its bias.
+
+    Raises:
+        CheckError: a logit or a weight is not finite.
     """
+    if not (np.isfinite(logits).all() and np.isfinite(weight).all()):
+        raise CheckError("a head's logits are not finite; train anew with a lower --model.learning_rate")
     used = weight > 0.0
     sigmoid = logits.shape[1] == 1
     z = logits[used].astype(np.float64)
@@ -110,10 +115,9 @@ def fit_scaling(
     as_it_is = 1.0, (0.0,) * logits.shape[1]
     groups = event[used]
     if len(classes) < 2 or len(np.unique(groups)) < 2:
-        return Scaling(
-            *as_it_is, (0.0, 0.0), "stays as it is: it takes two classes and two events to learn from"
-        )
-    sample = _Sample(z[:, classes], member, weight[used] / weight[used].sum())
+        reason = "stays as it is: it takes two classes and two events to learn from"
+        return Scaling(*as_it_is, (0.0, 0.0), reason)
+    sample = _Sample.of(z[:, classes], member, weight[used] / weight[used].sum())
     before = sample.loss(sample.unchanged)[0]
     left_out = _losses_on_left_out(sample, groups)
     kind, fitted, reason = _choose(sample, left_out)
@@ -121,26 +125,45 @@ def fit_scaling(
     established = _helps(left_out, "scale", besides="constant")
     if kind == "nothing":
         return Scaling(*as_it_is, (before, before), reason, gain, error, established)
+    scale = float(fitted[0] / sample.spread)
     bias = np.zeros(z.shape[1])
-    bias[classes] = np.append(0.0, fitted[1:])
+    bias[classes] = np.append(0.0, fitted[1:]) - scale * sample.mean
     bias[classes] -= bias[classes].mean()
     if sigmoid:
         bias = bias[1:] - bias[0]
     after = sample.loss(fitted)[0]
-    scale = float(fitted[0])
     return Scaling(scale, tuple(map(float, bias)), (before, after), reason, gain, error, established)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """(N, K) logits, (N,) true columns, (N,) weights."""
+    """(N, K) logits with a mean of 0 and a spread of 1, (N,) true columns, (N,) weights.
+
+    They are so whatever a network's logits are: the fit and its bounds do not depend on their size.
+
+    Attributes:
+        mean: (K,) of the logits as they were.
+        spread: of all of them together.
+    """
 
     logits: NDArray[np.float64]
     member: NDArray[np.int64]
     weight: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    spread: float
+
+    @classmethod
+    def of(
+        cls, logits: NDArray[np.float64], member: NDArray[np.int64], weight: NDArray[np.float64]
+    ) -> "_Sample":
+        mean = np.average(logits, axis=0, weights=weight)
+        spread = float(np.sqrt(np.average(((logits - mean) ** 2).sum(axis=1), weights=weight))) or 1.0
+        return cls((logits - mean) / spread, member, weight, mean, spread)
 
     def part(self, chosen: NDArray[np.integer]) -> "_Sample":
-        return _Sample(self.logits[chosen], self.member[chosen], self.weight[chosen])
+        return replace(
+            self, logits=self.logits[chosen], member=self.member[chosen], weight=self.weight[chosen]
+        )
 
     def loss(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Sum of weight times -ln p(truth), and its gradient by scale and all biases but the first."""
@@ -155,28 +178,31 @@ class _Sample:
 
     @property
     def unchanged(self) -> NDArray[np.float64]:
-        """Scale 1 and no bias."""
-        return np.append(1.0, np.zeros(self.logits.shape[1] - 1))
+        """The parameters that give the logits as they were."""
+        return np.append(self.spread, self.mean[1:] - self.mean[0])
 
     @property
     def constant(self) -> NDArray[np.float64]:
         """Scale 0, and the biases that give every hit the classes' shares."""
         shares = np.bincount(self.member, self.weight, minlength=self.logits.shape[1])
-        with np.errstate(divide="ignore"):
-            bias = np.log(shares[1:]) - np.log(shares[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bias = np.nan_to_num(np.log(shares[1:]) - np.log(shares[0]), nan=0.0)
         return np.append(0.0, np.clip(bias, -MOST_BIAS, MOST_BIAS))
 
     def fit(self, scaled: bool) -> NDArray[np.float64]:
-        """Scale and all biases but the first; the scale stays 1 where it is not to be fitted."""
+        """Scale and all biases but the first; the scale stays as it was where it is not to be fitted."""
         free = self.logits.shape[1] - 1
-        bounds = [(LEAST_SCALE, None) if scaled else (1.0, 1.0)] + [(-MOST_BIAS, MOST_BIAS)] * free
+        scale = (LEAST_SCALE, MOST_SCALE) if scaled else (self.spread, self.spread)
+        bounds = [scale] + [(-MOST_BIAS, MOST_BIAS)] * free
+        start = self.constant
+        start[0] = 1.0 if scaled else self.spread
         total = self.weight.sum()
 
         def mean_loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             value, slope = self.loss(parameters)
             return value / total, slope / total
 
-        return minimize(mean_loss, self.unchanged, jac=True, method="L-BFGS-B", bounds=bounds).x
+        return minimize(mean_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
 
 
 def _losses_on_left_out(sample: _Sample, event: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
@@ -213,10 +239,9 @@ def _choose(
 ) -> tuple[str, NDArray[np.float64], str]:
     """What is fitted, ``scale``, ``bias`` or ``nothing``; its parameters; and why, in words."""
     kind, parameters = "nothing", sample.unchanged
-    if _helps(left_out, "bias", besides="nothing"):
-        kind, parameters = "bias", sample.fit(scaled=False)
-        if _at_bound(parameters):
-            return "nothing", sample.unchanged, "stays as it is: the fit of a bias runs to its bound"
+    shifted = sample.fit(scaled=False)
+    if _helps(left_out, "bias", besides="nothing") and not _at_bound(shifted[1:]):
+        kind, parameters = "bias", shifted
     words = {"bias": "its slope stays", "nothing": "stays as it is"}[kind]
     if not _helps(left_out, "scale", besides="constant"):
         told = "its scores tell no more than a constant on events left out of the fit"
@@ -224,13 +249,13 @@ def _choose(
     if not _helps(left_out, "scale", besides=kind):
         return kind, parameters, f"{words}: a scale does not help beyond doubt on events left out of the fit"
     scaled = sample.fit(scaled=True)
-    if _at_bound(scaled):
+    if _at_bound(scaled[1:]) or not LEAST_SCALE * (1 + 1e-6) < scaled[0] < MOST_SCALE * (1 - 1e-6):
         return kind, parameters, f"{words}: the fit of a scale runs to its bound"
     return "scale", scaled, "scale and bias help on events left out of the fit"
 
 
-def _at_bound(parameters: NDArray[np.float64]) -> bool:
-    return bool(parameters[0] <= LEAST_SCALE * (1 + 1e-6) or np.abs(parameters[1:]).max() >= MOST_BIAS - 1e-6)
+def _at_bound(bias: NDArray[np.float64]) -> bool:
+    return bool(np.abs(bias).max() >= MOST_BIAS - 1e-6)
 
 
 def fold_all(network: HitNetwork, scalings: dict[str, Scaling], patches: torch.Tensor) -> None:

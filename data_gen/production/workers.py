@@ -88,17 +88,19 @@ def interrupts_held() -> Iterator[None]:
     library, and Python would interrupt the main thread all the same: so the handler waits too.
     """
     held: list[tuple] = []
-    in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
+    in_main = handler is not None and threading.current_thread() is threading.main_thread()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if in_main:
         signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
     try:
         yield
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        try:
+            if in_main:
+                signal.signal(signal.SIGINT, handler)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if held and callable(handler):
             handler(*held[0])
 

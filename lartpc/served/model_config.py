@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.pbtxt"
 
-_OURS = re.compile(r"contract|v\d+\.(digest|manifest)")
+_OURS = re.compile(r"v\d+\.(digest|manifest)")
 """Parameters that no other project's configurations have."""
 
 _KEY = re.compile(rb'key:\s*"([^"]*)"')
@@ -93,6 +93,7 @@ class Facts:
         Raises:
             UserError: neither says what the model is, or what is said is unknown.
         """
+        versions = list(versions)
         if says_facts(config):
             facts = cls(**{name: config.parameters[name].string_value for name in FACTS})
         else:
@@ -113,6 +114,14 @@ class Facts:
                 f"precision {facts.precision!r}; known are the contracts {', '.join(CONTRACTS)} and the "
                 f"precisions {', '.join(PRECISIONS)}: export the model anew"
             )
+        for manifest in versions:
+            network = str(manifest.provenance.training.get("network", facts.network))
+            if (network, manifest.precision) != (facts.network, facts.precision):
+                raise UserError(
+                    f"{place} says that the model is of network {facts.network!r} and precision "
+                    f"{facts.precision!r}, the manifest of version {manifest.version} that it is of "
+                    f"{network!r} and {manifest.precision!r}; export the model anew"
+                )
         return facts
 
     @property
@@ -148,14 +157,11 @@ def signature_of(config: "ModelConfig") -> Signature:
     from tritonclient.grpc import model_config_pb2 as triton
 
     def dtype(number: int) -> str:
-        return triton.DataType.Name(number).removeprefix("TYPE_")
+        known = number in triton.DataType.values()
+        return triton.DataType.Name(number).removeprefix("TYPE_") if known else f"type {number}"
 
     def specs(tensors: Iterable) -> tuple[TensorSpec, ...]:
-        types = ((tensor, triton.DataType.Name(tensor.data_type)) for tensor in tensors)
-        return tuple(
-            TensorSpec(tensor.name, dtype.removeprefix("TYPE_"), tuple(tensor.dims))
-            for tensor, dtype in types
-        )
+        return tuple(TensorSpec(each.name, dtype(each.data_type), tuple(each.dims)) for each in tensors)
 
     return Signature(specs(config.input), specs(config.output), config.max_batch_size)
 

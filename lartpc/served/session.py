@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.errors import UserError
-from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH
 from lartpc.served.parity import Outputs
 
 ROWS_PER_RUN = 512
@@ -45,6 +45,8 @@ class GraphSession:
     def answer_batches(self, batches: Iterable[NDArray[np.float32]]) -> Outputs:
         """Answers to batches of (B, 48, 48, 1) patches, joined."""
         parts = [self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch}) for batch in batches]
+        if not parts:
+            return {spec.name: np.zeros((0, *spec.shape), np.float32) for spec in PATCH.signature.outputs}
         return {
             name: np.concatenate(values)
             for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
@@ -54,7 +56,7 @@ class GraphSession:
 def _threads() -> int:
     """Of OMP_NUM_THREADS; 0, which is all, where it is not set or no plain number."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() else 0
+    return min(int(wanted), os.cpu_count() or 1) if wanted.isdecimal() else 0
 
 
 def runs(rows: int) -> Iterator[slice]:

@@ -351,7 +351,7 @@ def test_coherent_noise_is_common_to_32_channels():
     "wrong", [{"gain": 0.0}, {"lifetime_us": -1.0}, {"dead_channels": 1.5}, {"raw_noise": float("nan")}]
 )
 def test_a_response_out_of_range_is_refused(wrong):
-    with pytest.raises(UserError, match=next(iter(wrong))):
+    with pytest.raises(UserError, match=f"--response.{next(iter(wrong)).replace('_', '-')} "):
         Response(**wrong)
 
 

@@ -118,7 +118,7 @@ def test_every_hit_knows_its_sample():
     ],
 )
 def test_a_plan_out_of_range_is_refused(wrong):
-    with pytest.raises(UserError, match=next(iter(wrong))):
+    with pytest.raises(UserError, match=f"--sources.{next(iter(wrong)).replace('_', '-')}"):
         Sources(**wrong)
 
 

@@ -176,7 +176,7 @@ def test_other_wrong_requests(tmp_path, capsys) -> None:
         ([str(tmp_path / "text")], "not a readable HDF5 file"),
         ([str(path), "--planes", "X"], "--planes X must be"),
         ([str(path), "--seed", "-1"], "--seed -1 must be"),
-        ([str(path), "--detector", "icarus"], "no detector is called"),
+        ([str(path), "--detector", "icarus"], "--detector: none is called"),
     ):
         assert main([*args, "--out", str(tmp_path / "events.h5")]) == 2
         assert message in capsys.readouterr().err

@@ -70,11 +70,27 @@ def test_a_variant_that_no_export_makes_is_told(source: Path, capsys: pytest.Cap
     assert "serves precision fp16 with backend 'openvino' on any machine" in capsys.readouterr().err
 
 
-def test_without_facts_the_manifests_say_them_or_it_is_one_line(
-    source: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_fact_that_is_missing_is_found(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = source / ALIAS / CONFIG_FILE
     path.write_text(path.read_text().replace('key: "network"', 'key: "other"'))
     assert check([str(source)]) == 1
-    said = capsys.readouterr().err.strip()
-    assert "does not say of which network and precision the model is" in said and "\n" not in said
+    assert "config.pbtxt is not what an export writes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"fp16"', '"fp32"'), "the manifest of version 1 that it is of 'compact' and 'fp16'"),
+        (
+            ("data_type: TYPE_FP32", "data_type: 99"),
+            "found main_input type 99 [48, 48, 1]",
+        ),
+    ],
+)
+def test_a_configuration_that_contradicts_its_versions_is_found(
+    source: Path, change: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = source / ALIAS / CONFIG_FILE
+    path.write_text(path.read_text().replace(*change))
+    assert check([str(source)]) == 1
+    assert message in capsys.readouterr().err

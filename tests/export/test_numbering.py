@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from export.check import main as check
+from export.gates import read_gates
 from export.lint import lint_model
 from export.numbering import Match, Numbering, of_weights
 from export.publish import main as publish
@@ -38,7 +39,7 @@ def checkpoint_of(seed: int) -> str:
 
 
 def weights_of(seed: int, **engine: str) -> Match:
-    return of_weights(version_of(seed).weights, engine)
+    return of_weights(version_of(seed).weights, read_gates().record("fp32"), engine)
 
 
 def test_numbers_follow_those_that_are_published(target: str, tmp_path: Path) -> None:

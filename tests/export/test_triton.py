@@ -209,6 +209,44 @@ def test_by_another_exporter_the_same_weights_are_recognised(
     assert capsys.readouterr().out.count("is unchanged; nothing written") == len(GRAPHS)
 
 
+def test_under_other_gates_it_is_judged_anew(
+    of_fp32: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What has passed loose gates is no answer to strict ones: it would never be published."""
+    arguments = [f"--checkpoint={checkpoint}", f"--repository={of_fp32}", "--precision=fp32"]
+    impossible = tmp_path / "impossible.yaml"
+    impossible.write_text(GATES.read_text().replace("max_dp: 1.0e-5", "max_dp: 0"))
+    assert export([*arguments, f"--gates={impossible}"]) == 1
+    assert "fails its gates" in capsys.readouterr().err
+    others = tmp_path / "others.yaml"
+    quick = (ROOT / "export" / "gates_quick.yaml").read_text()
+    others.write_text(quick.replace("publishable: false", "publishable: true"))
+    assert export([*arguments, f"--gates={others}"]) == 0
+    versions = [Manifest.read(of_fp32 / "emtrkmichel_compact_fp32" / number) for number in ("1", "2")]
+    assert versions[0].digest == versions[1].digest
+    assert [manifest.gates for manifest in versions] == ["gates_quick", "others"]
+    assert check([str(of_fp32)]) == 0
+
+
+@pytest.mark.parametrize("damage", ["weights", "golden.h5", "labels"])
+def test_an_unchanged_export_is_whole_or_says_so(
+    of_fp32: Path, checkpoint: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"--checkpoint={checkpoint}", f"--repository={of_fp32}", "--precision=fp32", QUICK_GATES]
+    folder = of_fp32 / "emtrkmichel_compact_fp32"
+    if damage == "labels":
+        (folder / "labels_michel.txt").unlink()
+        assert export(arguments) == 0
+    else:
+        (folder / "1" / ("model.onnx" if damage == "weights" else damage)).unlink()
+        assert export(arguments) == 1
+        assert f"remove the folder {folder / '1'} first" in capsys.readouterr().err
+        shutil.rmtree(folder / "1")
+        (folder / "config.pbtxt").unlink()
+        assert export(arguments) == 0
+    assert check([str(of_fp32)]) == 0
+
+
 def test_each_graph_is_made_and_judged_once(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,9 @@ def version_of(seed: int, model: str = MODEL, publishable: bool = True, edge: fl
         class_agreement=0.99,
         gate={"gates": {**read_gates().record(precision), "publishable": publishable}, "losses": [loss]},
         metrics={"track_shower_auc": 0.98 + seed / 1000, "michel_auc": 0.95},
-        provenance=Provenance(training={"era": "2021", "checkpoint_sha256": f"{seed:064x}"}),
+        provenance=Provenance(
+            training={"era": "2021", "checkpoint_sha256": f"{seed:064x}", "network": served.facts.network}
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import QUICK_GATES, ROOT
 from tests.helpers.published_repository import add
 
 HEAVY = ("torch", "pytorch_lightning", "torchmetrics", "brevitas", "data_gen", "training")
@@ -46,7 +46,7 @@ def test_checking_publishing_and_promoting_load_no_torch(source: Path) -> None:
 
 
 def test_an_export_loads_no_lightning(checkpoint: Path, repository: Path) -> None:
-    arguments = (f"--checkpoint={checkpoint}", f"--repository={repository}")
+    arguments = (f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES)
     loaded = loaded_by("export.triton", *arguments)
     assert "torch" in loaded
     assert "pytorch_lightning" not in loaded

@@ -11,20 +11,6 @@ from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.files import whole_file, whole_folder
 
-COMMANDS = [
-    "data_gen.generate",
-    "data_gen.import_larsoft",
-    "data_gen.display",
-    "data_gen.validate",
-    "training.evaluate",
-    "export.triton",
-    "export.check",
-    "serving.environment",
-    "serving.local",
-    "client.parity",
-    "client.classify",
-]
-
 
 def count(number: int = 1, file: Path | None = None) -> None:
     """Count.
@@ -99,19 +85,6 @@ def test_a_list_without_default_takes_every_positional_argument(capsys: pytest.C
     assert taken == [([Path("a"), Path("b")], 2), ([Path("c")], 3)]
     assert run(collect, [], prog="collect") == 2
     assert "files" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_teaches_without_heavy_imports(command: str) -> None:
-    code = (
-        f"import sys, {command} as command\n"
-        "try: command.main(['--help'])\n"
-        "except SystemExit as stop: assert stop.code in (0, None)\n"
-        "assert not {'torch', 'numba', 'onnxruntime', 'matplotlib'} & set(sys.modules), 'heavy import'"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "usage: python -m " + command in done.stdout
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

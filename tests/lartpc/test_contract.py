@@ -95,5 +95,6 @@ def test_facts_that_are_missing_or_unknown_are_one_line(parameters: dict[str, st
 def test_models_of_others_are_told_by_their_configuration() -> None:
     assert version_of(1).served.facts == Facts("paper", "patch", "fp32")
     assert is_ours(b'parameters { key: "v1.digest" value { string_value: "x" } }')
-    assert is_ours(b'parameters { key: "contract" value { string_value: "patch" } }')
+    assert is_ours(b'parameters { key: "v12.manifest" value { string_value: "x" } }')
+    assert not is_ours(b'parameters { key: "contract" value { string_value: "of another kind" } }')
     assert not is_ours(b'name: "emtrkmichel_fp32" backend: "onnxruntime"')

@@ -1,5 +1,7 @@
 """A served graph run in process: bounded runs, threads, and what is no graph."""
 
+import os
+
 import numpy as np
 import onnx
 import pytest
@@ -21,8 +23,14 @@ def test_answers_do_not_depend_on_the_runs() -> None:
     np.testing.assert_allclose(session.answer(patches)[CLASS_OUTPUT][600:], alone[CLASS_OUTPUT], atol=1e-6)
 
 
+def test_no_patches_have_no_answers() -> None:
+    answers = GraphSession(tiny_network(seed=1).SerializeToString()).answer(np.zeros((0, *INPUT_SHAPE), "f4"))
+    assert [values.shape for values in answers.values()] == [(0, 3), (0, 1)]
+
+
 @pytest.mark.parametrize(
-    ("variable", "given", "threads"), [("1", None, 1), ("1", 2, 2), ("many", None, 0), ("", None, 0)]
+    ("variable", "given", "threads"),
+    [("1", None, 1), ("1", 2, 2), ("many", None, 0), ("", None, 0), ("9" * 30, None, os.cpu_count())],
 )
 def test_threads_are_those_of_the_environment(
     variable: str, given: int | None, threads: int, monkeypatch: pytest.MonkeyPatch

@@ -103,13 +103,39 @@ def test_scores_that_tell_nothing_keep_their_slope_and_are_shifted_alone() -> No
         assert found.bias[0] < -2.0 and found.log_loss[1] < found.log_loss[0]
 
 
-def test_a_fit_that_runs_to_its_bound_is_not_taken() -> None:
-    """Logits two thousand times too large, for which the smallest scale is twice too large still."""
+def test_a_fit_that_runs_to_its_bound_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores that separate perfectly want an infinite scale."""
+    monkeypatch.setattr("training.calibration.MOST_SCALE", 5.0)
     random = np.random.default_rng(9)
-    logits = random.normal(0.0, 2.0, (20_000, 1))
-    truth = (random.random(20_000) < expit(logits[:, 0])).astype(int)
-    found = fit_scaling(2e3 * logits, truth, np.ones(20_000), random.integers(0, 20, 20_000))
+    truth = random.integers(0, 2, 20_000)
+    logits = np.where(truth == 1, 1e-3, -1e-3)[:, None]
+    found = fit_scaling(logits, truth, np.ones(20_000), random.integers(0, 20, 20_000))
     assert found.scale == 1.0 and found.established and "runs to its bound" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "offset"), [(1.0, 0.0), (1e-5, 0.0), (2e3, 0.0), (0.5, -6.0), (30.0, 0.0), (1.0, 1000.0)]
+)
+def test_the_fit_does_not_depend_on_the_size_of_the_logits(size: float, offset: float) -> None:
+    """Nor on where they lie, such as at the natural share of Michel electrons."""
+    random = np.random.default_rng(10)
+    plain = random.normal(0.0, 1.0, 20_000)
+    truth = (random.random(20_000) < expit(2.0 * plain - 2.0)).astype(int)
+    event = random.integers(0, 20, 20_000)
+    found = fit_scaling((size * plain + offset)[:, None], truth, np.ones(20_000), event)
+    assert found.scale * size == pytest.approx(2.0, abs=0.15)
+    assert found.bias[0] + found.scale * offset == pytest.approx(-2.0, abs=0.15)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    logits, truth, event = drawn_classes(500, 6)
+    logits[3, 1] = value
+    with pytest.raises(CheckError, match="not finite"):
+        fit_scaling(logits, truth, np.ones(500), event)
+    logits[3, 1] = 0.0
+    with pytest.raises(CheckError, match="not finite"):
+        fit_scaling(logits, truth, np.append(np.ones(499), value), event)
 
 
 def test_folded_heads_give_the_scaled_logits() -> None:
@@ -202,6 +228,18 @@ def test_calibrated_checkpoint_answers_as_its_record_says(calibrated: Path, even
     mean = np.average(after[MICHEL_OUTPUT][:, 0], weights=dataset.weight)
     assert mean < 0.5 * np.average(before[MICHEL_OUTPUT][:, 0], weights=dataset.weight)
     assert "optimizer_states" not in torch.load(calibrated, weights_only=True)
+
+
+def test_the_same_calibration_is_the_same_file(
+    calibrated_run: Path, calibrated: Path, events_file: Path, tmp_path: Path
+) -> None:
+    """Whatever process wrote it: a checkpoint's hash decides whether an export is unchanged."""
+    best = Path(shutil.copy(calibrated.with_name("best.ckpt"), tmp_path))
+    with EventFile(events_file) as events:
+        dataset = PatchDataset(events, events.in_split("train"), load_checkpoint(best).scale)
+        again = calibrate(best, dataset, events.provenance.data["digest"])
+    assert again.read_bytes() == (calibrated_run / "calibrated.ckpt").read_bytes()
+    assert b".part" not in again.read_bytes()
 
 
 def test_training_leaves_a_calibrated_checkpoint_that_is_taken_by_default(
