@@ -15,14 +15,14 @@ Match = Callable[[Manifest], bool]
 
 
 def of_recipe(recipe: str, gates: dict[str, Any], engine: dict[str, str]) -> Match:
-    """Whether a version is of this recipe and has passed these gates, with a plan, if any, for this engine."""
+    """Whether a version is of this recipe and has passed these gates, its plan for this engine, if any."""
     return lambda manifest: (
         manifest.provenance.export.get("recipe") == recipe and _passed(manifest, gates, engine)
     )
 
 
 def of_weights(weights: bytes, gates: dict[str, Any], engine: dict[str, str]) -> Match:
-    """Whether a version has these weights and has passed these gates, with a plan, if any, for this engine."""
+    """Whether a version has these weights and has passed these gates, its plan for this engine, if any."""
     digest = hashlib.sha256(weights).hexdigest()
     return lambda manifest: manifest.digest == digest and _passed(manifest, gates, engine)
 
