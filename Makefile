@@ -32,7 +32,7 @@ runs/quick/metrics.json: runs/quick/calibrated.ckpt $(REPORT)
 	$(RUN) training.evaluate --checkpoint $< --data data/quick.h5
 
 run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serve and check, in minutes
-	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt --gates export/gates_quick.yaml
+	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt --gates export/gate/gates_quick.yaml
 	$(RUN) export.check model_repository
 	$(RUN) client.parity --local --protocol both
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
@@ -49,7 +49,7 @@ lint: .venv/installed  ## ruff, mypy and the layers between the packages
 validate: .venv/installed  ## the simulation against tables and formulas, in minutes
 	$(RUN) data_gen.validate --quick
 
-.trt/installed: export/tensorrt-rtx-requirements.lock
+.trt/installed: export/engines/tensorrt-rtx-requirements.lock
 	$(PYTHON) -m venv --clear .trt
 	.trt/bin/pip install --quiet --requirement $<
 	@touch $@

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from benchmarks.record import Figure, record
-from export.gate import GateSample, measure
-from export.onnx_graph import fp32_graph
-from export.precision import rewrite
+from export.gate.sample import GateSample, measure
+from export.graph.fp32 import fp32_graph
+from export.graph.precision import rewrite
 from export.variants import VARIANTS
 from lartpc.served.contract import PRECISIONS
 from training.checkpoint import load_checkpoint

@@ -13,10 +13,10 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import Figure, record
-from export.gate import GateSample
-from export.onnx_graph import fp32_graph
-from export.precision import rewrite
-from export.quantization import canonical_int8, cpu_int8
+from export.gate.sample import GateSample
+from export.graph.fp32 import fp32_graph
+from export.graph.precision import rewrite
+from export.graph.quantization import canonical_int8, cpu_int8
 from export.variants import BY_SUFFIX
 from lartpc.served.contract import INPUT_NAME
 from training.checkpoint import load_checkpoint

@@ -20,8 +20,8 @@ def check(repository: Path) -> None:
     from rich.progress import track
     from rich.table import Table
 
-    from export.lint import lint_model, lint_version
-    from export.repository import Repository
+    from export.repository.lint import lint_model, lint_version
+    from export.repository.versions import Repository
     from lartpc.errors import CheckError, UserError
     from lartpc.served.contract import OUTPUT_NAMES
 

@@ -10,9 +10,9 @@ from lartpc.errors import CheckError, UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from export.gates import Gates
-    from export.publication import Publication
-    from export.repository import Repository
+    from export.gate.limits import Gates
+    from export.published.transfer import Publication
+    from export.repository.versions import Repository
     from lartpc.served.manifest import Manifest
 
 PROG = "python -m export.publish"
@@ -43,14 +43,14 @@ def publish(
         dry_run: print what would be sent and send nothing.
         hold: leave the version that servers load now; export.registry promote makes this one visible.
         checksum_agent: let Triton's repository agent checksum verify the weights; needs a server that has it.
-        gates: limits that every version must have kept at its export; export/gates.yaml where not given.
+        gates: limits that every version must have kept at its export; export/gate/gates.yaml where not given.
     """
     from rich.progress import track
 
-    from export.gates import GATES, read_gates
-    from export.publication import plan, publish_version, visible_version
-    from export.repository import Repository
-    from export.store import open_store
+    from export.gate.limits import GATES, read_gates
+    from export.published.store import open_store
+    from export.published.transfer import plan, publish_version, visible_version
+    from export.repository.versions import Repository
 
     source, store = Repository(repository), open_store(target)
     limits = read_gates(gates or GATES)
@@ -94,8 +94,8 @@ def check_all(source: "Repository", manifests: list["Manifest"], limits: "Gates"
     """
     from rich.progress import track
 
-    from export.lint import lint_model, lint_version
-    from export.publication import refused_by_gates
+    from export.published.transfer import refused_by_gates
+    from export.repository.lint import lint_model, lint_version
 
     failures = []
     for manifest in track(manifests, "checking", transient=True):

@@ -8,8 +8,8 @@ from lartpc.errors import CheckError
 from lartpc.files import write_text
 
 if TYPE_CHECKING:
-    from export.published import PublishedModel
-    from export.store import Store
+    from export.published.model import PublishedModel
+    from export.published.store import Store
 
 PROG = "python -m export.registry"
 COLUMNS = (
@@ -91,7 +91,7 @@ def verify(target: str, model: str | None = None) -> None:
     """
     from rich.progress import track
 
-    from export.published import verify_files
+    from export.published.model import verify_files
 
     store, models = _open(target, model)
     failures, checked = [], 0
@@ -120,7 +120,7 @@ def promote(target: str, model: str, version: int) -> None:
         model: its name.
         version: its number.
     """
-    from export.published import promoted
+    from export.published.model import promoted
 
     store, (published,) = _open(target, model)
     after = promoted(store, published, version)
@@ -134,7 +134,7 @@ def rollback(target: str, model: str) -> None:
         target: folder or URL that was published to.
         model: its name.
     """
-    from export.published import rolled_back
+    from export.published.model import rolled_back
 
     store, (published,) = _open(target, model)
     after = rolled_back(store, published)
@@ -150,7 +150,7 @@ def pin(target: str, model: str, version: int, remove: bool = False) -> None:
         version: its number.
         remove: let it be pruned again.
     """
-    from export.pruning import pinned
+    from export.published.removal import pinned
 
     store, (published,) = _open(target, model)
     after = pinned(store, published, version, not remove)
@@ -168,7 +168,7 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
         model: this model only.
         dry_run: print what would be removed and remove nothing.
     """
-    from export.pruning import candidates, remove
+    from export.published.removal import candidates, remove
 
     store, models = _open(target, model)
     for published in models:
@@ -183,8 +183,8 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
 
 
 def _open(target: str, model: str | None) -> tuple["Store", list["PublishedModel"]]:
-    from export.published import published_models
-    from export.store import open_store
+    from export.published.model import published_models
+    from export.published.store import open_store
     from lartpc.errors import UserError
 
     store = open_store(target)

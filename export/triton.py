@@ -13,11 +13,11 @@ from lartpc.served.contract import PRECISIONS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from export.exporter import Exporter, Graph, Judgement
-    from export.numbering import Match, Numbering
-    from export.physics_gate import Verdict
-    from export.plans import PlanSource
-    from export.repository import Repository
+    from export.engines.plans import PlanSource
+    from export.gate.judgement import Verdict
+    from export.published.numbering import Match, Numbering
+    from export.repository.exporter import Exporter, Graph, Judgement
+    from export.repository.versions import Repository
     from export.variants import ServedModel
     from training.checkpoint import Checkpoint
 
@@ -48,7 +48,7 @@ def export(
         reference: FP32 checkpoint that one of quantisation-aware training started from, against which it is
             judged; where its training found it where not given.
         repository: folder that Triton serves.
-        gates: limits of each precision; export/gates.yaml where not given.
+        gates: limits of each precision; export/gate/gates.yaml where not given.
         backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU; or all.
         on_server: let the host that serves a plan build it, at its start.
         published: folder or URL that the versions will be published to: new ones are numbered after those
@@ -56,15 +56,15 @@ def export(
     """
     from rich.progress import track
 
-    from export.exporter import Exporter
-    from export.gate import GateSample, reference_of
-    from export.gates import GATES, read_gates
-    from export.numbering import Numbering, of_recipe, of_weights
-    from export.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
-    from export.recipe import recipe
-    from export.repository import Repository
-    from export.store import open_store
-    from export.triton_release import RELEASE
+    from export.engines.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
+    from export.gate.limits import GATES, read_gates
+    from export.gate.sample import GateSample, reference_of
+    from export.graph.triton_release import RELEASE
+    from export.published.numbering import Numbering, of_recipe, of_weights
+    from export.published.store import open_store
+    from export.repository.exporter import Exporter
+    from export.repository.recipe import recipe
+    from export.repository.versions import Repository
     from export.variants import VARIANTS, ServedModel, by_graph, variants_of
     from lartpc.served.names import served_name
     from training.checkpoint import latest_checkpoint, load_checkpoint

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
-from export.plan_builder import PROFILE_ROWS
+from export.engines.plan_builder import PROFILE_ROWS
 from lartpc.command import run, say
 from lartpc.errors import CheckError, UserError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROG = "python -m export.trt_check"
-BUILDER = Path(__file__).with_name("engine_builder.py")
+BUILDER = Path(__file__).parent / "engines" / "engine_builder.py"
 PYTHON = Path(".trt/bin/python")
 
 CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120")
@@ -85,7 +85,7 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
     Raises:
         UserError: the repository holds none.
     """
-    from export.repository import Repository
+    from export.repository.versions import Repository
     from lartpc.served.manifest import MODEL_FILE
     from lartpc.served.model_config import read_config
 
@@ -112,8 +112,8 @@ def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
     import onnx
     import torch
 
-    from export.onnx_graph import export_network
-    from export.precision import rewrite
+    from export.graph.fp32 import export_network
+    from export.graph.precision import rewrite
     from export.variants import VARIANTS
     from lartpc.served.contract import INPUT_SHAPE
     from training.networks import NetworkName, ServedNetwork, build_network

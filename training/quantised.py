@@ -1,6 +1,6 @@
 """Layers for quantisation-aware training, from Brevitas: INT8 weights and activations.
 
-Weights have 7 bits (export.quantization says why) and one scale a channel, from their largest value
+Weights have 7 bits (export.graph.quantization says why) and one scale a channel, from their largest value
 (-63 .. 63); activations have 8 bits and one scale a tensor, a parameter that training moves (-128 .. 127);
 biases stay in floating point. All zero points are 0, as TensorRT wants. Softmax and sigmoid lie outside.
 The input of each convolution and fully connected layer is quantised: by ``entry`` for the patch, by the

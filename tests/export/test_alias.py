@@ -9,7 +9,7 @@ import pytest
 from export.check import main as check
 from export.publish import main as publish
 from export.registry import main as registry
-from export.repository import Repository
+from export.repository.versions import Repository
 from export.variants import ServedModel
 from lartpc.served.model_config import CONFIG_FILE, read_config
 from serving.triton import TritonServer

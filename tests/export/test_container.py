@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export.triton_release import RELEASE, check_release
+from export.graph.triton_release import RELEASE, check_release
 from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 from lartpc.served.golden import GoldenPatches

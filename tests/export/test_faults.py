@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.check import main as check
-from export.lint import lint_model, lint_version
 from export.publish import main as publish
+from export.published.store import open_store
 from export.registry import main as registry
-from export.repository import Repository
-from export.store import open_store
+from export.repository.lint import lint_model, lint_version
+from export.repository.versions import Repository
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, Visibility, parse_config, read_config

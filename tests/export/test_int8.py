@@ -8,12 +8,12 @@ import onnxruntime
 import pytest
 import torch
 
-from export.bias_correction import correct_biases
-from export.onnx_graph import export_network, fp32_graph
-from export.precision import rewrite
-from export.quantization import canonical_int8, cpu_int8
+from export.graph.bias_correction import correct_biases
+from export.graph.fp32 import export_network, fp32_graph
+from export.graph.precision import rewrite
+from export.graph.quantization import canonical_int8, cpu_int8
+from export.graph.wide_convolution import widen_first_convolution
 from export.variants import BY_SUFFIX
-from export.wide_convolution import widen_first_convolution
 from lartpc.event_file import EventFile
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 from training.checkpoint import load_checkpoint

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from export.check import main as check
-from export.gates import read_gates
-from export.lint import lint_model
-from export.numbering import Match, Numbering, of_weights
+from export.gate.limits import read_gates
 from export.publish import main as publish
+from export.published.numbering import Match, Numbering, of_weights
+from export.published.store import open_store
 from export.registry import main as registry
-from export.repository import Repository
-from export.store import open_store
+from export.repository.lint import lint_model
+from export.repository.versions import Repository
 from lartpc.errors import UserError
 from lartpc.served.model_config import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, version_of, visible

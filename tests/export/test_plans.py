@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from export.check import main as check
-from export.plan_builder import PROFILE_ROWS, PlanError, main, version_in_banner
+from export.engines.plan_builder import PROFILE_ROWS, PlanError, main, version_in_banner
+from export.graph.triton_release import RELEASE
 from export.triton import main as export
-from export.triton_release import RELEASE
 from lartpc.files import sha256
 from lartpc.served.contract import MAX_BATCH_SIZE
 from lartpc.served.manifest import MANIFEST_FILE, Manifest

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 import export.publish
 from export.publish import main as publish
+from export.published.store import ConflictError, FolderStore, Store, open_store
 from export.registry import main as registry
-from export.store import ConflictError, FolderStore, Store, open_store
 from lartpc.errors import UserError
 from lartpc.served.model_config import CONFIG_FILE, read_config
 from tests.helpers.published_repository import MODEL, add, config_of, visible
@@ -89,7 +89,7 @@ def test_a_broken_connection_is_gone_on_with(
     written: list[str] = []
     for _ in range(8):
         store = Recorded(root, writes=1)
-        monkeypatch.setattr("export.store.open_store", lambda name, store=store: store)
+        monkeypatch.setattr("export.published.store.open_store", lambda name, store=store: store)
         code = publish([str(source), str(root), f"--model={MODEL}"])
         written += store.written
         whole = (root / MODEL / CONFIG_FILE).exists()
@@ -246,7 +246,7 @@ def test_other_servers_of_s3_tell_a_conflict_otherwise(
     def refuse(*given, **options) -> None:
         raise OSError("refused") from answer
 
-    monkeypatch.setattr("export.store.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("export.published.store.time.sleep", lambda seconds: None)
     monkeypatch.setattr(store._files, "pipe_file", refuse)  # type: ignore[attr-defined]
     monkeypatch.setattr(store._files, "call_s3", refuse)  # type: ignore[attr-defined]
     with pytest.raises(refused):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from export.config import model_config
-from export.pruning import remove
 from export.publish import main as publish
-from export.published import PublishedModel
+from export.published.model import PublishedModel
+from export.published.removal import remove
+from export.published.store import ConflictError, FolderStore, Store, open_store
 from export.registry import main as registry
-from export.store import ConflictError, FolderStore, Store, open_store
+from export.repository.config import model_config
 from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text
 from tests.helpers.published_repository import MODEL, add, visible
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from export.publish import main as publish
+from export.published.store import open_store
 from export.registry import main as registry
-from export.store import open_store
 from export.triton import main as export
 from export.variants import VARIANTS
 from lartpc.served.names import served_name
@@ -26,7 +26,7 @@ def test_make_publish_takes_a_checkpoint_to_a_bucket(
     A fresh runner then finds its version there.
     """
     gates = tmp_path / "tiny.yaml"
-    quick = (ROOT / "export" / "gates_quick.yaml").read_text()
+    quick = (ROOT / "export" / "gate" / "gates_quick.yaml").read_text()
     gates.write_text(quick.replace("publishable: false", "publishable: true"))
     command = [
         "make", "--silent", "publish", f"CHECKPOINT={checkpoint}", f"TARGET={bucket}", f"GATES={gates}",

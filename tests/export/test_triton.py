@@ -18,11 +18,11 @@ import torch
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export import exporter
 from export.check import main as check
-from export.config import model_config
-from export.gates import GATES
-from export.repository import Repository
+from export.gate.limits import GATES
+from export.repository import exporter
+from export.repository.config import model_config
+from export.repository.versions import Repository
 from export.triton import main as export
 from export.variants import BY_SUFFIX, ServedModel, variants_of
 from lartpc.provenance import Provenance
@@ -187,8 +187,8 @@ def test_an_unchanged_export_computes_nothing(
 
     arguments = [f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]
     with monkeypatch.context() as patch:
-        patch.setattr("export.exporter.fp32_graph", refuse)
-        patch.setattr("export.exporter.measure", refuse)
+        patch.setattr("export.repository.exporter.fp32_graph", refuse)
+        patch.setattr("export.repository.exporter.measure", refuse)
         assert export(arguments) == 0
 
 
@@ -200,8 +200,8 @@ def test_by_another_exporter_the_same_weights_are_recognised(
     def refuse(*given: object) -> None:
         raise AssertionError("answered")
 
-    monkeypatch.setattr("export.recipe.PACKAGES", ())
-    monkeypatch.setattr("export.exporter.measure", refuse)
+    monkeypatch.setattr("export.repository.recipe.PACKAGES", ())
+    monkeypatch.setattr("export.repository.exporter.measure", refuse)
     monkeypatch.setattr(Checkpoint, "answer", refuse)
     before = state(repository)
     assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
@@ -219,7 +219,7 @@ def test_under_other_gates_it_is_judged_anew(
     assert export([*arguments, f"--gates={impossible}"]) == 1
     assert "fails its gates" in capsys.readouterr().err
     others = tmp_path / "others.yaml"
-    quick = (ROOT / "export" / "gates_quick.yaml").read_text()
+    quick = (ROOT / "export" / "gate" / "gates_quick.yaml").read_text()
     others.write_text(quick.replace("publishable: false", "publishable: true"))
     assert export([*arguments, f"--gates={others}"]) == 0
     versions = [Manifest.read(of_fp32 / "emtrkmichel_compact_fp32" / number) for number in ("1", "2")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.plan_builder import PROFILE_ROWS
+from export.engines.plan_builder import PROFILE_ROWS
 from export.trt_check import BUILDER, exported, fresh, main
 from lartpc.errors import UserError
 from lartpc.served.contract import MAX_BATCH_SIZE

@@ -9,7 +9,7 @@ import pytest
 from export.check import main as check
 from export.publish import main as publish
 from export.registry import main as registry
-from export.repository import Repository
+from export.repository.versions import Repository
 from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.served.manifest import MANIFEST_FILE, SCHEMA, Manifest

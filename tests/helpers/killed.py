@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from export.publish import main as publish
+from export.published.store import ObjectStore
 from export.registry import main as registry
-from export.repository import Repository
-from export.store import ObjectStore
+from export.repository.versions import Repository
 from tests.helpers.published_repository import version_of
 
 WATCHED = ("fsync", "link", "mkdir", "remove", "rename", "replace", "rmdir", "unlink")

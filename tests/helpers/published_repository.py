@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 
-from export.gates import read_gates
-from export.repository import Repository, Version
-from export.store import open_store
+from export.gate.limits import read_gates
+from export.published.store import open_store
+from export.repository.versions import Repository, Version
 from export.variants import BY_SUFFIX, ServedModel
 from lartpc.provenance import Provenance
 from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES

@@ -6,7 +6,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
 from client.triton import signature_of as signature_of_metadata
-from export.lint import signature_of_graph
+from export.repository.lint import signature_of_graph
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, MICHEL_OUTPUT, PATCH, Signature, TensorSpec
 from lartpc.served.model_config import Facts, is_ours, says_facts, signature_of

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from export.check import main as check
-from export.onnx_graph import fp32_graph
-from export.quantization import canonical_int8, cpu_int8
+from export.graph.fp32 import fp32_graph
+from export.graph.quantization import canonical_int8, cpu_int8
 from export.triton import main as export
 from lartpc.event_file import EventFile
 from lartpc.files import sha256

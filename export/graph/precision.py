@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.bias_correction import correct_biases
-from export.quantization import canonical_int8, cpu_int8
+from export.graph.bias_correction import correct_biases
+from export.graph.quantization import canonical_int8, cpu_int8
+from export.graph.wide_convolution import widen_first_convolution
 from export.variants import Variant
-from export.wide_convolution import widen_first_convolution
 from training.layers import Scales
 
 BIAS_CORRECTION_STEP = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.gates import Limits
+from export.gate.limits import Limits
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import sha256

@@ -2,7 +2,7 @@
 
 Runs by path in an environment that has a TensorRT and nothing else of this project:
 
-    python -I export/engine_builder.py MODEL.onnx --module tensorrt_rtx --rows 1 2048 8192 [--out MODEL.plan]
+    python -I engine_builder.py MODEL.onnx --module tensorrt_rtx --rows 1 2048 8192 [--out MODEL.plan]
 
 Prints one line of JSON: version, bytes, seconds. Exit code 1 and TensorRT's reasons on standard error where
 the graph is not accepted. The network is strongly typed, as TensorRT 11 wants and TensorRT 10 accepts.

@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 import onnx
 
-from export.gate import GateSample, golden_tolerances, measure
-from export.gates import Gates
-from export.onnx_graph import fp32_graph, with_metadata
-from export.physics_gate import Verdict, judge_physics
-from export.plans import PlanSource
-from export.precision import rewrite
-from export.repository import Version
-from export.triton_release import RELEASE
+from export.engines.plans import PlanSource
+from export.gate.judgement import Verdict, judge_physics
+from export.gate.limits import Gates
+from export.gate.sample import GateSample, golden_tolerances, measure
+from export.graph.fp32 import fp32_graph, with_metadata
+from export.graph.precision import rewrite
+from export.graph.triton_release import RELEASE
+from export.repository.versions import Version
 from export.variants import ServedModel, Variant
 from lartpc.served.parity import Parity
 from training.checkpoint import Checkpoint
@@ -59,7 +59,7 @@ class Exporter:
         trained: the checkpoint.
         sample: its held-out hits with the reference answers.
         gates: limits of each precision.
-        recipe: from :func:`export.recipe.recipe`, for the manifests.
+        recipe: from :func:`export.repository.recipe.recipe`, for the manifests.
     """
 
     def __init__(self, trained: Checkpoint, sample: GateSample, gates: Gates, recipe: str) -> None:

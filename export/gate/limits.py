@@ -1,4 +1,4 @@
-"""The limits that a version must keep: ``export/gates.yaml``, or a file of the same form."""
+"""The limits that a version must keep: ``export/gate/gates.yaml``, or a file of the same form."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +16,7 @@ PUBLISHABLE = "publishable"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a version of one precision may lose; ``export/gates.yaml`` says of what."""
+    """What a version of one precision may lose; ``export/gate/gates.yaml`` says of what."""
 
     auc_loss: float
     average_precision_loss: float

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from export import plan_builder
-from export.engine_builder import build
-from export.plan_builder import PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
-from export.triton_release import RELEASE
+from export.engines import plan_builder
+from export.engines.engine_builder import build
+from export.engines.plan_builder import PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
+from export.graph.triton_release import RELEASE
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MODEL_FILE
 

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from export.published import PublishedModel
-from export.repository import Repository
-from export.store import Store
+from export.published.model import PublishedModel
+from export.published.store import Store
+from export.repository.versions import Repository
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest

@@ -36,7 +36,7 @@ def recipe(checkpoint: Path, gate: Path) -> str:
     digest = hashlib.sha256()
     for part in (sha256(checkpoint), sha256(gate), *map(metadata.version, PACKAGES)):
         digest.update(f"{part}\n".encode())
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     for room in ROOMS:
         for path in sorted((root / room).rglob("*.py")):
             digest.update(f"{path.relative_to(root)} {sha256(path)}\n".encode())

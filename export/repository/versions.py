@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.config import checksums, model_config
-from export.plan_builder import BUILT_ON_SERVER
+from export.engines.plan_builder import BUILT_ON_SERVER
+from export.repository.config import checksums, model_config
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256, whole_folder, write_text

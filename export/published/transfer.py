@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.gates import Limits
-from export.published import PublishedModel
-from export.repository import Repository
-from export.store import ConflictError, Store
+from export.gate.limits import Limits
+from export.published.model import PublishedModel
+from export.published.store import ConflictError, Store
+from export.repository.versions import Repository
 from export.variants import ServedModel
 from lartpc.errors import CheckError
 from lartpc.files import sha256

@@ -6,10 +6,10 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from export.config import checksums, in_earlier_form, model_config
-from export.plan_builder import BUILT_ON_SERVER
-from export.repository import Repository
-from export.triton_release import check_release
+from export.engines.plan_builder import BUILT_ON_SERVER
+from export.graph.triton_release import check_release
+from export.repository.config import checksums, in_earlier_form, model_config
+from export.repository.versions import Repository
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import Contract, Signature, TensorSpec

@@ -2,7 +2,7 @@
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.plan_builder import PLATFORM, PROFILE_ROWS
+from export.engines.plan_builder import PLATFORM, PROFILE_ROWS
 from export.variants import ServedModel
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, Contract, TensorSpec
 from lartpc.served.manifest import Manifest

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.config import checksums, model_config
-from export.store import Store
+from export.published.store import Store
+from export.repository.config import checksums, model_config
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.gates import Limits
+from export.gate.limits import Limits
 from lartpc.detector import PLANES
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
 from lartpc.served.parity import Outputs

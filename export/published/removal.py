@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from export.published import PublishedModel
-from export.store import Store
+from export.published.model import PublishedModel
+from export.published.store import Store
 from lartpc.errors import UserError
 from lartpc.served.manifest import MANIFEST_FILE
 from lartpc.served.model_config import Visibility

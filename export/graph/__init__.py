@@ -1,0 +1,1 @@
+"""Graphs: a checkpoint as FP32 ONNX, and how each precision is made of it."""

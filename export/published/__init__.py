@@ -1,0 +1,1 @@
+"""Published versions: a store, its models, what travels there, and what goes."""
