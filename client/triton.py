@@ -19,15 +19,13 @@ OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
 
 
 def signature_of(metadata: dict[str, Any]) -> Signature:
-    """The tensors that a server says a version has; one whose batch is not free keeps its first dimension."""
+    """The tensors that a server says a version has."""
 
     def specs(kind: str) -> tuple[TensorSpec, ...]:
-        found = []
-        for tensor in metadata.get(kind, []):
-            shape = tuple(int(size) for size in tensor["shape"])
-            shape = shape[1:] if shape[:1] == (-1,) else shape
-            found.append(TensorSpec(tensor["name"], tensor["datatype"], shape))
-        return tuple(found)
+        return tuple(
+            TensorSpec.of(tensor["name"], tensor["datatype"], map(int, tensor["shape"]))
+            for tensor in metadata.get(kind, [])
+        )
 
     return Signature(specs("inputs"), specs("outputs"))
 

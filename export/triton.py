@@ -82,17 +82,18 @@ def export(
     sample = GateSample(trained, reference_of(trained, reference), watch)
     family = [served_name(variant.suffix, trained.name) for variant in VARIANTS]
     numbering = Numbering(target, family, open_store(published) if published else None)
-    made_of = recipe(trained.path, sample.path)
+    checkpoint_sha256 = trained.provenance.training["checkpoint_sha256"]
+    made_of = recipe(checkpoint_sha256, sample.path)
     exporter = Exporter(trained, sample, limits, made_of)
     numbers: dict[ServedModel, int] = {}
     for variants in by_graph(variants_of(offered(trained, precision), tuple(plans))):
         models = {ServedModel.named(variant, trained.name): plans[variant.backend] for variant in variants}
         passed = limits.record(variants[0].precision)
         numbers |= known(models, partial(of_recipe, made_of, passed), target, numbering)
-        if models.keys() <= numbers.keys():
+        models = {served: plan for served, plan in models.items() if served not in numbers}
+        if not models:
             continue
         graph = exporter.graph(variants[0])
-        models = {served: plan for served, plan in models.items() if served not in numbers}
         numbers |= known(models, partial(of_weights, graph.weights, passed), target, numbering)
         models = {served: plan for served, plan in models.items() if served not in numbers}
         if models:
@@ -100,7 +101,7 @@ def export(
             judgement = judged(exporter, graph, names, limits.name)
             for version in exporter.versions(graph, judgement, models):
                 name = version.served.name
-                number = numbering.next(name, trained.provenance.training["checkpoint_sha256"])
+                number = numbering.next(name, checkpoint_sha256)
                 target.add(version, number)
                 numbers[version.served] = number
                 say(f"{name}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB")

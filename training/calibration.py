@@ -120,9 +120,9 @@ def fit_scaling(
     sample = _Sample.of(z[:, classes], member, weight[used] / weight[used].sum())
     before = sample.loss(sample.unchanged)[0]
     left_out = _losses_on_left_out(sample, groups)
-    kind, fitted, reason = _choose(sample, left_out)
-    gain, error = _gain(left_out, "bias" if kind == "nothing" else kind)
     established = _helps(left_out, "scale", besides="constant")
+    kind, fitted, reason = _choose(sample, left_out, established)
+    gain, error = _gain(left_out, "bias" if kind == "nothing" else kind)
     if kind == "nothing":
         return Scaling(*as_it_is, (before, before), reason, gain, error, established)
     scale = float(fitted[0] / sample.spread)
@@ -235,15 +235,16 @@ def _helps(left_out: dict[str, NDArray[np.float64]], fitted: str, besides: str) 
 
 
 def _choose(
-    sample: _Sample, left_out: dict[str, NDArray[np.float64]]
+    sample: _Sample, left_out: dict[str, NDArray[np.float64]], established: bool
 ) -> tuple[str, NDArray[np.float64], str]:
     """What is fitted, ``scale``, ``bias`` or ``nothing``; its parameters; and why, in words."""
     kind, parameters = "nothing", sample.unchanged
-    shifted = sample.fit(scaled=False)
-    if _helps(left_out, "bias", besides="nothing") and not _at_bound(shifted[1:]):
-        kind, parameters = "bias", shifted
+    if _helps(left_out, "bias", besides="nothing"):
+        shifted = sample.fit(scaled=False)
+        if not _at_bound(shifted[1:]):
+            kind, parameters = "bias", shifted
     words = {"bias": "its slope stays", "nothing": "stays as it is"}[kind]
-    if not _helps(left_out, "scale", besides="constant"):
+    if not established:
         told = "its scores tell no more than a constant on events left out of the fit"
         return kind, parameters, f"{words}, not worth calibrating: {told}"
     if not _helps(left_out, "scale", besides=kind):

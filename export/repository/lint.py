@@ -6,7 +6,6 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from export.engines.plan_builder import BUILT_ON_SERVER
 from export.graph.triton_release import check_release
 from export.repository.config import checksums, in_earlier_form, model_config
 from export.repository.versions import Repository
@@ -55,9 +54,8 @@ def lint_model(repository: Repository, model: str) -> list[str]:
         if config != (written if says_facts(config) else in_earlier_form(written)):
             found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
     for labels in contract.label_files:
-        path = folder / labels.name
-        if not path.is_file() or path.read_bytes() != labels.text.encode():
-            found.append(f"{path} does not list {', '.join(labels.labels)}")
+        if not labels.lies_in(folder):
+            found.append(f"{folder / labels.name} does not list {', '.join(labels.labels)}")
     return found
 
 
@@ -70,8 +68,7 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
     """
     folder = repository.root / manifest.model / str(manifest.version)
     served = repository.served(manifest.model)
-    built_here = BUILT_ON_SERVER if served.variant.backend == "tensorrt" else ()
-    manifest.check_files(folder, besides=built_here)
+    repository.check_files(served, manifest)
     _check_graph(folder / MODEL_FILE, served.facts.of_contract)
     golden = GoldenPatches.read(folder / GOLDEN_FILE)
     answers = GraphSession(folder / MODEL_FILE).answer(golden.patches)
@@ -97,7 +94,7 @@ def _check_graph(path: Path, contract: Contract) -> None:
 
 
 def signature_of_graph(graph: onnx.GraphProto) -> Signature:
-    """The tensors of an ONNX graph; one whose batch is not free keeps its first dimension."""
+    """The tensors of an ONNX graph."""
     return Signature(_specs(graph.input), _specs(graph.output))
 
 
@@ -106,6 +103,6 @@ def _specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
     for value in values:
         tensor = value.type.tensor_type
         sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
-        shape = tuple(sizes[1:] if sizes[:1] == [-1] else sizes)
-        specs.append(TensorSpec(value.name, TRITON_TYPES.get(tensor.elem_type, "another type"), shape))
+        dtype = TRITON_TYPES.get(tensor.elem_type, "another type")
+        specs.append(TensorSpec.of(value.name, dtype, sizes))
     return tuple(specs)

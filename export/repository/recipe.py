@@ -23,18 +23,18 @@ ROOMS = ("lartpc", "training", "export")
 """Packages of this project whose code does."""
 
 
-def recipe(checkpoint: Path, gate: Path) -> str:
+def recipe(checkpoint_sha256: str, gate: Path) -> str:
     """SHA-256 of whatever decides the graphs of a checkpoint, the kind of processor excepted.
 
     Quantisation adds up activations, and another processor rounds their sums otherwise: two graphs of one
     recipe may differ in their last digits, and either has passed its gates where it was made.
 
     Args:
-        checkpoint: the file.
+        checkpoint_sha256: of the checkpoint's file.
         gate: the gate file, which calibrates INT8.
     """
     digest = hashlib.sha256()
-    for part in (sha256(checkpoint), sha256(gate), *map(metadata.version, PACKAGES)):
+    for part in (checkpoint_sha256, sha256(gate), *map(metadata.version, PACKAGES)):
         digest.update(f"{part}\n".encode())
     root = Path(__file__).parents[2]
     for room in ROOMS:

@@ -82,6 +82,15 @@ class Repository:
         folder = self.root / model
         return ServedModel.of(read_config(folder), self.manifests(model), str(folder / CONFIG_FILE))
 
+    def check_files(self, served: ServedModel, manifest: Manifest) -> None:
+        """Compare a version's files with their recorded hashes; a plan built on the server has none.
+
+        Raises:
+            CheckError: a file is missing, altered or not recorded.
+        """
+        built = BUILT_ON_SERVER if served.variant.backend == "tensorrt" else ()
+        manifest.check_files(self.root / served.name / str(manifest.version), besides=built)
+
     def adopt(self, served: ServedModel, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         """The same for a version made elsewhere: its manifest, and the content of its files by name."""
 
@@ -103,9 +112,9 @@ class Repository:
 
     def _write_labels(self, served: ServedModel) -> None:
         for labels in served.facts.of_contract.label_files:
-            path = self.root / served.name / labels.name
-            if not path.is_file() or path.read_bytes() != labels.text.encode():
-                write_text(path, labels.text)
+            folder = self.root / served.name
+            if not labels.lies_in(folder):
+                write_text(folder / labels.name, labels.text)
 
     def show(self, served: ServedModel, number: int) -> None:
         """Make a version the visible one."""
@@ -123,9 +132,9 @@ class Repository:
         """
         folder = self.root / served.name
         manifests = self.manifests(served.name)
-        built_there = BUILT_ON_SERVER if served.variant.backend == "tensorrt" else ()
+        (version,) = (manifest for manifest in manifests if manifest.version == number)
         try:
-            Manifest.read(folder / str(number)).check_files(folder / str(number), besides=built_there)
+            self.check_files(served, version)
         except CheckError as error:
             raise CheckError(f"{error}: remove the folder {folder / str(number)} first") from error
         self._write_labels(served)

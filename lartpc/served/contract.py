@@ -5,10 +5,11 @@ LarSoftWiki/GPU_as_a_Service_part_two.md), so the C++ clients of larrecodnn work
 one of them finds the outputs by name, the other by position, both send and read FP32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import zip_longest
+from pathlib import Path
 
 PATCH_SIZE = 48
 """Side of a patch: 48 wires by 48 drift pixels."""
@@ -57,6 +58,12 @@ class TensorSpec:
     dtype: str
     shape: tuple[int, ...]
 
+    @classmethod
+    def of(cls, name: str, dtype: str, sizes: Iterable[int]) -> "TensorSpec":
+        """From all sizes of a tensor, -1 where one is free; a batch that is not free stays in the shape."""
+        whole = tuple(sizes)
+        return cls(name, dtype, whole[1:] if whole[:1] == (-1,) else whole)
+
     def __str__(self) -> str:
         return f"{self.name} {self.dtype} {list(self.shape)}"
 
@@ -94,6 +101,11 @@ class LabelFile:
     def text(self) -> str:
         """Content of the file."""
         return "".join(f"{label}\n" for label in self.labels)
+
+    def lies_in(self, folder: Path) -> bool:
+        """Whether a model's folder has the file, with these labels."""
+        path = folder / self.name
+        return path.is_file() and path.read_bytes() == self.text.encode()
 
 
 @dataclass(frozen=True)

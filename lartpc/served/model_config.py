@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,8 @@ class Facts:
         return asdict(self)
 
 
-FACTS = ("network", "contract", "precision")
+FACTS = tuple(field.name for field in fields(Facts))
+"""Names of their parameters."""
 
 
 def says_facts(config: "ModelConfig") -> bool:
