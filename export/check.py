@@ -21,27 +21,29 @@ def check(repository: Path) -> None:
     from rich.table import Table
 
     from export.repository.lint import lint_model, lint_version
-    from export.repository.versions import Repository
+    from export.repository.model_folder import ModelFolder
+    from export.store.folder import FolderStore
     from lartpc.errors import CheckError, UserError
     from lartpc.served.contract import OUTPUT_NAMES
+    from lartpc.served.model_config import CONFIG_FILE
 
-    folder = Repository(repository)
-    models = folder.models()
-    if not models:
+    store = FolderStore(repository)
+    names = [name for name in store.names() if CONFIG_FILE in store.names(name)]
+    if not names:
         raise UserError(f"{repository} holds no model; export one with: python -m export.triton")
     table = Table("model", "version", "gates", "max |dp| class", "max |dp| michel", "flips", "verdict")
     failures = []
-    for model in models:
+    for name in names:
         try:
-            failures += lint_model(folder, model)
-            manifests = folder.manifests(model)
+            model = ModelFolder.read(store, name)
+            failures += lint_model(model)
         except UserError as error:
             failures.append(str(error))
             continue
-        for manifest in track(manifests, f"replaying {model}", transient=True):
-            cells = model, str(manifest.version), manifest.gates
+        for manifest in track(model.manifests.values(), f"replaying {name}", transient=True):
+            cells = name, str(manifest.version), manifest.gates
             try:
-                parity = lint_version(folder, manifest)
+                parity = lint_version(model, manifest)
             except UserError as error:
                 failures.append(str(error))
                 table.add_row(*cells, "", "", "", "[red]failed")

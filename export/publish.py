@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from export.gate.limits import Gates
-    from export.published.transfer import Publication
-    from export.repository.versions import Repository
+    from export.repository.model_folder import ModelFolder
+    from export.repository.transfer import Transfer
+    from export.store.interface import Store
     from lartpc.served.manifest import Manifest
 
 PROG = "python -m export.publish"
@@ -48,45 +49,58 @@ def publish(
     from rich.progress import track
 
     from export.gate.limits import GATES, read_gates
-    from export.published.store import open_store
-    from export.published.transfer import plan, publish_version, visible_version
-    from export.repository.versions import Repository
+    from export.repository.transfer import plan, send
+    from export.store.folder import FolderStore
+    from export.store.target import open_store
 
-    source, store = Repository(repository), open_store(target)
+    source, store = FolderStore(repository), open_store(target)
     limits = read_gates(gates or GATES)
     models = chosen(source, profile, model)
-    manifests = [visible_version(source, name) for name in models]
-    check_all(source, manifests, limits)
-    plans = [plan(source, manifest, store, hold) for manifest in manifests]
+    check_all(models, limits)
+    plans = [plan(model, shown(model), store, hold) for model in models]
     say(plan_table(f"{repository} to {target}", plans))
     if dry_run:
         say("nothing was sent")
         return
-    for publication in plans:
-        name = f"{publication.manifest.model} version {publication.manifest.version}"
-        publish_version(publication, store, checksum_agent, partial(track, description=name, transient=True))
-        shown = publication.shown
-        state = f"visible: version {shown.visible}" if shown else "config.pbtxt stays as it is"
-        say(f"{name}: {len(publication.missing)} files, {publication.size / 1e6:.1f} MB sent; {state}")
+    for transfer in plans:
+        name = f"{transfer.manifest.model} version {transfer.manifest.version}"
+        send(transfer, checksum_agent, partial(track, description=name, transient=True))
+        visibility = transfer.shown
+        state = f"visible: version {visibility.visible}" if visibility else "config.pbtxt stays as it is"
+        say(f"{name}: {len(transfer.missing)} files, {transfer.size / 1e6:.1f} MB sent; {state}")
     say(f"next: python -m export.registry list {target}")
 
 
-def chosen(source: "Repository", profile: Profile, model: str | None) -> list[str]:
+def chosen(source: "Store", profile: Profile, name: str | None) -> list["ModelFolder"]:
     """The models to publish.
 
     Raises:
         UserError: there is none.
     """
+    from export.repository.model_folder import model_folders
+
     wanted = {"cpu": (False,), "gpu": (True,), "all": (False, True)}[profile]
-    asked = [name for name in source.models() if model in (None, name)]
-    found = [name for name in asked if source.served(name).variant.gpu in wanted]
+    models = model_folders(source)
+    found = [model for model in models if name in (None, model.name) and model.served.variant.gpu in wanted]
     if not found:
-        what = f"no model {model!r}" if model else f"no model of profile {profile}"
-        raise UserError(f"{source.root} holds {what}; it holds {', '.join(source.models()) or 'none'}")
+        what = f"no model {name!r}" if name else f"no model of profile {profile}"
+        raise UserError(f"{source.name} holds {what}; it holds {', '.join(model.name for model in models)}")
     return found
 
 
-def check_all(source: "Repository", manifests: list["Manifest"], limits: "Gates") -> None:
+def shown(model: "ModelFolder") -> "Manifest":
+    """The manifest of the version that a model shows.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    visible = model.visibility.visible
+    if visible not in model.manifests:
+        raise UserError(f"{model.place()} shows version {visible}, which is missing; export it anew")
+    return model.manifests[visible]
+
+
+def check_all(models: list["ModelFolder"], limits: "Gates") -> None:
     """Refuse what export.check or the gates fail.
 
     Raises:
@@ -94,34 +108,35 @@ def check_all(source: "Repository", manifests: list["Manifest"], limits: "Gates"
     """
     from rich.progress import track
 
-    from export.published.transfer import refused_by_gates
     from export.repository.lint import lint_model, lint_version
+    from export.repository.transfer import refused_by_gates
 
     failures = []
-    for manifest in track(manifests, "checking", transient=True):
-        failures += refused_by_gates(manifest, limits.limits[manifest.precision], limits.name)
-        failures += lint_model(source, manifest.model)
+    for model in track(models, "checking", transient=True):
+        failures += lint_model(model)
         try:
-            lint_version(source, manifest)
+            manifest = shown(model)
+            failures += refused_by_gates(manifest, limits.limits[manifest.precision], limits.name)
+            lint_version(model, manifest)
         except UserError as error:
             failures.append(str(error))
     if failures:
         raise CheckError(f"nothing is published: {'; '.join(failures)}")
 
 
-def plan_table(title: str, plans: list["Publication"]) -> "Table":
+def plan_table(title: str, plans: list["Transfer"]) -> "Table":
     """What is to be sent."""
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("model", "version", "files to send", "MB", "visible then", title=escape(title))
-    for publication in plans:
-        visibility = publication.shown or publication.published.visibility
+    for transfer in plans:
+        visibility = transfer.shown or transfer.target.visibility
         table.add_row(
-            publication.manifest.model,
-            str(publication.manifest.version),
-            f"{len(publication.missing)} of {len(publication.files)}",
-            f"{publication.size / 1e6:.1f}",
+            transfer.manifest.model,
+            str(transfer.manifest.version),
+            f"{len(transfer.missing)} of {len(transfer.digests)}",
+            f"{transfer.size / 1e6:.1f}",
             str(visibility.visible),
         )
     return table

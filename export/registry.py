@@ -8,8 +8,8 @@ from lartpc.errors import CheckError
 from lartpc.files import write_text
 
 if TYPE_CHECKING:
-    from export.published.model import PublishedModel
-    from export.published.store import Store
+    from export.repository.model_folder import ModelFolder
+    from export.store.interface import Store
 
 PROG = "python -m export.registry"
 COLUMNS = (
@@ -79,7 +79,7 @@ def show(target: str, model: str, version: int) -> None:
         version: its number.
     """
     store, (published,) = _open(target, model)
-    say(published.manifest(version, store).content.decode())
+    say(published.manifest(version).content.decode())
 
 
 def verify(target: str, model: str | None = None) -> None:
@@ -91,22 +91,21 @@ def verify(target: str, model: str | None = None) -> None:
     """
     from rich.progress import track
 
-    from export.published.model import verify_files
-
     store, models = _open(target, model)
     failures, checked = [], 0
     for published in track(models, "hashing", transient=True):
         visible = published.visibility.visible
         if visible not in published.versions:
-            failures.append(f"{store.place(published.name)} shows version {visible}, which is missing")
+            failures.append(f"{published.place()} shows version {visible}, which is missing")
         for version in published.versions:
             checked += 1
             try:
-                verify_files(store, published, published.manifest(version, store))
+                published.check_labels()
+                published.check(published.manifest(version))
             except CheckError as error:
                 failures.append(str(error))
         for version in sorted(set(published.manifests) - set(published.versions)):
-            say(f"{store.place(published.name)}: version {version} is not whole; publish it again")
+            say(f"{published.place()}: version {version} is not whole; publish it again")
     if failures:
         raise CheckError("; ".join(dict.fromkeys(failures)))
     say(f"{checked} versions of {len(models)} models lie there as they were published")
@@ -120,10 +119,10 @@ def promote(target: str, model: str, version: int) -> None:
         model: its name.
         version: its number.
     """
-    from export.published.model import promoted
+    from export.repository.promotion import promoted
 
     store, (published,) = _open(target, model)
-    after = promoted(store, published, version)
+    after = promoted(published, version)
     say(f"{model}: version {after.visible} is visible; to go back: {PROG} rollback {target} {model}")
 
 
@@ -134,10 +133,10 @@ def rollback(target: str, model: str) -> None:
         target: folder or URL that was published to.
         model: its name.
     """
-    from export.published.model import rolled_back
+    from export.repository.promotion import rolled_back
 
     store, (published,) = _open(target, model)
-    after = rolled_back(store, published)
+    after = rolled_back(published)
     say(f"{model}: version {after.visible} is visible again")
 
 
@@ -150,10 +149,10 @@ def pin(target: str, model: str, version: int, remove: bool = False) -> None:
         version: its number.
         remove: let it be pruned again.
     """
-    from export.published.removal import pinned
+    from export.repository.removal import pinned
 
     store, (published,) = _open(target, model)
-    after = pinned(store, published, version, not remove)
+    after = pinned(published, version, not remove)
     say(f"{model}: pinned versions {', '.join(map(str, after.pinned)) or 'none'}")
 
 
@@ -168,7 +167,7 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
         model: this model only.
         dry_run: print what would be removed and remove nothing.
     """
-    from export.published.removal import candidates, remove
+    from export.repository.removal import candidates, remove
 
     store, models = _open(target, model)
     for published in models:
@@ -178,17 +177,17 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
             say(f"{published.name}: would remove versions {numbers}")
             continue
         if versions:
-            remove(store, published, versions)
+            remove(published, versions)
         say(f"{published.name}: removed versions {numbers}")
 
 
-def _open(target: str, model: str | None) -> tuple["Store", list["PublishedModel"]]:
-    from export.published.model import published_models
-    from export.published.store import open_store
+def _open(target: str, model: str | None) -> tuple["Store", list["ModelFolder"]]:
+    from export.repository.model_folder import model_folders
+    from export.store.target import open_store
     from lartpc.errors import UserError
 
     store = open_store(target)
-    models = published_models(store)
+    models = model_folders(store)
     if model is not None:
         known = ", ".join(published.name for published in models)
         models = [published for published in models if published.name == model]

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from export.engines.plans import PlanSource
-    from export.gate.judgement import Verdict
-    from export.published.numbering import Match, Numbering
-    from export.repository.exporter import Exporter, Graph, Judgement
-    from export.repository.versions import Repository
+    from export.gate.judgement import Judgement
+    from export.gate.limits import Gates
+    from export.gate.losses import Verdict
+    from export.gate.sample import GateSample
+    from export.graph.graphs import Graph
+    from export.repository.family import Family, Match
     from export.variants import ServedModel
     from training.checkpoint import Checkpoint
 
@@ -58,15 +60,15 @@ def export(
 
     from export.engines.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
     from export.gate.limits import GATES, read_gates
-    from export.gate.sample import GateSample, reference_of
+    from export.gate.sample import GateSample
+    from export.graph.graphs import Graphs
+    from export.graph.recipe import recipe
     from export.graph.triton_release import RELEASE
-    from export.published.numbering import Numbering, of_recipe, of_weights
-    from export.published.store import open_store
-    from export.repository.exporter import Exporter
-    from export.repository.recipe import recipe
-    from export.repository.versions import Repository
-    from export.variants import VARIANTS, ServedModel, by_graph, variants_of
-    from lartpc.served.names import served_name
+    from export.repository.family import Family, of_recipe, of_weights
+    from export.repository.version import Version
+    from export.store.folder import FolderStore
+    from export.store.target import open_store
+    from export.variants import by_graph, models_of
     from training.checkpoint import latest_checkpoint, load_checkpoint
 
     if on_server and backend == "onnxruntime":
@@ -74,37 +76,34 @@ def export(
     plans = {"onnxruntime": NO_PLAN} if backend != "tensorrt" else {}
     if backend != "onnxruntime":
         plans["tensorrt"] = built_on_server() if on_server else built_here()
-    trained = load_checkpoint(checkpoint or latest_checkpoint())
-    target = Repository(repository)
     limits = read_gates(gates or GATES)
+    stores = FolderStore(repository), open_store(published) if published else None
+    trained = load_checkpoint(checkpoint or latest_checkpoint())
+    precisions, models = offered(trained, precision), models_of(trained.name)
     say(f"reading {trained.path} and {trained.gate_path.name}")
     watch = partial(track, description="reference answers", transient=True)
-    sample = GateSample(trained, reference_of(trained, reference), watch)
-    family = [served_name(variant.suffix, trained.name) for variant in VARIANTS]
-    numbering = Numbering(target, family, open_store(published) if published else None)
-    checkpoint_sha256 = trained.provenance.training["checkpoint_sha256"]
-    made_of = recipe(checkpoint_sha256, sample.path)
-    exporter = Exporter(trained, sample, limits, made_of)
+    sample = GateSample(trained, reference, watch)
+    made_of = recipe(trained.provenance.training["checkpoint_sha256"], sample.path)
+    graphs = Graphs(trained, lambda: sample.calibration)
+    family = Family(models, *stores)
     numbers: dict[ServedModel, int] = {}
-    for variants in by_graph(variants_of(offered(trained, precision), tuple(plans))):
-        models = {ServedModel.named(variant, trained.name): plans[variant.backend] for variant in variants}
-        passed = limits.record(variants[0].precision)
-        numbers |= known(models, partial(of_recipe, made_of, passed), target, numbering)
-        models = {served: plan for served, plan in models.items() if served not in numbers}
-        if not models:
+    for group in by_graph(models, precisions, plans):
+        wanted = {served: plans[served.variant.backend] for served in group}
+        variant = group[0].variant
+        passed = limits.record(variant.precision)
+        wanted = new(wanted, partial(of_recipe, made_of, passed), family, numbers)
+        if not wanted:
             continue
-        graph = exporter.graph(variants[0])
-        numbers |= known(models, partial(of_weights, graph.weights, passed), target, numbering)
-        models = {served: plan for served, plan in models.items() if served not in numbers}
-        if models:
-            names = " and ".join(served.name for served in models)
-            judgement = judged(exporter, graph, names, limits.name)
-            for version in exporter.versions(graph, judgement, models):
-                name = version.served.name
-                number = numbering.next(name, checkpoint_sha256)
-                target.add(version, number)
-                numbers[version.served] = number
-                say(f"{name}: wrote version {number}, {len(graph.weights) / 1e6:.1f} MB")
+        graph = graphs.make(variant)
+        wanted = new(wanted, partial(of_weights, graph.weights, passed), family, numbers)
+        if not wanted:
+            continue
+        judgement = judged(graph, sample, limits, " and ".join(served.name for served in wanted))
+        for served, plan in wanted.items():
+            version = Version.packed(served, graph, judgement, plan, trained.provenance, made_of)
+            numbers[served] = family.add(version)
+            size = len(graph.weights) / 1e6
+            say(f"{served.name}: wrote version {numbers[served]}, {size:.1f} MB")
     if on_server:
         served = next(served for served in numbers if served.variant.backend == "tensorrt")
         script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"
@@ -112,36 +111,31 @@ def export(
     say(f"next: python -m export.check {repository}")
 
 
-def known(
+def new(
     models: "dict[ServedModel, PlanSource]",
     match: Callable[[dict[str, str]], "Match"],
-    target: "Repository",
-    numbering: "Numbering",
-) -> "dict[ServedModel, int]":
-    """Numbers of the versions that are in the repository already, or are published and fetched, by model.
+    family: "Family",
+    numbers: "dict[ServedModel, int]",
+) -> "dict[ServedModel, PlanSource]":
+    """Those models of which no version that matches is in the repository, or is published and fetched.
 
     Args:
         models: served model -> where its plan comes from.
         match: maps what a plan is bound to onto what a version must match.
-        target: the repository.
-        numbering: its versions, and the published ones.
+        family: the models of the network, here and published.
+        numbers: gets the number of each version that there is.
     """
-    numbers: dict[ServedModel, int] = {}
     for served, plan in models.items():
-        number = numbering.here(served.name, match(plan.engine))
+        number, how = family.here(served, match(plan.engine)), "is unchanged; nothing written"
+        if number is None:
+            number, how = family.fetch(served, match(plan.engine)), "was published already; fetched"
         if number is not None:
-            target.ensure_known(served, number)
-            say(f"{served.name}: version {number} is unchanged; nothing written")
-        else:
-            number = numbering.fetch(served, match(plan.engine))
-            if number is None:
-                continue
-            say(f"{served.name}: fetched version {number}, which is published already")
-        numbers[served] = number
-    return numbers
+            numbers[served] = number
+            say(f"{served.name}: version {number} {how}")
+    return {served: plan for served, plan in models.items() if served not in numbers}
 
 
-def judged(exporter: "Exporter", graph: "Graph", models: str, gates: str) -> "Judgement":
+def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) -> "Judgement":
     """Say what a graph loses against FP32 on held-out events.
 
     Raises:
@@ -149,10 +143,12 @@ def judged(exporter: "Exporter", graph: "Graph", models: str, gates: str) -> "Ju
     """
     from rich.console import Console
 
+    from export.gate.judgement import judge
+
     start = perf_counter()
     with Console(stderr=True).status(f"{models}: answering held-out patches"):
-        judgement = exporter.judge(graph)
-    say(losses_table(f"{models} against FP32, gates {gates}", judgement.verdict))
+        judgement = judge(graph.weights, graph.precision, sample, gates)
+    say(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
     if judgement.verdict.failures:
         raise CheckError(f"the graph of {models} fails its gates: {'; '.join(judgement.verdict.failures)}")
     parity, metrics = judgement.parity, judgement.metrics

@@ -85,22 +85,19 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
     Raises:
         UserError: the repository holds none.
     """
-    from export.repository.versions import Repository
+    from export.repository.model_folder import model_folders
+    from export.store.folder import FolderStore
     from lartpc.served.manifest import MODEL_FILE
-    from lartpc.served.model_config import read_config
 
-    found = 0
-    source = Repository(repository)
-    for model in source.models():
-        variant = source.served(model).variant
-        if not variant.for_tensorrt:
-            continue
-        for number in read_config(repository / model).version_policy.specific.versions:
-            found += 1
+    found = False
+    for model in model_folders(FolderStore(repository)):
+        variant, visible = model.served.variant, str(model.visibility.visible)
+        if variant.for_tensorrt:
+            found = True
             yield (
-                f"{model} version {number}",
+                f"{model.name} version {visible}",
                 variant.precision,
-                repository / model / str(number) / MODEL_FILE,
+                repository / model.name / visible / MODEL_FILE,
             )
     if not found:
         raise UserError(f"{repository} holds no graph for GPUs; export one with: python -m export.triton")

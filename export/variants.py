@@ -1,6 +1,6 @@
 """Which graph is served where: the one table of a network's served models, and what one of them is."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -103,18 +103,17 @@ class ServedModel:
         )
 
 
-def variants_of(
-    precisions: tuple[str, ...], backends: tuple[str, ...] = ("onnxruntime",)
-) -> tuple[Variant, ...]:
-    """The variants of some precisions."""
-    return tuple(
-        variant for variant in VARIANTS if variant.precision in precisions and variant.backend in backends
-    )
+def models_of(network: str) -> list[ServedModel]:
+    """The models of a network, one a variant, in the order of the table."""
+    return [ServedModel.named(variant, network) for variant in VARIANTS]
 
 
-def by_graph(variants: Iterable[Variant]) -> list[list[Variant]]:
-    """Variants that serve the same graph together, in the order of the table."""
-    groups: dict[tuple[str, bool], list[Variant]] = {}
-    for variant in variants:
-        groups.setdefault(variant.graph, []).append(variant)
+def by_graph(
+    models: Iterable[ServedModel], precisions: Collection[str], backends: Collection[str]
+) -> list[list[ServedModel]]:
+    """Those of some precisions and backends, together those that serve the same graph."""
+    groups: dict[tuple[str, bool], list[ServedModel]] = {}
+    for model in models:
+        if model.variant.precision in precisions and model.variant.backend in backends:
+            groups.setdefault(model.variant.graph, []).append(model)
     return list(groups.values())

@@ -173,8 +173,8 @@ def s3_server(running_s3: str) -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, request: pytest.FixtureRequest) -> str:
     """URL in a fresh bucket of that server."""
-    import fsspec
+    import boto3
 
     name = f"b{sha256(request.node.nodeid.encode()).hexdigest()[:16]}"
-    fsspec.filesystem("s3").mkdir(name)
+    boto3.client("s3").create_bucket(Bucket=name)
     return f"s3://{name}/models"

@@ -126,7 +126,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             weights of another architecture than it says.
     """
     keep_freed_memory()
-    content = read_content(path)
+    content, digest = read_content(path), sha256(path)
     try:
         provenance = Provenance.from_json(content["provenance"])
         scale = adc_scale(content["era"])
@@ -143,7 +143,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} holds the weights of another architecture than its network "
             f"{name!r} ({' '.join(str(error).split())[:160]}); give its own checkpoint"
         ) from error
-    training = {**provenance.training, "checkpoint_sha256": sha256(path)}
+    training = {**provenance.training, "checkpoint_sha256": digest}
     return Checkpoint(
         path=path,
         name=name,

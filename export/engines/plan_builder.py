@@ -24,6 +24,9 @@ from pathlib import Path
 
 PLAN_FILE = "model.plan"
 RECORD_FILE = "plan.json"
+BUILDER_FILE = "plan_builder.py"
+"""This script, as each version that is served as a plan has it."""
+
 BUILT_ON_SERVER = (PLAN_FILE, RECORD_FILE)
 PLATFORM = "tensorrt_plan"
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"

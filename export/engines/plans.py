@@ -8,12 +8,10 @@ from tempfile import TemporaryDirectory
 
 from export.engines import plan_builder
 from export.engines.engine_builder import build
-from export.engines.plan_builder import PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
+from export.engines.plan_builder import BUILDER_FILE, PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
 from export.graph.triton_release import RELEASE
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MODEL_FILE
-
-BUILDER_FILE = "plan_builder.py"
 
 HOW = (
     f"build it in {RELEASE.container}, or give --on-server, which lets the serving host build it at its start"

@@ -1,227 +1,84 @@
-"""What a precision costs a physicist: losses against the FP32 checkpoint on held-out events."""
+"""The gate: a graph must answer like the checkpoint on held-out events, or it is not written."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from export.gate.limits import Gates
+from export.gate.losses import Verdict, judge_physics
+from export.gate.sample import GateSample
+from lartpc.served.contract import OUTPUT_NAMES
+from lartpc.served.golden import GoldenPatches
+from lartpc.served.manifest import Tolerance
+from lartpc.served.parity import Parity, compare
+from lartpc.served.session import GraphSession, runs
+from training.metrics import physics_metrics
 
-from export.gate.limits import Limits
-from lartpc.detector import PLANES
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
-from lartpc.served.parity import Outputs
-from training.dataset import PatchDataset
-from training.report.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
-from training.report.hit_scores import SCORE_DTYPE, set_outputs
-from training.report.reliability import BINS, RARE_BINS
-from training.report.tasks import TASKS, Task
-
-HEADS = ("track", "michel")
-FIGURES = ("auc_loss", "average_precision_loss")
-MIXTURE = "generated"
-"""Every hit counts once: the Michel electrons that the sampling plan adds make its head's figures sharp."""
+GOLDEN_MARGIN = 1.5
+CLASS_AGREEMENT = 0.99
+"""Share of the golden patches that must keep their class, where the version keeps so many here."""
 
 
 @dataclass(frozen=True)
-class Loss:
-    """One figure against its limit.
+class Judgement:
+    """What a graph costs, and what a server that answers with it will be held to.
+
+    The tolerances are the limits of the precision. The golden patches hold more of the rare classes, so that
+    a graph which keeps its limits on all hits may be further off on them: then half more than it is here is
+    allowed, as another processor rounds otherwise.
 
     Attributes:
-        figure: name of the limit in the gates.
-        of: head, working point or output.
-        group: all hits, or those of a plane.
-        value: the loss.
-        edge: unfavourable edge of its 95 % interval; the value itself where it has none.
-        limit: what ``edge`` may be at most.
+        gates: that it was held to, for the manifest.
+        parity: its differences from the reference on the held-out hits and empty pixels.
+        verdict: what it costs a physicist.
+        metrics: its physics metrics on the held-out hits.
+        golden: the patches that a server is held to.
+        tolerances: output name -> tolerance on them.
+        class_agreement: share of them that must keep its class of largest probability.
     """
 
-    figure: str
-    of: str
-    group: str
-    value: float
-    edge: float
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the limit is kept; NaN never keeps it."""
-        return self.edge <= self.limit
-
-    def __str__(self) -> str:
-        numbers = f"{self.value:.2g}, edge {self.edge:.2g}, allowed {self.limit:g}"
-        return f"{self.figure} of {self.of}, {self.group}: {numbers}"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """All figures of a version.
-
-    Attributes:
-        losses: each figure of each head, working point and plane.
-        worst: where the largest difference of a probability is: dp, output, event, hit, plane.
-    """
-
-    losses: list[Loss]
-    worst: dict[str, Any]
-
-    @property
-    def failures(self) -> list[str]:
-        """What is beyond its limit, in words."""
-        return [str(loss) for loss in self.losses if not loss.passed]
-
-    def tightest(self) -> dict[str, Loss]:
-        """Figure -> the loss that comes nearest to its limit."""
-        found: dict[str, Loss] = {}
-        for loss in self.losses:
-            other = found.get(loss.figure)
-            if other is None or not loss.edge * other.limit <= other.edge * loss.limit:
-                found[loss.figure] = loss
-        return found
+    gates: dict[str, Any]
+    parity: Parity
+    verdict: Verdict
+    metrics: dict[str, float]
+    golden: GoldenPatches
+    tolerances: dict[str, Tolerance]
+    class_agreement: float
 
     def record(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"losses": [asdict(loss) for loss in self.losses], "worst": self.worst}
+        return {**self.parity.as_record(), "gates": self.gates, **self.verdict.record()}
 
 
-def judge_physics(answers: Outputs, reference: Outputs, held_out: PatchDataset, limits: Limits) -> Verdict:
-    """Compare a version's answers to the held-out hits with the checkpoint's.
+def judge(weights: bytes, precision: str, sample: GateSample, gates: Gates) -> Judgement:
+    """Let a graph answer the held-out hits, and compare with the reference.
 
     Args:
-        answers: to every hit and empty pixel of ``held_out``.
-        reference: the FP32 checkpoint's.
-        held_out: of the gate file; empty pixels are left out.
-        limits: of the precision.
+        weights: the graph, serialised.
+        precision: of the arithmetic inside.
+        sample: the held-out hits with their reference answers.
+        gates: limits of each precision.
+
+    Raises:
+        UserError: the gate file does not hold what golden patches need, nor so what the figures do.
     """
+    golden, held_out, limits = sample.golden, sample.held_out, gates.limits[precision]
+    session = GraphSession(weights)
+    answers = session.answer_batches(held_out.patches(rows) for rows in runs(len(held_out)))
+    on_golden = compare(session.answer(golden.patches), golden.outputs)
     hits = held_out.is_hit
-    events, event = np.unique(held_out.event[hits], return_inverse=True)
-    ours, theirs = (_scores(outputs, held_out, hits) for outputs in (answers, reference))
-    comparison = _Comparison(ours, theirs, event, resamples(len(events)), limits)
-    losses = [*comparison.separation(), *comparison.flips(), *comparison.calibration()]
-    difference = {
-        name: np.abs(answers[name] - reference[name])[hits] for name in (CLASS_OUTPUT, MICHEL_OUTPUT)
-    }
-    for name, values in difference.items():
-        for figure, value, limit in (
-            ("max_dp", float(values.max()), limits.max_dp),
-            ("mean_dp", float(values.mean()), limits.mean_dp),
-        ):
-            losses.append(Loss(figure, name, "all", value, value, limit))
-    return Verdict(losses, _worst(difference, held_out, hits))
-
-
-def _scores(outputs: Outputs, held_out: PatchDataset, hits: NDArray[np.bool_]) -> NDArray[np.void]:
-    scores = np.zeros(int(hits.sum()), SCORE_DTYPE)
-    for name in ("label", "michel", "plane"):
-        scores[name] = getattr(held_out, name)[hits]
-    scores["weight"] = 1.0
-    set_outputs(scores, {name: values[hits] for name, values in outputs.items()})
-    return scores
-
-
-def _groups(scores: NDArray[np.void]) -> list[tuple[str, NDArray[np.bool_]]]:
-    planes = np.unique(scores["plane"])
-    everything = [("all", np.ones(len(scores), bool))]
-    if len(planes) == 1:
-        return everything
-    return everything + [(f"plane {PLANES[plane].name}", scores["plane"] == plane) for plane in planes]
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Two answers to the same hits.
-
-    Attributes:
-        ours: (N,) of training.report.hit_scores.SCORE_DTYPE.
-        theirs: (N,) of the reference.
-        event: (N,) number of each hit's event.
-        drawn: (R, E) resamples of the events.
-        limits: of the precision.
-    """
-
-    ours: NDArray[np.void]
-    theirs: NDArray[np.void]
-    event: NDArray[np.integer]
-    drawn: NDArray[np.integer]
-    limits: Limits
-
-    @property
-    def whole(self) -> NDArray[np.int64]:
-        """(1, E) every event once."""
-        return np.ones((1, self.drawn.shape[1]), np.int64)
-
-    def separation(self) -> Iterator[Loss]:
-        """Losses of area and average precision, of each head in each group of hits."""
-        for group, member in _groups(self.ours):
-            for task in TASKS:
-                if task.name in HEADS:
-                    yield from self._of_task(task, group, member)
-
-    def _of_task(self, task: Task, group: str, member: NDArray[np.bool_]) -> Iterator[Loss]:
-        of_all, of_resamples = [], []
-        for scores in (self.theirs[member], self.ours[member]):
-            counted, truth, score, weight = task.sides(scores, MIXTURE)
-            if not truth.any() or truth.all():
-                return
-            event = self.event[member][counted]
-            ranked = RankedHits.of(event, truth, score, weight, self.drawn.shape[1])
-            of_all.append(ranked.figures(self.whole)[0])
-            of_resamples.append(ranked.figures(self.drawn))
-        loss, losses = of_all[0] - of_all[1], of_resamples[0] - of_resamples[1]
-        for column, figure in enumerate(FIGURES):
-            yield self._loss(figure, task.name, estimate(float(loss[column]), losses[:, column]), group)
-
-    def flips(self) -> Iterator[Loss]:
-        """Share of the hits whose decision changes at each working point."""
-        for column, title, cuts in (("track", "track", TRACK_CUTS), ("michel_score", "michel", MICHEL_CUTS)):
-            for cut in cuts:
-                changed = ((self.ours[column] > cut) != (self.theirs[column] > cut)).astype(np.float64)
-                share = ratio(self.event, changed, np.ones(len(changed)), self.drawn)
-                yield self._loss("flips", f"{title} > {cut}", share)
-
-    def calibration(self) -> Iterator[Loss]:
-        """Rise of the expected calibration error of the track score and of the Michel score."""
-        for head, column, truth, edges in (
-            ("track", "track", self.ours["label"] == Label.TRACK, BINS),
-            ("michel", "michel_score", self.ours["michel"] == 1, RARE_BINS),
-        ):
-            rise, rises = (
-                _calibration_errors(self.ours[column], truth, edges, self.event, events)
-                - _calibration_errors(self.theirs[column], truth, edges, self.event, events)
-                for events in (self.whole, self.drawn)
+    of_hits = {name: values[hits] for name, values in answers.items()}
+    return Judgement(
+        gates=gates.record(precision),
+        parity=compare(answers, sample.reference),
+        verdict=judge_physics(answers, sample.reference, held_out, limits),
+        metrics=physics_metrics(of_hits, held_out.label[hits], held_out.michel[hits]),
+        golden=golden,
+        tolerances={
+            name: Tolerance(
+                max=max(limits.max_dp, GOLDEN_MARGIN * on_golden.max_dp[name]),
+                mean=max(limits.mean_dp, GOLDEN_MARGIN * on_golden.mean_dp[name]),
             )
-            yield self._loss("calibration_error", head, estimate(float(rise[0]), rises))
-
-    def _loss(self, figure: str, of: str, found: dict[str, float | None], group: str = "all") -> Loss:
-        value, edge = (np.nan if number is None else number for number in (found["value"], found["high"]))
-        return Loss(figure, of, group, value, edge, getattr(self.limits, figure))
-
-
-def _calibration_errors(
-    score: NDArray[np.floating],
-    truth: NDArray[np.bool_],
-    edges: NDArray[np.float64],
-    event: NDArray[np.integer],
-    drawn: NDArray[np.integer],
-) -> NDArray[np.float64]:
-    """(R,) expected calibration error of each resample; see training.report.reliability."""
-    bins, events = len(edges) - 1, drawn.shape[1]
-    inside = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, bins - 1)
-    surplus = sums_by_event(event * bins + inside, score.astype(np.float64) - truth, events * bins)
-    hits = sums_by_event(event, np.ones(len(score)), events)
-    return np.abs(drawn @ surplus.reshape(events, bins)).sum(axis=1) / (drawn @ hits)
-
-
-def _worst(
-    difference: dict[str, NDArray[np.float32]], held_out: PatchDataset, hits: NDArray[np.bool_]
-) -> dict[str, Any]:
-    output = max(difference, key=lambda name: float(difference[name].max()))
-    row = int(difference[output].max(axis=1).argmax())
-    at = np.flatnonzero(hits)[row]
-    return {
-        "dp": float(difference[output][row].max()),
-        "output": output,
-        "event": int(held_out.event[at]),
-        "hit_id": int(held_out.hit_id[at]),
-        "plane": PLANES[int(held_out.plane[at])].name,
-    }
+            for name in OUTPUT_NAMES
+        },
+        class_agreement=min(CLASS_AGREEMENT, 1 - GOLDEN_MARGIN * (1 - on_golden.class_agreement)),
+    )

@@ -1,4 +1,4 @@
-"""The gate: a rewritten graph must answer like the checkpoint on held-out events, or it is not written."""
+"""What an export is calibrated with and judged by: the gate file beside a checkpoint, and its reference."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.gate.limits import Limits
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
-from lartpc.served.contract import OUTPUT_NAMES, Label
+from lartpc.served.contract import Label
 from lartpc.served.golden import GoldenPatches
-from lartpc.served.manifest import Tolerance
-from lartpc.served.parity import Outputs, Parity, compare
-from lartpc.served.session import GraphSession, runs
+from lartpc.served.parity import Outputs
+from lartpc.served.session import runs
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.dataset import PatchDataset
 from training.gate_file import GOLDEN_OF_EACH_CLASS
@@ -23,9 +21,6 @@ from training.gate_file import GOLDEN_OF_EACH_CLASS
 CALIBRATION_PATCHES = 4096
 DENSEST_PATCHES = 256
 GOLDEN_PATCHES = 512
-GOLDEN_MARGIN = 1.5
-CLASS_AGREEMENT = 0.99
-"""Share of the golden patches that must keep their class, where the version keeps so many here."""
 
 
 class GateSample:
@@ -35,21 +30,24 @@ class GateSample:
 
     Args:
         checkpoint: the trained network.
-        reference: from :func:`reference_of`.
+        reference: file of the FP32 checkpoint that the exports of a quantised one are judged against, where
+            it lies no longer where its training found it.
         watch: wraps the batches that the reference answers, to show progress.
 
     Raises:
-        UserError: the file is missing, damaged or too small, or comes from other data.
+        UserError: the file is missing, damaged or too small, or comes from other data; or the reference is
+            missing, or another one.
     """
 
     def __init__(
         self,
         checkpoint: Checkpoint,
-        reference: Checkpoint,
+        reference: Path | None = None,
         watch: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> None:
         self.path = checkpoint.gate_path
-        self._scale, self._reference, self._watch = checkpoint.scale, reference, watch
+        self._scale, self._watch = checkpoint.scale, watch
+        self._reference = _reference_of(checkpoint, reference)
         with EventFile(self.path) as events:
             source = events.provenance.data.get("source_digest")
         if source != checkpoint.provenance.data.get("digest"):
@@ -114,17 +112,8 @@ class GateSample:
         )
 
 
-def reference_of(checkpoint: Checkpoint, path: Path | None = None) -> Checkpoint:
-    """The FP32 checkpoint that the exports of a checkpoint are judged against: itself, or where it is
-    quantised the one that its training started from.
-
-    Args:
-        checkpoint: to be exported.
-        path: of that other one, where it lies no longer where the training found it.
-
-    Raises:
-        UserError: it is not there, or is another one.
-    """
+def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:
+    """Itself, or where it is quantised the one that its training started from."""
     if not checkpoint.quantised:
         return checkpoint
     stage = checkpoint.provenance.training
@@ -135,33 +124,3 @@ def reference_of(checkpoint: Checkpoint, path: Path | None = None) -> Checkpoint
             f"(SHA-256 {stage['init_sha256'][:12]}); name that with --reference"
         )
     return load_checkpoint(path)
-
-
-def golden_tolerances(
-    weights: bytes, golden: GoldenPatches, limits: Limits
-) -> tuple[dict[str, Tolerance], float]:
-    """How far a server may answer the golden patches from their reference outputs.
-
-    They are the limits of the precision. The golden patches hold more of the rare classes, so that a version
-    which keeps its limits on all hits may be further off on them: then half more than it is here is allowed,
-    as another processor rounds otherwise.
-
-    Returns:
-        Tolerance of each output, and the share that must keep its class of largest probability.
-    """
-    parity = compare(GraphSession(weights).answer(golden.patches), golden.outputs)
-    tolerances = {
-        name: Tolerance(
-            max=max(limits.max_dp, GOLDEN_MARGIN * parity.max_dp[name]),
-            mean=max(limits.mean_dp, GOLDEN_MARGIN * parity.mean_dp[name]),
-        )
-        for name in OUTPUT_NAMES
-    }
-    return tolerances, min(CLASS_AGREEMENT, 1 - GOLDEN_MARGIN * (1 - parity.class_agreement))
-
-
-def measure(weights: bytes, sample: GateSample) -> tuple[Parity, Outputs]:
-    """Differences of a graph from the reference on the held-out hits, and its answers."""
-    held_out = sample.held_out
-    answers = GraphSession(weights).answer_batches(held_out.patches(rows) for rows in runs(len(held_out)))
-    return compare(answers, sample.reference), answers

@@ -1,1 +1,1 @@
-"""The versioned Triton repository: what is written there, and what must hold in it."""
+"""The versioned Triton repository, here or published: what is in it, how it changes, what holds."""

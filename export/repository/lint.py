@@ -1,20 +1,18 @@
 """What must hold for a model and for a version in a repository."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
 from export.graph.triton_release import check_release
 from export.repository.config import checksums, in_earlier_form, model_config
-from export.repository.versions import Repository
-from export.variants import ServedModel
+from export.repository.model_folder import ModelFolder
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import Contract, Signature, TensorSpec
 from lartpc.served.golden import GoldenPatches
-from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
-from lartpc.served.model_config import CONFIG_FILE, Visibility, read_config, says_facts, signature_of
+from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
+from lartpc.served.model_config import CONFIG_FILE, says_facts, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
 
@@ -30,49 +28,49 @@ TRITON_TYPES = {
 """ONNX's element types in Triton's words (Triton: model_configuration.md, "Datatypes")."""
 
 
-def lint_model(repository: Repository, model: str) -> list[str]:
-    """What is wrong with a model's configuration and labels, in words; empty where nothing is.
+def lint_model(model: ModelFolder) -> list[str]:
+    """What is wrong with a model's configuration, labels and folders, in words; empty where nothing is.
 
     Raises:
-        UserError: the configuration or a manifest cannot be read, or does not say what the model is.
+        UserError: the configuration does not say what the model is, or shows no version.
     """
-    folder = repository.root / model
-    place = folder / CONFIG_FILE
-    config = read_config(folder)
-    versions = repository.manifests(model)
-    numbers = [manifest.version for manifest in versions]
-    visibility = Visibility.of(config, str(place))
-    served = ServedModel.of(config, versions, str(place))
-    contract = served.facts.of_contract
+    place, visibility, served = model.place(CONFIG_FILE), model.visibility, model.served
+    config, contract = model.known_config, served.facts.of_contract
     found = [f"{place}: {fault}" for fault in contract.faults(signature_of(config))]
-    if config.name != model:
+    if config.name != model.name:
         found.append(f"{place} is of a model {config.name!r}, not of its folder's")
-    if visibility.visible not in numbers:
-        found.append(f"{folder}: config.pbtxt shows version {visibility.visible}, there are {numbers}")
+    if visibility.visible not in model.versions:
+        found.append(f"{place} shows version {visibility.visible}; it knows {model.versions}")
     else:
-        written = model_config(served, versions, visibility, checksums(config))
+        known = [model.manifests[version] for version in model.versions]
+        written = model_config(served, known, visibility, checksums(config))
         if config != (written if says_facts(config) else in_earlier_form(written)):
-            found.append(f"{folder}: config.pbtxt is not what an export writes; export the model anew")
-    for labels in contract.label_files:
-        if not labels.lies_in(folder):
-            found.append(f"{folder / labels.name} does not list {', '.join(labels.labels)}")
+            found.append(f"{place} is not what an export writes; export the model anew")
+    for name in filter(str.isdecimal, model.store.names(model.name)):
+        if int(name) not in model.manifests:
+            found.append(f"{model.place(name)} has no {MANIFEST_FILE}; export the version anew")
+        elif int(name) not in model.versions:
+            found.append(f"{model.place(name)} is not known to {CONFIG_FILE}; export the version again")
+    try:
+        model.check_labels()
+    except CheckError as error:
+        found.append(str(error))
     return found
 
 
-def lint_version(repository: Repository, manifest: Manifest) -> Parity:
+def lint_version(model: ModelFolder, manifest: Manifest) -> Parity:
     """Check the files of a version and replay its golden patches.
 
     Raises:
         CheckError: a file is altered, the graph breaks the contract, or its answers are beyond tolerance.
         UserError: a file cannot be read.
     """
-    folder = repository.root / manifest.model / str(manifest.version)
-    served = repository.served(manifest.model)
-    repository.check_files(served, manifest)
-    _check_graph(folder / MODEL_FILE, served.facts.of_contract)
-    golden = GoldenPatches.read(folder / GOLDEN_FILE)
-    answers = GraphSession(folder / MODEL_FILE).answer(golden.patches)
-    parity = compare(answers, golden.outputs)
+    model.check(manifest)
+    weights = model.content(manifest, MODEL_FILE)
+    _check_graph(weights, model.place(manifest.version, MODEL_FILE), model.served.facts.of_contract)
+    place = model.place(manifest.version, GOLDEN_FILE)
+    golden = GoldenPatches.parse(model.content(manifest, GOLDEN_FILE), place)
+    parity = compare(GraphSession(weights).answer(golden.patches), golden.outputs)
     failures = parity.beyond(manifest.tolerances, manifest.class_agreement)
     if failures:
         raise CheckError(
@@ -82,15 +80,15 @@ def lint_version(repository: Repository, manifest: Manifest) -> Parity:
     return parity
 
 
-def _check_graph(path: Path, contract: Contract) -> None:
+def _check_graph(weights: bytes, place: str, contract: Contract) -> None:
     try:
-        model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError) as error:
-        raise UserError(f"{path} is not an ONNX graph ({error}); export the version anew") from error
-    check_release(model, str(path))
+        model = onnx.load_from_string(weights)
+    except DecodeError as error:
+        raise UserError(f"{place} is not an ONNX graph ({error}); export the version anew") from error
+    check_release(model, place)
     faults = contract.faults(signature_of_graph(model.graph))
     if faults:
-        raise CheckError(f"{path} does not keep the contract {contract.name}: {'; '.join(faults)}")
+        raise CheckError(f"{place} does not keep the contract {contract.name}: {'; '.join(faults)}")
 
 
 def signature_of_graph(graph: onnx.GraphProto) -> Signature:

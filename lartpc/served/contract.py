@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import zip_longest
-from pathlib import Path
 
 PATCH_SIZE = 48
 """Side of a patch: 48 wires by 48 drift pixels."""
@@ -101,11 +100,6 @@ class LabelFile:
     def text(self) -> str:
         """Content of the file."""
         return "".join(f"{label}\n" for label in self.labels)
-
-    def lies_in(self, folder: Path) -> bool:
-        """Whether a model's folder has the file, with these labels."""
-        path = folder / self.name
-        return path.is_file() and path.read_bytes() == self.text.encode()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Golden patches: held-out patches with the checkpoint's own answers, by which every server is judged."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.errors import UserError
-from lartpc.files import DeferredWrites, whole_file
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 
 
@@ -28,25 +28,41 @@ class GoldenPatches:
     label: NDArray[np.uint8]
     michel: NDArray[np.uint8]
 
-    def write(self, path: Path) -> None:
-        """Write the patches as HDF5, one dataset a tensor, named as in the contract."""
+    def content(self) -> bytes:
+        """The patches as HDF5, one dataset a tensor, named as in the contract."""
         tensors = {INPUT_NAME: self.patches, **self.outputs, "label": self.label, "michel": self.michel}
-        with whole_file(path) as part, DeferredWrites(part) as disk:
-            with h5py.File(disk, "w") as file:
-                for name, tensor in tensors.items():
-                    file.create_dataset(name, data=tensor, compression="gzip", shuffle=True, fletcher32=True)
-            disk.check()
+        written = io.BytesIO()
+        with h5py.File(written, "w") as file:
+            for name, tensor in tensors.items():
+                file.create_dataset(name, data=tensor, compression="gzip", shuffle=True, fletcher32=True)
+        return written.getvalue()
 
     @classmethod
     def read(cls, path: Path) -> "GoldenPatches":
-        """Read what :meth:`write` wrote.
+        """Read a file of :meth:`content`.
 
         Raises:
             UserError: the file is missing or damaged.
         """
         try:
-            with h5py.File(path, "r") as file:
+            return cls.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise UserError(f"{path} holds no golden patches ({error}); export the version anew") from error
+
+    @classmethod
+    def parse(cls, content: bytes, place: str) -> "GoldenPatches":
+        """Read what :meth:`content` made.
+
+        Args:
+            content: of the file.
+            place: where it lies, for messages.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        try:
+            with h5py.File(io.BytesIO(content), "r") as file:
                 outputs = {name: file[name][:] for name in OUTPUT_NAMES}
                 return cls(file[INPUT_NAME][:], outputs, file["label"][:], file["michel"][:])
         except (OSError, KeyError) as error:
-            raise UserError(f"{path} holds no golden patches ({error}); export the version anew") from error
+            raise UserError(f"{place} holds no golden patches ({error}); export the version anew") from error

@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from lartpc.errors import CheckError, UserError
-from lartpc.files import sha256, whole_file
+from lartpc.errors import UserError
 from lartpc.provenance import Provenance
 from lartpc.served.contract import PRECISIONS
 
@@ -88,11 +86,6 @@ class Manifest:
         """SHA-256 of ``manifest.json``, byte for byte: of everything that is known of the version."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def write(self, folder: Path) -> None:
-        """Write ``manifest.json`` into the version's folder."""
-        with whole_file(folder / MANIFEST_FILE) as part:
-            part.write_bytes(self.content)
-
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
         """Read ``manifest.json`` of a version's folder.
@@ -150,32 +143,3 @@ class Manifest:
                 raise UserError(f"{place} names {name!r}, which is not a plain file name")
         manifest._set_content(text)
         return manifest
-
-    def check_files(self, folder: Path, besides: Collection[str] = ()) -> None:
-        """Compare the files of the version's folder with their recorded hashes.
-
-        Args:
-            folder: of the version.
-            besides: names of files that may lie there unrecorded.
-
-        Raises:
-            CheckError: a file is missing, altered or not recorded.
-        """
-        if folder.is_symlink() or folder.parent.is_symlink():
-            raise CheckError(f"{folder} is a link; copy the version itself into the repository")
-        own = folder / MANIFEST_FILE
-        if own.is_symlink() or not own.is_file() or sha256(own) != self.own_digest:
-            raise CheckError(f"{own} is no longer the one that was read; run the command again")
-        present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-        present -= set(besides) - set(self.files)
-        for name in sorted(present | set(self.files)):
-            if name not in self.files:
-                raise CheckError(f"{folder / name} is not in the manifest; remove it")
-            if name not in present:
-                raise CheckError(f"{folder / name} is missing; export the version anew")
-            if (folder / name).is_symlink() or not (folder / name).is_file():
-                raise CheckError(f"{folder / name} is a link or a folder; export the version anew")
-            if sha256(folder / name) != self.files[name]:
-                raise CheckError(
-                    f"{folder / name} differs from its recorded SHA-256; export the version anew"
-                )

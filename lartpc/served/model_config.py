@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lartpc.errors import UserError
-from lartpc.files import write_text
 from lartpc.served.contract import CONTRACTS, PATCH, PRECISIONS, Contract, Signature, TensorSpec
 from lartpc.served.manifest import Manifest
 
@@ -167,25 +166,11 @@ def signature_of(config: "ModelConfig") -> Signature:
     return Signature(specs(config.input), specs(config.output), config.max_batch_size)
 
 
-def write_config(folder: Path, config: "ModelConfig") -> None:
-    """Replace a model's config.pbtxt atomically."""
-    write_text(folder / CONFIG_FILE, config_text(config))
-
-
 def config_text(config: "ModelConfig") -> str:
     """Content of a config.pbtxt."""
     from google.protobuf import text_format
 
     return text_format.MessageToString(config)
-
-
-def read_config(folder: Path) -> "ModelConfig":
-    """Read a model's config.pbtxt.
-
-    Raises:
-        UserError: it is missing or Triton's protobuf does not parse it.
-    """
-    return parse_config(read_config_file(folder), str(folder / CONFIG_FILE))
 
 
 def read_config_file(folder: Path) -> bytes:

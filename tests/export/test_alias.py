@@ -9,11 +9,11 @@ import pytest
 from export.check import main as check
 from export.publish import main as publish
 from export.registry import main as registry
-from export.repository.versions import Repository
 from export.variants import ServedModel
-from lartpc.served.model_config import CONFIG_FILE, read_config
+from lartpc.served.model_config import CONFIG_FILE
 from serving.triton import TritonServer
-from tests.helpers.published_repository import version_of
+from tests.helpers.published_repository import version_of, write
+from tests.helpers.served_repository import read_config
 
 ALIAS = "mycnn"
 
@@ -24,7 +24,7 @@ def source(tmp_path: Path) -> Path:
     for seed in (1, 2):
         version = version_of(seed, "emtrkmichel_compact_fp16")
         served = ServedModel(ALIAS, version.served.facts, version.served.variant)
-        Repository(tmp_path / "source").add(replace(version, served=served), seed)
+        write(tmp_path / "source", replace(version, served=served), seed)
     return tmp_path / "source"
 
 

@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 
 from export.check import main as check
 from export.publish import main as publish
-from export.published.store import open_store
 from export.registry import main as registry
 from export.repository.lint import lint_model, lint_version
-from export.repository.versions import Repository
+from export.store.target import open_store
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
-from lartpc.served.model_config import CONFIG_FILE, Visibility, parse_config, read_config
+from lartpc.served.model_config import CONFIG_FILE, Visibility, parse_config
 from tests.helpers.paths import ROOT
-from tests.helpers.published_repository import MODEL, add, version_of
+from tests.helpers.published_repository import MODEL, add, model_of, version_of
 from training.checkpoint import read_content
 
 EVERY_POINT = bool(os.environ.get("EVERY_POINT"))
@@ -62,18 +61,16 @@ def test_an_export_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None:
         root = tmp_path / f"repository-{point}"
         shutil.copytree(tmp_path / "before", root)
         assert killed(log, point, "export", str(root), "2") == -signal.SIGKILL, point
-        repository = Repository(root)
-        shown = Visibility.of(read_config(root / MODEL), "").visible
-        numbers = [manifest.version for manifest in repository.manifests(MODEL)]
-        assert shown in numbers
-        for manifest in repository.manifests(MODEL):
-            lint_version(repository, manifest)
-        if 2 in numbers:
-            repository.ensure_known(version_of(2).served, 2)
+        model = model_of(root)
+        assert model.visibility.visible in model.versions
+        for manifest in model.manifests.values():
+            lint_version(model, manifest)
+        if 2 in model.manifests:
+            model.finished(version_of(2).served, 2)
         else:
             add(root, 2)
-        assert lint_model(repository, MODEL) == []
-        assert Visibility.of(read_config(root / MODEL), "").visible == 2
+        assert lint_model(model_of(root)) == []
+        assert model_of(root).visibility.visible == 2
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
@@ -201,13 +198,13 @@ def test_a_damaged_graph_is_refused_or_answers(data: st.DataObject, whole: Path,
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(whole, root / MODEL)
     (root / MODEL / "1" / MODEL_FILE).write_bytes(text)
-    repository = Repository(root)
-    (manifest,) = repository.manifests(MODEL)
+    model = model_of(root)
+    (manifest,) = model.manifests.values()
     with pytest.raises(CheckError, match="differs from its recorded SHA-256"):
-        lint_version(repository, manifest)
+        lint_version(model, manifest)
     known = replace(manifest, files={**manifest.files, MODEL_FILE: hashlib.sha256(text).hexdigest()})
     try:
-        lint_version(repository, known)
+        lint_version(model, known)
     except UserError:
         return
 

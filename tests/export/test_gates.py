@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.gate.judgement import Verdict, judge_physics
 from export.gate.limits import GATES, Limits, read_gates
+from export.gate.losses import Verdict, judge_physics
 from lartpc.errors import UserError
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
 from lartpc.served.parity import Outputs

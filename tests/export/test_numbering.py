@@ -1,41 +1,48 @@
 """Which number a version gets where others are published already, and what is fetched from there."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from export.check import main as check
 from export.gate.limits import read_gates
 from export.publish import main as publish
-from export.published.numbering import Match, Numbering, of_weights
-from export.published.store import open_store
 from export.registry import main as registry
+from export.repository.family import Family, Match, of_weights
 from export.repository.lint import lint_model
-from export.repository.versions import Repository
+from export.store.folder import FolderStore
+from export.store.target import open_store
 from lartpc.errors import UserError
 from lartpc.served.model_config import CONFIG_FILE
-from tests.helpers.published_repository import MODEL, add, version_of, visible
+from tests.helpers.published_repository import MODEL, add, model_of, version_of, visible
 
 OTHER = "emtrkmichel_fp16"
-FAMILY = (MODEL, OTHER)
-SERVED = version_of(1).served
+MODELS = (version_of(1).served, version_of(1, OTHER).served)
+SERVED, OTHER_SERVED = MODELS
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> str:
     """Version 1 of two models, of the checkpoint of seed 1."""
-    for model in FAMILY:
-        add(tmp_path / "first", 1, model)
+    for served in MODELS:
+        add(tmp_path / "first", 1, served.name)
     assert publish([str(tmp_path / "first"), str(tmp_path / "published")]) == 0
     return str(tmp_path / "published")
 
 
-def numbering(root: Path, target: str | None) -> Numbering:
-    return Numbering(Repository(root), FAMILY, open_store(target) if target else None)
+def family(root: Path, target: str | None) -> Family:
+    return Family(MODELS, FolderStore(root), open_store(target) if target else None)
 
 
-def checkpoint_of(seed: int) -> str:
-    return f"{seed:064x}"
+def number_of(root: Path, target: str | None, seed: int, model: str = MODEL) -> int:
+    """The number that a version gets, in a repository that stays as it is."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "copy")
+        if root.exists():
+            shutil.copytree(root, copy)
+        return family(copy, target).add(version_of(seed, model))
 
 
 def weights_of(seed: int, **engine: str) -> Match:
@@ -43,36 +50,36 @@ def weights_of(seed: int, **engine: str) -> Match:
 
 
 def test_numbers_follow_those_that_are_published(target: str, tmp_path: Path) -> None:
-    fresh = numbering(tmp_path / "fresh", target)
-    assert fresh.here(MODEL, weights_of(2)) is None and fresh.fetch(SERVED, weights_of(2)) is None
-    assert fresh.next(MODEL, checkpoint_of(2)) == 2
-    assert numbering(tmp_path / "fresh", None).next(MODEL, checkpoint_of(2)) == 1
+    fresh = family(tmp_path / "fresh", target)
+    assert fresh.here(SERVED, weights_of(2)) is None and fresh.fetch(SERVED, weights_of(2)) is None
+    assert number_of(tmp_path / "fresh", target, seed=2) == 2
+    assert number_of(tmp_path / "fresh", None, seed=2) == 1
     add(tmp_path / "fresh", 2)
-    assert numbering(tmp_path / "fresh", target).next(OTHER, checkpoint_of(2)) == 2
+    assert number_of(tmp_path / "fresh", target, seed=2, model=OTHER) == 2
     assert publish([str(tmp_path / "fresh"), target]) == 0
     assert visible(target) == 2
-    assert numbering(tmp_path / "third", target).next(OTHER, checkpoint_of(2)) == 2
-    assert numbering(tmp_path / "third", target).next(MODEL, checkpoint_of(2)) == 3
+    assert number_of(tmp_path / "third", target, seed=2, model=OTHER) == 2
+    assert number_of(tmp_path / "third", target, seed=2) == 3
 
 
 def test_a_published_version_is_fetched_byte_for_byte(target: str, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
-    assert numbering(fresh, target).fetch(SERVED, weights_of(1)) == 1
-    assert numbering(fresh, target).here(MODEL, weights_of(1)) == 1
+    assert family(fresh, target).fetch(SERVED, weights_of(1)) == 1
+    assert family(fresh, target).here(SERVED, weights_of(1)) == 1
     assert check([str(fresh)]) == 0
     for name in ("1/manifest.json", "1/model.onnx", "1/golden.h5", "labels_michel.txt"):
         assert (fresh / MODEL / name).read_bytes() == Path(target, MODEL, name).read_bytes()
     assert publish([str(fresh), target]) == 0
-    assert numbering(tmp_path / "for a GPU", target).fetch(SERVED, weights_of(1, tensorrt="10")) is None
+    assert family(tmp_path / "for a GPU", target).fetch(SERVED, weights_of(1, tensorrt="10")) is None
 
 
 def test_an_altered_version_is_not_fetched(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(target, MODEL, "1", "golden.h5").write_bytes(b"altered")
-    with pytest.raises(UserError, match="golden.h5 is not what manifest.json beside it records"):
-        numbering(tmp_path / "fresh", target).fetch(SERVED, weights_of(1))
-    assert Repository(tmp_path / "fresh").models() == []
+    with pytest.raises(UserError, match="golden.h5 differs from its recorded SHA-256"):
+        family(tmp_path / "fresh", target).fetch(SERVED, weights_of(1))
+    assert FolderStore(tmp_path / "fresh").names() == []
 
 
 def test_a_number_that_is_another_versions_there_does_not_count_here(target: str, tmp_path: Path) -> None:
@@ -80,11 +87,11 @@ def test_a_number_that_is_another_versions_there_does_not_count_here(target: str
     own = tmp_path / "own"
     add(own, 2, number=1)
     assert publish([str(own), target]) == 1
-    assert numbering(own, None).here(MODEL, weights_of(2)) == 1
-    assert numbering(own, target).here(MODEL, weights_of(2)) is None
-    assert numbering(own, target).next(MODEL, checkpoint_of(2)) == 2
+    assert family(own, None).here(SERVED, weights_of(2)) == 1
+    assert family(own, target).here(SERVED, weights_of(2)) is None
+    assert number_of(own, target, seed=2) == 2
     with pytest.raises(UserError, match="export into an empty folder"):
-        numbering(own, target).fetch(SERVED, weights_of(1))
+        family(own, target).fetch(SERVED, weights_of(1))
 
 
 def begin(root: Path, target: str) -> None:
@@ -98,10 +105,10 @@ def begin(root: Path, target: str) -> None:
 def test_a_publication_that_broke_off_keeps_its_number(target: str, tmp_path: Path) -> None:
     """Of another machine the version may differ in its last digits: it gets a number of its own."""
     begin(tmp_path / "second", target)
-    assert numbering(tmp_path / "second", target).here(MODEL, weights_of(2)) == 2
-    fresh = numbering(tmp_path / "fresh", target)
+    assert family(tmp_path / "second", target).here(SERVED, weights_of(2)) == 2
+    fresh = family(tmp_path / "fresh", target)
     assert fresh.fetch(SERVED, weights_of(2)) is None
-    assert fresh.next(MODEL, checkpoint_of(2)) == 3
+    assert number_of(tmp_path / "fresh", target, seed=2) == 3
 
 
 def test_pruning_takes_what_was_begun_and_never_finished(
@@ -125,8 +132,7 @@ def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tm
     for number in (1, 2):
         add(tmp_path, number)
     config = tmp_path / MODEL / CONFIG_FILE
-    repository, written = Repository(tmp_path), config.read_text()
-    config.write_text(written.replace('key: "v1.manifest"', 'key: "v1.unknown"'))
-    assert lint_model(repository, MODEL)
-    repository.ensure_known(version_of(1).served, 1)
-    assert lint_model(repository, MODEL) == [] and visible(str(tmp_path)) == 2
+    config.write_text(config.read_text().replace('key: "v1.git_commit"', 'key: "v1.commit"'))
+    assert lint_model(model_of(tmp_path))
+    model_of(tmp_path).finished(SERVED, 1)
+    assert lint_model(model_of(tmp_path)) == [] and visible(str(tmp_path)) == 2

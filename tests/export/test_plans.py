@@ -18,9 +18,9 @@ from export.triton import main as export
 from lartpc.files import sha256
 from lartpc.served.contract import MAX_BATCH_SIZE
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
-from lartpc.served.model_config import read_config
 from serving.repository import read_models
 from tests.helpers.paths import QUICK_GATES
+from tests.helpers.served_repository import read_config
 
 MODEL = "emtrkmichel_compact_fp16_trt"
 

@@ -4,18 +4,23 @@ import json
 import multiprocessing
 import os
 import shutil
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from botocore.exceptions import ClientError
 
 import export.publish
 from export.publish import main as publish
-from export.published.store import ConflictError, FolderStore, Store, open_store
 from export.registry import main as registry
+from export.store.folder import FolderStore
+from export.store.interface import ConflictError, Store
+from export.store.target import open_store
 from lartpc.errors import UserError
-from lartpc.served.model_config import CONFIG_FILE, read_config
+from lartpc.served.model_config import CONFIG_FILE
 from tests.helpers.published_repository import MODEL, add, config_of, visible
+from tests.helpers.served_repository import read_config
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ def test_a_broken_connection_is_gone_on_with(
     written: list[str] = []
     for _ in range(8):
         store = Recorded(root, writes=1)
-        monkeypatch.setattr("export.published.store.open_store", lambda name, store=store: store)
+        monkeypatch.setattr("export.store.target.open_store", lambda name, store=store: store)
         code = publish([str(source), str(root), f"--model={MODEL}"])
         written += store.written
         whole = (root / MODEL / CONFIG_FILE).exists()
@@ -233,26 +238,36 @@ def test_writes_are_conditional(target: str) -> None:
     assert store.read("a/b") is None and store.names("a") == []
 
 
-@pytest.mark.parametrize(("status", "refused"), [(412, FileExistsError), (409, UserError)])
-def test_other_servers_of_s3_tell_a_conflict_otherwise(
-    bucket: str, status: int, refused: type[Exception], monkeypatch: pytest.MonkeyPatch
+class Refuses(BaseHTTPRequestHandler):
+    """A server of S3 that refuses to write, as AWS does where two write at the same time."""
+
+    status = 200
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *given: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("status", [409, 412])
+def test_writes_at_the_same_time_are_told(
+    status: int, s3_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the words that s3fs looks for; 409 is what AWS answers to writes at the same time."""
-    store = open_store(bucket)
-    store.create("a/c", b"one")
-    token = store.read("a/c")[1]  # type: ignore[index]
-    answer = ClientError({"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
-
-    def refuse(*given, **options) -> None:
-        raise OSError("refused") from answer
-
-    monkeypatch.setattr("export.published.store.time.sleep", lambda seconds: None)
-    monkeypatch.setattr(store._files, "pipe_file", refuse)  # type: ignore[attr-defined]
-    monkeypatch.setattr(store._files, "call_s3", refuse)  # type: ignore[attr-defined]
-    with pytest.raises(refused):
-        store.create("a/b", b"one")
-    with pytest.raises(ConflictError, match="changed meanwhile"):
-        store.replace("a/c", b"two", token)
+    """Moto never answers 409."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(Refuses, "status", status)
+        store = open_store("s3://bucket/models")
+        with pytest.raises(FileExistsError):
+            store.create("a/b", b"one")
+        with pytest.raises(ConflictError, match="changed meanwhile"):
+            store.replace("a/c", b"two", {"e_tag": '"old"'})
+        server.shutdown()
 
 
 @pytest.mark.parametrize("path", ["../a", "a/../../b", "/etc/passwd", "a//b", "", "a/./b", "a\\b"])
@@ -264,7 +279,7 @@ def test_paths_that_lead_elsewhere_are_refused(target: str, path: str) -> None:
 def test_a_link_out_of_the_store_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / MODEL).symlink_to(tmp_path)
-    with pytest.raises(UserError, match="leads out of"):
+    with pytest.raises(UserError, match="is a link"):
         FolderStore(tmp_path / "published").create(f"{MODEL}/1/model.onnx", b"")
 
 
@@ -287,7 +302,7 @@ def test_a_link_in_place_of_a_file_is_refused(
     shutil.move(golden, tmp_path / "golden.h5")
     golden.symlink_to(tmp_path / "golden.h5")
     assert publish([str(source), str(tmp_path / "published")]) == 1
-    assert "is a link or a folder" in capsys.readouterr().err
+    assert "is a link; put what it leads to in its place" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("linked", [MODEL, f"{MODEL}/1"])
@@ -296,8 +311,8 @@ def test_a_link_in_place_of_a_folder_is_refused(
 ) -> None:
     shutil.move(source / linked, tmp_path / "elsewhere")
     (source / linked).symlink_to(tmp_path / "elsewhere")
-    assert publish([str(source), str(tmp_path / "published")]) == 1
-    assert "is a link; copy the version itself" in capsys.readouterr().err
+    assert publish([str(source), str(tmp_path / "published")]) == 2
+    assert "is a link; put what it leads to in its place" in capsys.readouterr().err
 
 
 def test_a_version_removed_while_it_is_looked_at_is_not_made_visible(
@@ -310,11 +325,12 @@ def test_a_version_removed_while_it_is_looked_at_is_not_made_visible(
         assert publish(asked) == 0
     for version in ("1", "2"):
         assert registry(["promote", target, MODEL, version]) == 0
-    kind, hashed = type(open_store(target)), Store.sha256
+    kind = type(open_store(target))
+    hashed = kind.sha256
 
     def prune_after_the_last(store: Store, path: str) -> str | None:
         digest = hashed(store, path)
-        if path.endswith("3/golden.h5"):
+        if store.name == target and path.endswith("3/golden.h5"):
             monkeypatch.undo()
             assert registry(["prune", target, "--keep=0"]) == 0
         return digest
@@ -350,7 +366,7 @@ def test_a_file_that_changes_after_the_check_is_not_sent(
 
     monkeypatch.setattr("export.publish.check_all", alter_afterwards)
     assert publish([str(source), target, f"--model={MODEL}"]) == 1
-    assert "golden.h5 was altered since it was checked" in capsys.readouterr().err
+    assert "golden.h5 differs from its recorded SHA-256" in capsys.readouterr().err
     assert config_of(target) == ""
     assert open_store(target).read(f"{MODEL}/1/golden.h5") is None
 
@@ -382,9 +398,39 @@ def test_targets_that_cannot_be_reached(
     assert publish([str(source), "ftp://127.0.0.1:1/models"]) == 2
     assert "error: ftp://127.0.0.1:1/models: " in capsys.readouterr().err
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert publish([str(source), bucket.replace("models", "others")]) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
     if os.geteuid() != 0:
         assert publish([str(source), "/proc/published"]) == 2
+
+
+def test_a_profile_that_cannot_be_used_is_one_line(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    assert registry(["list", bucket]) == 2
+    assert "The config profile (production) could not be found" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert registry(["list", bucket]) == 2
+    assert "AWS_PROFILE is production, and boto3, which reads profiles" in capsys.readouterr().err
+
+
+def test_the_environment_is_enough_without_boto3(
+    source: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert publish([str(source), bucket, "--profile=cpu"]) == 0
+    assert registry(["verify", bucket]) == 0
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/models", "az://container/models"])
+def test_other_buckets_without_credentials_are_one_line(
+    source: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "GOOGLE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("export.store.bucket.RETRIES", {"max_retries": 0})
+    assert publish([str(source), url]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"error: {url}") and len(said.splitlines()) == 1

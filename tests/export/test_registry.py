@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from export.publish import main as publish
-from export.published.model import PublishedModel
-from export.published.removal import remove
-from export.published.store import ConflictError, FolderStore, Store, open_store
 from export.registry import main as registry
 from export.repository.config import model_config
+from export.repository.model_folder import ModelFolder
+from export.repository.removal import remove
+from export.store.folder import FolderStore
+from export.store.interface import ConflictError, Store
+from export.store.target import open_store
 from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text
 from tests.helpers.published_repository import MODEL, add, visible
 
@@ -40,7 +42,7 @@ def target(five: Path, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def versions(target: str) -> list[int]:
-    return PublishedModel.read(open_store(target), MODEL).versions
+    return ModelFolder.read(open_store(target), MODEL).versions
 
 
 def test_versions_stand_side_by_side(target: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +87,7 @@ def test_an_alteration_that_is_consistent_with_its_manifest_is_found_and_not_ado
         store.replace(f"{MODEL}/2/{name}", content, here[1])
     for command in (["verify", target], ["promote", target, MODEL, "2"], ["pin", target, MODEL, "4"]):
         assert registry(command) == 1
-        assert "manifest of version 2 differs from the SHA-256 in config.pbtxt" in capsys.readouterr().err
+        assert "2/manifest.json differs from its SHA-256 in config.pbtxt" in capsys.readouterr().err
     assert visible(target) == 5
 
 
@@ -101,12 +103,12 @@ def test_altered_labels_and_figures_are_found(target: str, capsys: pytest.Captur
     altered(store, f"{MODEL}/labels_em_trk_none.txt", "track\nem\n", "em\ntrack\n")
     assert registry(["verify", target]) == 1
     said = capsys.readouterr().err
-    assert said.count("labels_em_trk_none.txt differs from its recorded SHA-256") == 1
+    assert said.count("labels_em_trk_none.txt does not list track, em, none") == 1
     altered(store, f"{MODEL}/labels_em_trk_none.txt", "em\ntrack\n", "track\nem\n")
     assert registry(["verify", target]) == 0
     altered(store, f"{MODEL}/2/manifest.json", '"track_shower_auc": 0.982', '"track_shower_auc": 0.999')
     assert registry(["verify", target]) == 1
-    assert "manifest of version 2 differs" in capsys.readouterr().err
+    assert "2/manifest.json differs" in capsys.readouterr().err
 
 
 def test_odd_content_at_the_target_is_told_or_passed_over(
@@ -203,7 +205,7 @@ def remove_halfway(target: Path, version: int) -> FolderStore:
     """Remove a version until the connection breaks."""
     store = Breaks(target)
     with pytest.raises(KeyboardInterrupt):
-        remove(store, PublishedModel.read(store, MODEL), [version])
+        remove(ModelFolder.read(store, MODEL), [version])
     return store
 
 
@@ -236,9 +238,9 @@ def test_a_version_that_is_being_removed_is_not_published_again(
 def test_what_is_visible_or_pinned_stays_whatever_the_configuration_says(tmp_path: Path) -> None:
     _, target = publish_three(tmp_path)
     store = open_store(target)
-    model = PublishedModel.read(store, MODEL)
+    model = ModelFolder.read(store, MODEL)
     visibility = Visibility(3, pinned=(1,), removing=(1, 2, 3))
-    config = model_config(model.served(store), list(model.manifests.values()), visibility)
+    config = model_config(model.served, list(model.manifests.values()), visibility)
     store.replace(f"{MODEL}/config.pbtxt", config_text(config).encode(), model.token)
     assert registry(["prune", target, "--keep=0"]) == 0
     assert store.names(f"{MODEL}/2") == []
@@ -257,10 +259,10 @@ def test_an_empty_folder_that_a_removal_left_goes_too(tmp_path: Path) -> None:
 
 def test_a_change_between_reading_and_writing_is_not_overwritten(target: str) -> None:
     store = open_store(target)
-    early = PublishedModel.read(store, MODEL)
+    early = ModelFolder.read(store, MODEL)
     assert registry(["promote", target, MODEL, "2"]) == 0
     with pytest.raises(ConflictError, match="changed meanwhile by another publisher"):
-        remove(store, early, [3])
+        remove(early, [3])
     assert versions(target) == [1, 2, 3, 4, 5] and visible(target) == 2
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from export.publish import main as publish
-from export.published.store import open_store
 from export.registry import main as registry
+from export.store.target import open_store
 from export.triton import main as export
 from export.variants import VARIANTS
 from lartpc.served.names import served_name
@@ -41,7 +41,7 @@ def test_make_publish_takes_a_checkpoint_to_a_bucket(
     assert len([row for row in rows if row.startswith("| emtrkmichel_")]) == len(VARIANTS)
     fresh = [f"--checkpoint={checkpoint}", f"--repository={tmp_path / 'fresh'}", f"--gates={gates}"]
     assert export([*fresh, "--precision=fp32", f"--published={bucket}"]) == 0
-    assert "fetched version 1" in capsys.readouterr().out
+    assert "version 1 was published already; fetched" in capsys.readouterr().out
     assert publish([str(tmp_path / "fresh"), bucket, f"--gates={gates}"]) == 0
     assert " 0 files, 0.0 MB sent; config.pbtxt stays as it is" in capsys.readouterr().out
 

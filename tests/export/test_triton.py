@@ -19,22 +19,26 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from export.check import main as check
+from export.gate import judgement
 from export.gate.limits import GATES
-from export.repository import exporter
+from export.graph import graphs
 from export.repository.config import model_config
-from export.repository.versions import Repository
+from export.repository.promotion import promoted
+from export.store.folder import FolderStore
 from export.triton import main as export
-from export.variants import BY_SUFFIX, ServedModel, variants_of
+from export.variants import BY_SUFFIX, VARIANTS, ServedModel
 from lartpc.provenance import Provenance
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH, PRECISIONS, Label
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import Manifest
-from lartpc.served.model_config import Visibility, read_config, write_config
+from lartpc.served.model_config import Visibility
 from lartpc.served.names import served_name
 from tests.helpers.paths import QUICK_GATES, ROOT
+from tests.helpers.published_repository import model_of
+from tests.helpers.served_repository import read_config, write_config
 from training.checkpoint import Checkpoint
 
-GRAPHS = variants_of(PRECISIONS)
+GRAPHS = [variant for variant in VARIANTS if variant.backend == "onnxruntime"]
 GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
 
 
@@ -113,7 +117,7 @@ def test_config_is_the_golden_one() -> None:
 
 def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
     names = {served_name(variant.suffix, "compact") for variant in GRAPHS}
-    assert {path.name for path in repository.iterdir()} == names
+    assert set(FolderStore(repository).names()) == names
     for precision in ("fp16", "int8"):
         config = read_config(repository / f"emtrkmichel_compact_{precision}_gpu")
         assert [group.kind for group in config.instance_group] == [triton.ModelInstanceGroup.KIND_GPU]
@@ -187,8 +191,8 @@ def test_an_unchanged_export_computes_nothing(
 
     arguments = [f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]
     with monkeypatch.context() as patch:
-        patch.setattr("export.repository.exporter.fp32_graph", refuse)
-        patch.setattr("export.repository.exporter.measure", refuse)
+        patch.setattr("export.graph.graphs.fp32_graph", refuse)
+        patch.setattr("export.gate.judgement.judge", refuse)
         assert export(arguments) == 0
 
 
@@ -200,8 +204,8 @@ def test_by_another_exporter_the_same_weights_are_recognised(
     def refuse(*given: object) -> None:
         raise AssertionError("answered")
 
-    monkeypatch.setattr("export.repository.recipe.PACKAGES", ())
-    monkeypatch.setattr("export.repository.exporter.measure", refuse)
+    monkeypatch.setattr("export.graph.recipe.PACKAGES", ())
+    monkeypatch.setattr("export.gate.judgement.judge", refuse)
     monkeypatch.setattr(Checkpoint, "answer", refuse)
     before = state(repository)
     assert export([f"--checkpoint={checkpoint}", f"--repository={repository}", QUICK_GATES]) == 0
@@ -252,18 +256,18 @@ def test_each_graph_is_made_and_judged_once(
 ) -> None:
     """FP16 is served twice, and a third time as a plan."""
     calls: Counter[str] = Counter()
-    for name in ("rewrite", "measure", "judge_physics", "golden_tolerances"):
-        plain = getattr(exporter, name)
+    for room, name in ((graphs, "rewrite"), (judgement, "judge"), (judgement, "judge_physics")):
+        plain = getattr(room, name)
 
         def counted(*given: object, name: str = name, plain: Callable = plain) -> object:
             calls[name] += 1
             return plain(*given)
 
-        monkeypatch.setattr(exporter, name, counted)
+        monkeypatch.setattr(room, name, counted)
     arguments = [f"--checkpoint={checkpoint}", f"--repository={tmp_path}", QUICK_GATES, "--precision=fp16"]
     assert export([*arguments, "--backend=all", "--on-server"]) == 0
-    assert set(calls.values()) == {1} and len(calls) == 4
-    assert len(Repository(tmp_path).models()) == 3
+    assert set(calls.values()) == {1} and len(calls) == 3
+    assert len(FolderStore(tmp_path).names()) == 3
 
 
 def test_a_gate_file_without_enough_of_a_class_is_named(
@@ -293,7 +297,7 @@ def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoi
     folder = copy / "emtrkmichel_compact_fp32"
     assert read_config(folder).version_policy.specific.versions == [2]
     assert {"v1.digest", "v2.digest"} <= set(read_config(folder).parameters)
-    Repository(copy).show(ServedModel.named(BY_SUFFIX["fp32"], "compact"), 1)
+    promoted(model_of(copy, folder.name), 1)
     assert export(args) == 0
     assert read_config(folder).version_policy.specific.versions == [1]
     assert export(["--precision=fp16", *args[1:]]) == 0
@@ -382,7 +386,7 @@ def test_check_passes_a_good_repository(repository: Path, capsys: pytest.Capture
         ("no golden patches", "golden.h5 is missing"),
         ("labels", "does not list track, em, none"),
         ("config", "is not a Triton model configuration"),
-        ("hidden", "shows version 9, there are [1]"),
+        ("hidden", "shows version 9; it knows [1]"),
         ("edited config", "is not what an export writes"),
         ("manifest", "is not a manifest"),
         ("hostile manifest", "not a plain file name"),
@@ -409,8 +413,8 @@ def test_check_finds_what_is_wrong(
     elif damage == "config":
         (model / "config.pbtxt").write_text("name = 3")
     elif damage == "hidden":
-        manifests = Repository(of_fp32).manifests(model.name)
-        write_config(model, model_config(Repository(of_fp32).served(model.name), manifests, Visibility(9)))
+        read = model_of(of_fp32, model.name)
+        write_config(model, model_config(read.served, list(read.manifests.values()), Visibility(9)))
     elif damage == "edited config":
         config = read_config(model)
         config.max_batch_size = 16

@@ -33,7 +33,7 @@ def test_exported_graphs_leave_out_the_form_for_processors(repository: Path) -> 
 
 
 def test_a_repository_without_graphs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no graph for GPUs"):
+    with pytest.raises(UserError, match="holds no model; export one"):
         list(exported(tmp_path))
 
 

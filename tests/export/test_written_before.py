@@ -9,12 +9,11 @@ import pytest
 from export.check import main as check
 from export.publish import main as publish
 from export.registry import main as registry
-from export.repository.versions import Repository
 from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.served.manifest import MANIFEST_FILE, SCHEMA, Manifest
 from serving.triton import TritonServer
-from tests.helpers.published_repository import MODEL, add, visible
+from tests.helpers.published_repository import MODEL, add, model_of, visible
 
 WRITTEN_BEFORE = Path(__file__).with_name("written_before")
 
@@ -108,7 +107,7 @@ def test_a_reformatted_manifest_is_another_one(
     assert check([str(repository)]) == 1
     assert "config.pbtxt is not what an export writes" in capsys.readouterr().err
     assert registry(["verify", target]) == 1
-    assert "the manifest of version 2 differs from the SHA-256 in config.pbtxt" in capsys.readouterr().err
+    assert "2/manifest.json differs from its SHA-256 in config.pbtxt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("schema", [SCHEMA + 1, -1, "1", True, None])
@@ -129,12 +128,12 @@ def test_a_new_manifest_says_its_schema_and_keeps_it(tmp_path: Path) -> None:
     read = Manifest.read(tmp_path / MODEL / "1")
     assert json.loads(read.content)["schema"] == SCHEMA
     assert (read, read.content) == (manifest, manifest.content)
-    assert Repository(tmp_path).manifests(MODEL) == [manifest]
+    assert model_of(tmp_path).manifests == {1: manifest}
 
 
 def test_a_manifest_that_changes_while_it_is_looked_at_is_told(repository: Path) -> None:
-    folder = repository / MODEL / "2"
-    manifest = Manifest.read(folder)
-    (folder / MANIFEST_FILE).write_bytes(manifest.content + b"\n")
-    with pytest.raises(UserError, match="no longer the one that was read"):
-        manifest.check_files(folder)
+    model = model_of(repository)
+    with (repository / MODEL / "2" / MANIFEST_FILE).open("ab") as manifest:
+        manifest.write(b"\n")
+    with pytest.raises(UserError, match="manifest.json differs from its recorded SHA-256"):
+        model.check(model.manifests[2])

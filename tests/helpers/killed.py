@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from export.publish import main as publish
-from export.published.store import ObjectStore
 from export.registry import main as registry
-from export.repository.versions import Repository
-from tests.helpers.published_repository import version_of
+from export.store.bucket import BucketStore
+from tests.helpers.published_repository import add
 
 WATCHED = ("fsync", "link", "mkdir", "remove", "rename", "replace", "rmdir", "unlink")
 
@@ -50,7 +49,7 @@ def _file(args: tuple[Any, ...]) -> str:
 
 
 def export(repository: str, seed: str) -> int:
-    Repository(Path(repository)).add(version_of(int(seed)), int(seed))
+    add(Path(repository), int(seed))
     return 0
 
 
@@ -66,7 +65,7 @@ def main(log: str, fatal: str, step: str, *args: str) -> int:
     for name in WATCHED:
         setattr(os, name, points.around(name, getattr(os, name)))
     for name in ("create", "replace", "delete"):  # each is one request to an object store
-        setattr(ObjectStore, name, points.around(name, getattr(ObjectStore, name)))
+        setattr(BucketStore, name, points.around(name, getattr(BucketStore, name)))
     return STEPS[step](*args)
 
 

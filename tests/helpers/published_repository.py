@@ -7,8 +7,10 @@ import numpy as np
 import onnx
 
 from export.gate.limits import read_gates
-from export.published.store import open_store
-from export.repository.versions import Repository, Version
+from export.repository.model_folder import ModelFolder
+from export.repository.version import Version
+from export.store.folder import FolderStore
+from export.store.target import open_store
 from export.variants import BY_SUFFIX, ServedModel
 from lartpc.provenance import Provenance
 from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES
@@ -54,7 +56,19 @@ def version_of(seed: int, model: str = MODEL, publishable: bool = True, edge: fl
 
 def add(root: Path, seed: int, model: str = MODEL, number: int | None = None, **options) -> Manifest:
     """Add the version of a seed to a repository, under the seed's number where none is given."""
-    return Repository(root).add(version_of(seed, model, **options), seed if number is None else number)
+    version = version_of(seed, model, **options)
+    write(root, version, seed if number is None else number)
+    return model_of(root, version.served.name).manifests[seed if number is None else number]
+
+
+def write(root: Path, version: Version, number: int) -> None:
+    """Add a version to a repository."""
+    model_of(root, version.served.name).add(version.served, *version.numbered(number))
+
+
+def model_of(root: Path, name: str = MODEL) -> ModelFolder:
+    """A model of a repository, as it is now."""
+    return ModelFolder.read(FolderStore(root), name)
 
 
 def config_of(target: str, model: str = MODEL) -> str:

@@ -57,8 +57,9 @@ def write_version(folder: Path, version: int) -> None:
     outputs = answer(target / MODEL_FILE, patches)
     label = rng.integers(0, 3, len(patches)).astype(np.uint8)
     michel = (rng.random(len(patches)) < 0.3).astype(np.uint8)
-    GoldenPatches(patches, outputs, label, michel).write(target / GOLDEN_FILE)
-    Manifest(
+    golden = GoldenPatches(patches, outputs, label, michel)
+    (target / GOLDEN_FILE).write_bytes(golden.content())
+    manifest = Manifest(
         model=folder.name,
         version=version,
         precision="fp32",
@@ -68,7 +69,8 @@ def write_version(folder: Path, version: int) -> None:
         gate={},
         metrics={"track_shower_auc": 0.987, "michel_auc": 0.954},
         provenance=Provenance(),
-    ).write(target)
+    )
+    (target / MANIFEST_FILE).write_bytes(manifest.content)
 
 
 def answer(model: Path, patches: np.ndarray) -> dict[str, np.ndarray]:
@@ -96,6 +98,11 @@ def model_config(folder: Path, visible: tuple[int, ...]) -> pb.ModelConfig:
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     return config
+
+
+def read_config(folder: Path) -> pb.ModelConfig:
+    """The configuration of a model."""
+    return text_format.Parse((folder / "config.pbtxt").read_text(), pb.ModelConfig())
 
 
 def write_config(folder: Path, config: pb.ModelConfig) -> None:

@@ -1,30 +1,28 @@
-"""Removing published versions, and keeping some from it."""
+"""Removing versions, and keeping some from it."""
 
 from dataclasses import replace
 
-from export.published.model import PublishedModel
-from export.published.store import Store
+from export.repository.model_folder import ModelFolder
 from lartpc.errors import UserError
 from lartpc.served.manifest import MANIFEST_FILE
 from lartpc.served.model_config import Visibility
 
 
-def pinned(store: Store, model: PublishedModel, version: int, pin: bool) -> Visibility:
+def pinned(model: ModelFolder, version: int, pin: bool) -> Visibility:
     """Pin a version, or let it go.
 
     Raises:
         UserError: there is no such version.
     """
-    model.manifest(version, store)
+    model.manifest(version)
     before = model.visibility
     numbers = (set(before.pinned) | {version}) if pin else set(before.pinned) - {version}
     after = replace(before, pinned=tuple(sorted(numbers)))
-    if after != before:
-        model.show(store, after)
+    model.changed(after)
     return after
 
 
-def candidates(model: PublishedModel, keep: int) -> list[int]:
+def candidates(model: ModelFolder, keep: int) -> list[int]:
     """Versions that may go: not visible, not pinned, not where a rollback goes, not among the newest.
 
     What was begun and never finished goes too, where it is older than the visible version.
@@ -46,7 +44,7 @@ def candidates(model: PublishedModel, keep: int) -> list[int]:
     return sorted(old | set(visibility.removing) - {visibility.visible, *visibility.pinned})
 
 
-def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
+def remove(model: ModelFolder, versions: list[int]) -> None:
     """Remove versions: first from the configuration, which notes that they are going, then their files.
 
     A removal that was cut off is gone on with by the next one.
@@ -56,13 +54,12 @@ def remove(store: Store, model: PublishedModel, versions: list[int]) -> None:
     """
     before = model.visibility
     history = tuple(version for version in before.history if version not in versions)
-    model.show(store, replace(before, history=history, removing=tuple(versions)))
+    model.changed(replace(before, history=history, removing=tuple(versions)))
     for version in versions:
         folder = f"{model.name}/{version}"
-        names = {*store.names(folder), MANIFEST_FILE}  # the last one takes an empty folder with it
+        names = {*model.store.names(folder), MANIFEST_FILE}  # the last one takes an empty folder with it
         for name in sorted(names, key=lambda name: name == MANIFEST_FILE):
-            store.delete(f"{folder}/{name}")
-    left = PublishedModel.read(store, model.name)
-    visibility = left.visibility
-    going = tuple(version for version in visibility.removing if version not in versions)
-    left.show(store, replace(visibility, removing=going))
+            model.store.delete(f"{folder}/{name}")
+    left = ModelFolder.read(model.store, model.name)
+    going = tuple(version for version in left.visibility.removing if version not in versions)
+    left.changed(replace(left.visibility, removing=going))

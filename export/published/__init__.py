@@ -1,1 +1,0 @@
-"""Published versions: a store, its models, what travels there, and what goes."""

@@ -1,0 +1,122 @@
+"""The models of one network, here and published: which versions there are, and which number is next."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from export.repository.model_folder import ModelFolder
+from export.repository.version import Version
+from export.store.interface import Store
+from export.variants import ServedModel
+from lartpc.errors import UserError
+from lartpc.served.manifest import Manifest
+
+Match = Callable[[Manifest], bool]
+
+
+def of_recipe(recipe: str, gates: dict[str, Any], engine: dict[str, str]) -> Match:
+    """Whether a version is of this recipe and has passed these gates, its plan for this engine, if any."""
+    return lambda manifest: (
+        manifest.provenance.export.get("recipe") == recipe and _passed(manifest, gates, engine)
+    )
+
+
+def of_weights(weights: bytes, gates: dict[str, Any], engine: dict[str, str]) -> Match:
+    """Whether a version has these weights and has passed these gates, its plan for this engine, if any."""
+    digest = hashlib.sha256(weights).hexdigest()
+    return lambda manifest: manifest.digest == digest and _passed(manifest, gates, engine)
+
+
+def _passed(manifest: Manifest, gates: dict[str, Any], engine: dict[str, str]) -> bool:
+    recorded = manifest.gate.get("gates")
+    same = isinstance(recorded, dict) and all(recorded.get(key) == gates[key] for key in ("name", "limits"))
+    return same and manifest.provenance.export.get("engine", {}) == engine
+
+
+class Family:
+    """The models of a network, one a variant.
+
+    Args:
+        models: all of them: one checkpoint has one number across its precisions.
+        repository: where they are exported to.
+        published: where they are published, if anywhere: a number that is taken there is taken here.
+
+    Raises:
+        UserError: a configuration or a manifest is damaged, or a store cannot be reached.
+    """
+
+    def __init__(
+        self, models: Iterable[ServedModel], repository: Store, published: Store | None = None
+    ) -> None:
+        names = [served.name for served in models]
+        self._here = {name: ModelFolder.read(repository, name) for name in names}
+        self._published = {name: ModelFolder.read(published, name) for name in names if published}
+
+    def here(self, served: ServedModel, match: Match) -> int | None:
+        """The latest version of the repository that matches; its configuration is finished or renewed.
+
+        One whose number is another version's at the store does not count: it can never be published.
+
+        Raises:
+            CheckError: a file of the version is missing or altered.
+        """
+        model = self._here[served.name]
+        published = self._published[served.name].manifests if self._published else {}
+        candidates = [
+            manifest
+            for number, manifest in model.manifests.items()
+            if published.get(number, manifest).own_digest == manifest.own_digest
+        ]
+        number = _latest(candidates, match)
+        if number is not None:
+            self._here[served.name] = model.finished(served, number)
+        return number
+
+    def fetch(self, served: ServedModel, match: Match) -> int | None:
+        """Copy the latest published version that matches into the repository, and return its number.
+
+        Raises:
+            CheckError: what lies at the store is not what was published.
+            UserError: the repository has another version of this number.
+        """
+        published, here = self._published.get(served.name), self._here[served.name]
+        if published is None:
+            return None
+        number = _latest([published.manifests[version] for version in published.versions], match)
+        if number is None:
+            return None
+        if number in here.manifests:
+            raise UserError(
+                f"{published.place()} has version {number} of this checkpoint, {here.store.name} another "
+                "one; export into an empty folder: --repository NEW"
+            )
+        manifest = published.manifest(number)
+        files = {name: published.content(manifest, name) for name in manifest.files}
+        self._here[served.name] = here.add(served, manifest, files)
+        return number
+
+    def add(self, version: Version) -> int:
+        """Write a new version into the repository, and return its number."""
+        served = version.served
+        number = self._next(served.name, version.provenance.training["checkpoint_sha256"])
+        self._here[served.name] = self._here[served.name].add(served, *version.numbered(number))
+        return number
+
+    def _next(self, model: str, checkpoint_sha256: str) -> int:
+        """Number of a new version: one checkpoint has one number across its precisions."""
+        folders = [*self._here.values(), *self._published.values()]
+        everything = [manifest for folder in folders for manifest in folder.manifests.values()]
+        taken = [manifest.version for manifest in everything if manifest.model == model]
+        of_checkpoint = [
+            manifest.version
+            for manifest in everything
+            if manifest.provenance.training.get("checkpoint_sha256") == checkpoint_sha256
+        ]
+        shared = max(of_checkpoint, default=None)
+        if shared is not None and shared not in taken:
+            return shared
+        return 1 + max((manifest.version for manifest in everything), default=0)
+
+
+def _latest(manifests: Iterable[Manifest], match: Match) -> int | None:
+    return max((manifest.version for manifest in manifests if match(manifest)), default=None)

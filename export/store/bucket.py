@@ -1,0 +1,164 @@
+"""A bucket of S3, Google Cloud Storage or Azure, by obstore."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from export.store.interface import Store
+from lartpc.errors import UserError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore, RetryConfig, S3CredentialProvider
+
+SCHEMES = ("s3", "gs", "az", "abfss")
+S3_ENDPOINT = "AWS_ENDPOINT_URL"
+LONGEST_REQUEST = timedelta(minutes=10)
+RETRIES: "RetryConfig" = {"max_retries": 4, "retry_timeout": timedelta(minutes=1)}
+PART = 1 << 20
+"""Bytes that are hashed at a time."""
+
+
+class BucketStore(Store):
+    """Objects under a prefix of a bucket; creations and replacements are conditional requests.
+
+    Args:
+        url: of a scheme in :data:`SCHEMES`, such as ``s3://bucket/models``.
+
+    Raises:
+        UserError: the URL is none of these, or it lacks credentials or an account.
+    """
+
+    def __init__(self, url: str) -> None:
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
+        super().__init__(url)
+        scheme = url.partition("://")[0]
+        if scheme not in SCHEMES:
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            raise UserError(f"{url}: {scheme}:// is not known here; give a folder, or a URL of {known}")
+        plain = os.environ.get(S3_ENDPOINT, "").startswith("http://")
+        options: dict[str, Any] = {"client_options": {"allow_http": plain, "timeout": LONGEST_REQUEST}}
+        if scheme == "s3":
+            options["credential_provider"] = _aws_credentials(url)
+        try:
+            self._objects: ObjectStore = from_url(url, retry_config=RETRIES, **options)
+        except BaseError as error:
+            raise UserError(f"{url}: {_reason(error)}") from error
+
+    def read(self, path: str) -> tuple[bytes, dict[str, str]] | None:
+        """See the base class."""
+        import obstore
+
+        with self._errors(path):
+            try:
+                found = obstore.get(self._objects, self.plain(path))
+                token = {name: value for name in ("e_tag", "version") if (value := found.meta[name])}
+                return bytes(found.bytes()), token
+            except FileNotFoundError:
+                return None
+
+    def sha256(self, path: str) -> str | None:
+        """See the base class; the file is not held in memory."""
+        import obstore
+
+        digest = hashlib.sha256()
+        with self._errors(path):
+            try:
+                for part in obstore.get(self._objects, self.plain(path)).stream(min_chunk_size=PART):
+                    digest.update(part)
+            except FileNotFoundError:
+                return None
+        return digest.hexdigest()
+
+    def create(self, path: str, content: bytes) -> None:
+        """See the base class."""
+        self._put(path, content, "create")
+
+    def replace(self, path: str, content: bytes, token: dict[str, str] | None) -> None:
+        """See the base class."""
+        from obstore.exceptions import PreconditionError
+
+        try:
+            self._put(path, content, token or "create")
+        except (PreconditionError, FileExistsError):
+            raise self.changed(path) from None
+
+    def delete(self, path: str) -> None:
+        """See the base class."""
+        import obstore
+
+        with self._errors(path):
+            try:
+                obstore.delete(self._objects, self.plain(path))
+            except FileNotFoundError:
+                return
+
+    def names(self, folder: str = "") -> list[str]:
+        """See the base class."""
+        import obstore
+
+        with self._errors(folder):
+            found = obstore.list_with_delimiter(self._objects, self.plain(folder) if folder else None)
+        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        names = {PurePosixPath(path).name for path in paths}
+        return sorted(name for name in names if not name.startswith("."))
+
+    def _put(self, path: str, content: bytes, mode: Any) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._errors(path):
+            try:
+                obstore.put(self._objects, self.plain(path), content, mode=mode)
+            except AlreadyExistsError as error:
+                raise FileExistsError(path) from error
+            except FileNotFoundError as error:
+                raise UserError(f"{self.place(path)}: {_reason(error)}") from error
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError, PreconditionError
+
+        try:
+            yield
+        except PreconditionError:
+            raise
+        except BaseError as error:
+            raise UserError(f"{self.place(path)}: {_reason(error)}") from error
+
+
+def _aws_credentials(url: str) -> "S3CredentialProvider | None":
+    """Where boto3 is installed what it finds: environment, profiles, single sign-on, roles.
+
+    None leaves it to obstore, which knows the environment and the roles of machines and clusters.
+
+    Raises:
+        UserError: the environment names a profile that cannot be used.
+    """
+    profile = os.environ.get("AWS_PROFILE")
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError as error:
+        if profile:
+            raise UserError(
+                f"{url}: AWS_PROFILE is {profile}, and boto3, which reads profiles, is not installed: "
+                "pip install -e '.[s3]'"
+            ) from error
+        return None
+    try:
+        session = boto3.Session()
+        return Boto3CredentialProvider(session) if session.get_credentials() else None
+    except BotoCoreError as error:
+        raise UserError(f"{url}: {error}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the driver says, in one line, without its internals."""
+    return " ".join(str(error).partition("\n\nDebug source:")[0].split())
