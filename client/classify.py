@@ -2,9 +2,16 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lartpc.command import run, say
+from lartpc.errors import UserError
 from lartpc.served.names import served_name
+
+if TYPE_CHECKING:
+    from lartpc.event_file import EventFile
 
 
 def classify(
@@ -34,15 +41,18 @@ def classify(
     from rich.progress import track
 
     from client.event_picture import event_picture
-    from client.plane_hits import PlaneHits, joined, most_michel_hits
     from client.server import connections
-    from client.triton import TritonClassifier
+    from client.triton import TritonClassifier, joined
     from lartpc.adc_scale import adc_scale
     from lartpc.event_drawing import save
     from lartpc.event_folder import open_events
+    from lartpc.patches.plane_hits import PlaneHits
 
     with open_events(file) as events:
-        of_plane = PlaneHits.read(events, most_michel_hits(events, plane) if event is None else event, plane)
+        index = most_michel_hits(events, plane) if event is None else event
+        of_plane = PlaneHits.read(events, index, plane)
+    if not len(of_plane.hits):
+        raise UserError(f"{of_plane.where} has no hits; name another --event or --plane")
     with connections(url, (protocol,), repository, local) as opened:
         for name, reason in opened.left_out.items():
             say(f"Left out {name}: {reason}")
@@ -63,6 +73,21 @@ def classify(
     say(f"Class as in truth: {agreement:.1%} of hits")
     say(f"Wrote {out}")
     say("next: python -m client.classify --help  (other events, planes and models)")
+
+
+def most_michel_hits(events: "EventFile", plane_name: str) -> int:
+    """Index of the event of the test split with the most Michel hits in a plane.
+
+    Raises:
+        UserError: the file has no event in the test split.
+    """
+    from lartpc.patches.plane_hits import plane_number
+
+    indices, number = events.in_split("test"), plane_number(events, plane_name)
+    if not len(indices):
+        raise UserError(f"{events.path} has no event in its test split; name one with --event")
+    counts = [np.sum(hits["michel"][hits["local_plane"] == number]) for hits in map(events.hits, indices)]
+    return int(indices[np.argmax(counts)])
 
 
 def main(args: list[str] | None = None) -> int:

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from client.plane_hits import PlaneHits
 from lartpc.event_drawing import (
     MICHEL,
     busiest,
@@ -19,6 +18,7 @@ from lartpc.event_drawing import (
     time_us,
     whole_plane,
 )
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT
 
 

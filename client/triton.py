@@ -133,3 +133,8 @@ class TritonClassifier:
                     "or values that are not finite"
                 )
         return outputs
+
+
+def joined(answers: list[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    """The answers to consecutive patches as one."""
+    return {name: np.concatenate([answer[name] for answer in answers]) for name in OUTPUT_NAMES}

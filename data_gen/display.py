@@ -12,8 +12,8 @@ from lartpc.detector import plane as wire_plane
 from lartpc.errors import UserError
 
 if TYPE_CHECKING:
-    from data_gen.pictures.plane_picture import PlaneOfEvent
     from lartpc.event_file import EventFile
+    from lartpc.patches.plane_hits import PlaneHits
 
 MOST_VOLUMES = 6
 """Drift volumes in one picture: those of ProtoDUNE-SP."""
@@ -103,19 +103,22 @@ def draw_event(
     """
     from data_gen.pictures.plane_picture import plane_picture
     from lartpc.event_drawing import KINDS, hit_kind, save
+    from lartpc.patches.plane_hits import PlaneHits
 
     if event is None:
-        michel, hits = count_hits(events, plane, volume)
-        leaders = np.lexsort((-hits, -michel))[:5]
+        michel, counts = count_hits(events, plane, volume)
+        leaders = np.lexsort((-counts, -michel))[:5]
         event = int(leaders[0])
         listed = ", ".join(f"{index} ({michel[index]})" for index in leaders)
         say(f"most Michel hits in plane {plane}: event {listed}")
-    drawn, left_out = read_plane(events, event, plane, volume)
-    save(plane_picture(drawn, truth), out, DPI)
-    number = np.bincount(hit_kind(drawn.hits), minlength=len(KINDS))
+    of_plane = PlaneHits.read(events, event, plane, empty_pixels=True)
+    drawn, left_out = drift_volumes(of_plane, volume)
+    save(plane_picture(of_plane, drawn, truth), out, DPI)
+    hits = of_plane.hits[of_plane.is_hit & np.isin(of_plane.hits["tpc"], drawn)]
+    number = np.bincount(hit_kind(hits), minlength=len(KINDS))
     content = ", ".join(f"{number[kind]} {name}" for kind, (name, *_) in KINDS.items())
-    shown = f"event {event}, plane {plane}, drift volume {', '.join(map(str, drawn.images))}"
-    say(f"{shown}: {len(drawn.hits)} hits ({content})")
+    shown = f"event {event}, plane {plane}, drift volume {', '.join(map(str, drawn))}"
+    say(f"{shown}: {len(hits)} hits ({content})")
     if left_out:
         say(f"{left_out} more drift volumes have charge; name one with --volume")
     say(str(out))
@@ -138,33 +141,20 @@ def count_hits(
     return counts[0], counts[1]
 
 
-def read_plane(events: "EventFile", event: int, plane: str, volume: int | None) -> tuple["PlaneOfEvent", int]:
-    """Read what is drawn of an event: one drift volume, or the first six that have charge.
+def drift_volumes(of_plane: "PlaneHits", volume: int | None) -> tuple[list[int], int]:
+    """Those that are drawn: the one that is asked for, or the first six that have charge.
 
     Returns:
-        The plane, and the number of volumes with charge that are left out.
+        Their numbers, and how many more have charge.
 
     Raises:
-        UserError: the file has no such event or drift volume.
+        UserError: the plane has no such drift volume.
     """
-    from data_gen.pictures.plane_picture import PlaneOfEvent
-
-    if not 0 <= event < len(events):
-        raise UserError(f"{events.path} has events 0 to {len(events) - 1}, no event {event}")
-    images = events.image(event, plane)
-    if volume is not None and not 0 <= volume < len(images):
-        raise UserError(f"{events.path} has drift volumes 0 to {len(images) - 1}, no volume {volume}")
-    charged = np.flatnonzero(images.any(axis=(1, 2))).tolist() or [0]
-    volumes = charged[:MOST_VOLUMES] if volume is None else [volume]
-    number = wire_plane(plane).index
-    hits, empty = (
-        rows[(rows["local_plane"] == number) & np.isin(rows["tpc"], volumes)]
-        for rows in (events.hits(event), events.empty_pixels(event))
-    )
-    run, subrun, identity = (int(part) for part in events.event_ids[event])
-    shown = {index: images[index] for index in volumes}
-    drawn = PlaneOfEvent((run, subrun, identity), plane, shown, hits, empty, events.stored)
-    return drawn, len(charged) - len(volumes) if volume is None else 0
+    volumes = len(of_plane.image)
+    if volume is not None and not 0 <= volume < volumes:
+        raise UserError(f"{of_plane.where} has drift volumes 0 to {volumes - 1}, no volume {volume}")
+    charged = np.flatnonzero(of_plane.image.any(axis=(1, 2))).tolist() or [0]
+    return ([volume], 0) if volume is not None else (charged[:MOST_VOLUMES], len(charged[MOST_VOLUMES:]))
 
 
 def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, seed: int, out: Path) -> None:
@@ -182,7 +172,7 @@ def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, se
     if len(missing) == len(NAMES):
         raise UserError(f"{events.path} has neither hits nor empty pixels in plane {plane}; name another")
     chosen = draw_lots(found, each, seed)
-    patches = {kind: patches_at(events, plane, scale, kind, rows) for kind, rows in chosen.items()}
+    patches = patches_at(events, plane, scale, chosen)
     counts = {kind: len(rows) for kind, rows in found.items()}
     title = f"{events.path.name}, plane {plane}: patches drawn by lot, seed {seed}"
     save(patch_gallery(patches, counts, each, plane, scale, title), out, DPI)

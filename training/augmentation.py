@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
 from lartpc.errors import UserError
-from lartpc.patches import HALF
+from lartpc.patches.cut import HALF
 from training.dataset import PatchDataset
 
 _QUANTILES = torch.special.ndtri((torch.arange(65536) + 0.5) / 65536).numpy()

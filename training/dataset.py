@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lartpc.adc_scale import AdcScale, network_units
-from lartpc.detector import PLANES
+from lartpc.adc_scale import AdcScale
 from lartpc.errors import UserError
-from lartpc.event import HIT_DTYPE
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, locate_hits, pad_planes
+from lartpc.patches.cut import cut_patches
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.served.contract import PATCH_SIZE, Label
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -62,27 +61,17 @@ class PatchDataset(Dataset):
         canvases: list[NDArray[np.float32]] = []
         rows, pixels, hits, is_hit, event, number = [], [], [], [], [], []
         first_row = 0
-        names = [plane.name for plane in PLANES]
         for index in indices:
-            of_event, is_hit_of_event = read_hits(events, index, empty_pixels)
-            for plane in events.planes:
-                image = events.image(index, plane)
-                in_plane = np.flatnonzero(of_event["local_plane"] == names.index(plane))
-                of_plane = of_event[in_plane]
-                where = f"{events.path}, event {index}, plane {plane}"
-                row, pixel = locate_hits(of_plane, image.shape, where)
-                volumes, position = np.unique(of_plane["tpc"], return_inverse=True)
-                units = network_units(image[volumes], plane, scale, stored=events.stored, clipped=clipped)
-                if not np.isfinite(units).all():
-                    raise UserError(f"{where}: its image holds NaN or infinity; generate the file anew")
-                canvases.append(pad_planes(units))
-                rows.append(first_row + row + (position - of_plane["tpc"]) * (image.shape[1] + PATCH_SIZE))
-                pixels.append(pixel)
-                hits.append(of_plane)
-                number.append(in_plane)
-                is_hit.append(is_hit_of_event[in_plane])
-                event.append(np.full(len(of_plane), index))
-                first_row += len(canvases[-1])
+            for of_plane in PlaneHits.of_event(events, index, empty_pixels):
+                canvas = of_plane.canvas(scale, clipped)
+                canvases.append(canvas.units)
+                rows.append(first_row + canvas.row)
+                pixels.append(canvas.pixel)
+                hits.append(of_plane.hits)
+                number.append(of_plane.number)
+                is_hit.append(of_plane.is_hit)
+                event.append(np.full(len(of_plane.hits), index))
+                first_row += len(canvas.units)
         if not hits or not sum(map(len, hits)):
             raise UserError(
                 f"{events.path} has no hits in the {len(indices)} events asked for; generate more"
@@ -123,21 +112,6 @@ class PatchDataset(Dataset):
 
     def __getitem__(self, indices: NDArray[np.integer]) -> Batch:
         return self.with_truth(self.patches(indices), indices)
-
-
-def read_hits(
-    events: EventFile, index: int, empty_pixels: bool
-) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
-    """Hits of an event, then its empty pixels as hits of none where wanted; and which are hits."""
-    hits = events.hits(index)
-    if not empty_pixels:
-        return hits, np.ones(len(hits), bool)
-    empty = events.empty_pixels(index)
-    as_hits = np.zeros(len(empty), HIT_DTYPE)
-    for field in empty.dtype.names or ():
-        as_hits[field] = empty[field]
-    as_hits["label"] = Label.NONE
-    return np.concatenate([hits, as_hits]), np.repeat([True, False], [len(hits), len(empty)])
 
 
 def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:

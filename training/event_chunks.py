@@ -12,8 +12,9 @@ from lartpc.adc_scale import AdcScale
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
+from lartpc.patches.plane_hits import hits_of_event
 from lartpc.served.contract import PATCH_SIZE, Label
-from training.dataset import CLASSES, PatchDataset, class_of, read_hits
+from training.dataset import CLASSES, PatchDataset, class_of
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -59,7 +60,7 @@ class EventChunks:
             self.counts = np.zeros((len(self.samples), len(CLASSES)), np.int64)
             planes = [plane.index for plane in PLANES if plane.name in events.planes]
             for index in self.indices:
-                of_event = read_hits(events, index, empty_pixels)[0]
+                of_event = hits_of_event(events, index, empty_pixels)[0]
                 of_event = of_event[np.isin(of_event["local_plane"], planes)]
                 if of_event["label"].max(initial=0) > max(Label):
                     worst = of_event["label"].max()

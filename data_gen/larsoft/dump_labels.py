@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.event import SAMPLE_DTYPE
-from lartpc.patches import HALF
+from lartpc.patches.cut import HALF
 from lartpc.served.contract import Label
 
 PDG_MASK = 0x0FFF

@@ -17,7 +17,7 @@ from data_gen.larsoft.dump_scale import DumpScale, Where
 from lartpc.detector import ELECTRON_LIFETIME_US, PIXEL_TICKS, PLANES, TICK_US
 from lartpc.errors import UserError
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
-from lartpc.patches import HALF
+from lartpc.patches.cut import HALF
 from lartpc.served.contract import PATCH_SIZE, Label
 
 PATCHES_PER_VOLUME = 64

@@ -7,12 +7,12 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lartpc.adc_scale import AdcScale, network_units
+from lartpc.adc_scale import AdcScale
 from lartpc.detector import DRIFT_SPEED, PIXEL_TICKS, TICK_US, plane
-from lartpc.event import HIT_DTYPE
 from lartpc.event_drawing import COLOUR_MAP, KINDS, MICHEL, hit_kind
 from lartpc.event_file import EventFile
-from lartpc.patches import HALF, cut_patches, locate_hits, pad_planes
+from lartpc.patches.cut import HALF
+from lartpc.patches.plane_hits import PlaneHits, hits_of_event
 from lartpc.served.contract import PATCH_SIZE
 
 EMPTY = MICHEL + 1
@@ -30,22 +30,17 @@ def places(events: EventFile, plane_name: str) -> dict[int, NDArray[np.int64]]:
     """Where the patches of each kind are, in one plane.
 
     Returns:
-        Kind -> (N, 2) index of the event, row among its hits (its empty pixels, for EMPTY).
+        Kind -> (N, 2) index of the event, row among its hits, which its empty pixels follow.
     """
     number = plane(plane_name).index
     found: dict[int, list[NDArray[np.int64]]] = {kind: [np.zeros((0, 2), np.int64)] for kind in NAMES}
     for index in range(len(events)):
-        hits, empty = events.hits(index), events.empty_pixels(index)
-        kinds = np.where(hits["local_plane"] == number, hit_kind(hits), -1)
-        for kind in KINDS:
-            found[kind].append(_with_index(index, kinds == kind))
-        found[EMPTY].append(_with_index(index, empty["local_plane"] == number))
+        hits, is_hit = hits_of_event(events, index, empty_pixels=True)
+        kinds = np.where(is_hit, hit_kind(hits), EMPTY)
+        for kind in NAMES:
+            rows = np.flatnonzero((kinds == kind) & (hits["local_plane"] == number))
+            found[kind].append(np.column_stack([np.full_like(rows, index), rows]))
     return {kind: np.concatenate(parts) for kind, parts in found.items()}
-
-
-def _with_index(index: int, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    rows = np.flatnonzero(wanted)
-    return np.column_stack([np.full_like(rows, index), rows])
 
 
 def draw_lots(found: dict[int, NDArray[np.int64]], each: int, seed: int) -> dict[int, NDArray[np.int64]]:
@@ -55,24 +50,23 @@ def draw_lots(found: dict[int, NDArray[np.int64]], each: int, seed: int) -> dict
 
 
 def patches_at(
-    events: EventFile, plane_name: str, scale: AdcScale, kind: int, chosen: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(N, 48, 48) patches at places of a kind, in network units.
+    events: EventFile, plane_name: str, scale: AdcScale, chosen: dict[int, NDArray[np.int64]]
+) -> dict[int, NDArray[np.float32]]:
+    """(N, 48, 48) patches at places of each kind, in network units.
 
     Raises:
         UserError: a hit lies outside its plane, or the pixels do not reach as far as the scale.
     """
-    patches = np.zeros((len(chosen), PATCH_SIZE, PATCH_SIZE), np.float32)
-    for index in np.unique(chosen[:, 0]):
-        of_event = chosen[:, 0] == index
-        rows = events.empty_pixels(index) if kind == EMPTY else events.hits(index)
-        hits = np.zeros(np.count_nonzero(of_event), HIT_DTYPE)
-        for field in ("tpc", "local_wire", "local_time"):
-            hits[field] = rows[field][chosen[of_event, 1]]
-        image = events.image(index, plane_name)
-        row, pixel = locate_hits(hits, image.shape, f"{events.path}, event {index}, plane {plane_name}")
-        canvas = pad_planes(network_units(image, plane_name, scale, stored=events.stored))
-        patches[of_event] = cut_patches(canvas, row, pixel)[..., 0]
+    patches = {
+        kind: np.zeros((len(rows), PATCH_SIZE, PATCH_SIZE), np.float32) for kind, rows in chosen.items()
+    }
+    for index in np.unique(np.concatenate([rows[:, 0] for rows in chosen.values()])):
+        of_plane = PlaneHits.read(events, index, plane_name, empty_pixels=True)
+        canvas = of_plane.canvas(scale)
+        for kind, rows in chosen.items():
+            of_event = rows[:, 0] == index
+            hits = np.searchsorted(of_plane.number, rows[of_event, 1])
+            patches[kind][of_event] = canvas.patches(hits)[..., 0]
     return patches
 
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from lartpc.adc_scale import StoredPixels
 from lartpc.detector import PIXEL_TICKS, TICK_US, plane
 from lartpc.event_drawing import (
     MICHEL,
@@ -28,6 +27,7 @@ from lartpc.event_drawing import (
     us_per_wire,
     whole_plane,
 )
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.served.contract import PATCH_SIZE
 
 TALLEST_INCHES, WIDEST_INCHES = 7.5, 14.0
@@ -41,103 +41,92 @@ SCALE_BAR_CM = 10.0
 
 
 @dataclass(frozen=True)
-class PlaneOfEvent:
-    """What is drawn of an event.
+class _Style:
+    """How all panels of a picture are drawn.
 
     Attributes:
-        event_id: (run, subrun, event number).
-        plane: U, V or W.
-        images: drift volume -> (wire, drift pixel) stored pixels; at least one.
-        hits: (H,) of lartpc.event.HIT_DTYPE, of this plane.
-        empty: (N,) of lartpc.event.EMPTY_DTYPE, of this plane.
-        stored: what has been done to the pixels already.
-        stacked: the images are patches, laid side by side and in rows.
+        norm: colour scale of the charge.
+        widths: of the panels, in inches.
+        marker_scale: size of the hits.
+        stacked: the image is one of patches in rows.
     """
 
-    event_id: tuple[int, int, int]
-    plane: str
-    images: dict[int, NDArray[np.float16]]
-    hits: NDArray[np.void]
-    empty: NDArray[np.void]
-    stored: StoredPixels = StoredPixels()
-    stacked: bool = False
+    norm: PowerNorm
+    widths: NDArray[np.float64]
+    marker_scale: float
+    stacked: bool
 
 
-def in_rows(drawn: PlaneOfEvent) -> PlaneOfEvent:
-    """Lay images that are a stack of patches, as imported files have them, out in rows; others stay.
+def is_stack(of_plane: PlaneHits) -> bool:
+    """Whether the images are stacks of patches, as in imported files: one in drift time, several in wires."""
+    _, wires, pixels = of_plane.image.shape
+    return pixels == PATCH_SIZE and wires % PATCH_SIZE == 0 and wires >= 2 * PATCH_SIZE
 
-    A stack is one patch in drift time and several in wires; it becomes as wide as high, in patches.
-    """
-    wires, pixels = next(iter(drawn.images.values())).shape
+
+def in_rows(stack: PlaneHits) -> PlaneHits:
+    """The stack laid out in rows, as wide as high in patches."""
+    volumes, wires, _ = stack.image.shape
     patches = wires // PATCH_SIZE
-    if pixels != PATCH_SIZE or wires % PATCH_SIZE or patches < 2:
-        return drawn
     columns = math.ceil(math.sqrt(patches))
     rows = math.ceil(patches / columns)
-    images = {}
-    for volume, image in drawn.images.items():
-        padded = np.pad(image, ((0, rows * columns * PATCH_SIZE - wires), (0, 0)))
-        grid = padded.reshape(rows, columns * PATCH_SIZE, PATCH_SIZE)
-        images[volume] = grid.transpose(1, 0, 2).reshape(columns * PATCH_SIZE, rows * PATCH_SIZE)
-    moved = []
-    for table in (drawn.hits, drawn.empty):
-        table = table.copy()
-        row, wire = np.divmod(table["local_wire"], columns * PATCH_SIZE)
-        table["local_wire"] = wire
-        table["local_time"] += row * PATCH_SIZE * PIXEL_TICKS
-        moved.append(table)
-    return replace(drawn, images=images, hits=moved[0], empty=moved[1], stacked=True)
+    padded = np.pad(stack.image, ((0, 0), (0, rows * columns * PATCH_SIZE - wires), (0, 0)))
+    grid = padded.reshape(volumes, rows, columns * PATCH_SIZE, PATCH_SIZE).transpose(0, 2, 1, 3)
+    hits = stack.hits.copy()
+    row, hits["local_wire"] = np.divmod(hits["local_wire"], columns * PATCH_SIZE)
+    hits["local_time"] += row * PATCH_SIZE * PIXEL_TICKS
+    image = grid.reshape(volumes, columns * PATCH_SIZE, rows * PATCH_SIZE)
+    return replace(stack, image=image, hits=hits)
 
 
-def plane_picture(drawn: PlaneOfEvent, truth: bool) -> Figure:
-    """Draw the charge of each drift volume, one below the other, wire against drift time.
+def plane_picture(of_plane: PlaneHits, drift_volumes: list[int], truth: bool) -> Figure:
+    """Draw the charge of some drift volumes, one below the other, wire against drift time.
 
     Args:
-        drawn: the plane.
+        of_plane: the plane, with its empty pixels.
+        drift_volumes: those that are drawn, one or more.
         truth: draw beside it the hits and empty pixels by true class, and a closer look at the densest
             Michel electron, or at the busiest place where there is none.
     """
-    drawn = in_rows(drawn)
-    volumes = len(drawn.images)
-    wires, pixels = next(iter(drawn.images.values())).shape
+    stacked = is_stack(of_plane)
+    drawn = in_rows(of_plane) if stacked else of_plane
+    volumes = len(drift_volumes)
+    _, wires, pixels = drawn.image.shape
     natural = wires * us_per_wire(drawn.plane) / (pixels * PIXEL_TICKS * TICK_US)
     shape = float(np.clip(natural, 1.0 / EXTREME, EXTREME))
     shapes = np.array([shape, shape, 0.5] if truth else [shape])
     height = min(TALLEST_INCHES, WIDEST_INCHES / shapes.sum()) / (1.0 if volumes == 1 else 1.5)
     widths = shapes * height
-    marker_scale = 4.0 if drawn.stacked else height / TALLEST_INCHES
-    norm = charge_norm(np.concatenate(list(drawn.images.values())))
+    style = _Style(
+        norm=charge_norm(drawn.image[drift_volumes]),
+        widths=widths,
+        marker_scale=4.0 if stacked else height / TALLEST_INCHES,
+        stacked=stacked,
+    )
     size = (widths.sum() + 0.9 * len(widths), volumes * (height + 1.7))
     figure = Figure(figsize=size, layout="constrained")
     rows = figure.subfigures(volumes, 1, squeeze=False)[:, 0]
-    for row, volume in zip(rows, drawn.images, strict=True):
+    for row, volume in zip(rows, drift_volumes, strict=True):
         run, subrun, number = drawn.event_id
         title = (f"Run {run}, subrun {subrun}, event {number}", f"plane {drawn.plane}, drift volume {volume}")
         row.suptitle(("   ·   " if truth else "\n").join(title), fontsize=13)
-        _draw_volume(row, drawn, volume, norm, widths, marker_scale)
+        _draw_volume(row, drawn, volume, style)
     return figure
 
 
-def _draw_volume(
-    row: SubFigure,
-    drawn: PlaneOfEvent,
-    volume: int,
-    norm: PowerNorm,
-    widths: NDArray[np.float64],
-    marker_scale: float,
-) -> None:
-    image = drawn.images[volume]
-    grid = row.add_gridspec(2, len(widths), width_ratios=widths)
+def _draw_volume(row: SubFigure, drawn: PlaneHits, volume: int, style: _Style) -> None:
+    image = drawn.image[volume]
+    norm, marker_scale = style.norm, style.marker_scale
+    grid = row.add_gridspec(2, len(style.widths), width_ratios=style.widths)
     whole = row.add_subplot(grid[:, 0])
     head_with_colour_scale(whole, draw_charge(whole, image, norm), charge_unit(drawn.stored))
-    _lay_out(whole, whole_plane(*image.shape), drawn)
+    _lay_out(whole, whole_plane(*image.shape), drawn.plane, style.stacked)
     whole.set(xlabel="wire", ylabel=time_label(image.shape[1]))
-    if len(widths) == 1:
+    if len(style.widths) == 1:
         return
     beside = row.add_subplot(grid[:, 1])
     _draw_truth(beside, drawn, volume, marker_scale)
     head_with_legend(beside, "true class of the hits")
-    _lay_out(beside, whole_plane(*image.shape), drawn)
+    _lay_out(beside, whole_plane(*image.shape), drawn.plane, style.stacked)
     beside.set_xlabel("wire")
     beside.tick_params(labelleft=False)
     closer, what = _closer_look(drawn, volume)
@@ -148,7 +137,7 @@ def _draw_volume(
     draw_charge(truth, image, norm).set(cmap="Greys", alpha=0.6)
     _draw_truth(truth, drawn, volume, 4.0 * marker_scale)
     for axis in (charge, truth):
-        _lay_out(axis, closer, drawn)
+        _lay_out(axis, closer, drawn.plane, style.stacked)
         _draw_scale_bar(axis, closer, drawn.plane)
         axis.set_ylabel("time [µs]")
     charge.set_title(what, fontsize=11)
@@ -157,11 +146,11 @@ def _draw_volume(
     truth.set_xlabel("wire")
 
 
-def _closer_look(drawn: PlaneOfEvent, volume: int) -> tuple[Window, str]:
+def _closer_look(drawn: PlaneHits, volume: int) -> tuple[Window, str]:
     """The window, and what is in it."""
-    image = drawn.images[volume]
+    image = drawn.image[volume]
     window = whole_plane(*image.shape)
-    hits = drawn.hits[drawn.hits["tpc"] == volume]
+    hits = drawn.hits[(drawn.hits["tpc"] == volume) & drawn.is_hit]
     if len(hits):
         of_michel = hit_kind(hits) == MICHEL
         place = busiest(hits["local_wire"], time_us(hits, image.shape[1]), of_michel)
@@ -171,10 +160,10 @@ def _closer_look(drawn: PlaneOfEvent, volume: int) -> tuple[Window, str]:
     return window.around(*place), "highest charge" if image.any() else "no charge"
 
 
-def _draw_truth(axis: Axes, drawn: PlaneOfEvent, volume: int, scale: float) -> None:
-    pixels = drawn.images[volume].shape[1]
-    empty = drawn.empty[drawn.empty["tpc"] == volume]
-    hits = drawn.hits[drawn.hits["tpc"] == volume]
+def _draw_truth(axis: Axes, drawn: PlaneHits, volume: int, scale: float) -> None:
+    pixels = drawn.image.shape[2]
+    of_volume = drawn.hits["tpc"] == volume
+    hits, empty = drawn.hits[of_volume & drawn.is_hit], drawn.hits[of_volume & ~drawn.is_hit]
     draw_hits(axis, hits["local_wire"], time_us(hits, pixels), hit_kind(hits), scale)
     if len(empty):
         axis.scatter(
@@ -189,13 +178,13 @@ def _draw_truth(axis: Axes, drawn: PlaneOfEvent, volume: int, scale: float) -> N
         )
 
 
-def _lay_out(axis: Axes, window: Window, drawn: PlaneOfEvent) -> None:
+def _lay_out(axis: Axes, window: Window, plane_name: str, stacked: bool) -> None:
     """Show the window, distances along wires' order and drift alike unless that would be extreme."""
     window.frame(axis)
-    per_wire = us_per_wire(drawn.plane)
+    per_wire = us_per_wire(plane_name)
     if 1.0 / EXTREME <= window.wires * per_wire / window.us <= EXTREME:
         axis.set_aspect(1.0 / per_wire)
-    if drawn.stacked:
+    if stacked:
         axis.xaxis.set_major_locator(MultipleLocator(PATCH_SIZE, offset=-0.5))
         axis.yaxis.set_major_locator(MultipleLocator(PATCH_SIZE * PIXEL_TICKS * TICK_US))
         axis.xaxis.set_major_formatter(lambda wire, _: f"{math.ceil(wire)}")

@@ -9,8 +9,7 @@ from data_gen.validation.check import Check
 from data_gen.validation.estimates import mean
 from data_gen.validation.figures import OURS, REFERENCE, drawing, label
 from data_gen.validation.study import Plot
-from lartpc.detector import PIXEL_TICKS
-from lartpc.patches import HALF, cut_patches, pad_planes
+from lartpc.patches.cut import HALF, cut_patches, drift_pixel, pad_planes
 
 TEXT = (
     "Outside regions of interest a pixel is exactly 0, inside the plane as in the padding beyond its "
@@ -38,7 +37,7 @@ def patch_statistics(
     """
     chosen = rng.choice(hits, min(_PATCHES, len(hits)), replace=False)
     wire = chosen["local_wire"].astype(np.int64)
-    pixel = (chosen["local_time"] / PIXEL_TICKS).astype(np.int64)
+    pixel = drift_pixel(chosen["local_time"])
     wires, pixels = image.shape
     patches = cut_patches(pad_planes(image[None].astype(np.float32)), wire, pixel)[..., 0] != 0
     rows = np.arange(-HALF, HALF)

@@ -1,16 +1,18 @@
 """python -m client.classify: every hit of an event, and its picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from client.classify import main
+from client.classify import main, most_michel_hits
 from client.event_picture import event_picture
-from client.plane_hits import HITS_PER_CUT, PlaneHits, most_michel_hits
 from lartpc.adc_scale import ADC_SCALES, network_units
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_file import EventFile, EventWriter
-from lartpc.patches import cut_patches, pad_planes
+from lartpc.patches.cut import cut_patches, pad_planes
+from lartpc.patches.plane_hits import HITS_PER_CUT, PlaneHits
 from lartpc.provenance import Provenance
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from serving.triton import TritonServer
@@ -98,7 +100,7 @@ def test_the_picture_counts_the_hits_of_each_kind(event_file):
 def test_an_event_without_michel_hits_or_charge_has_a_picture_too(event_file):
     with EventFile(event_file) as events:
         of_plane = PlaneHits.read(events, 0, "W")
-    one = PlaneHits((1, 2, 3), "W", np.zeros_like(of_plane.image), of_plane.hits[:1])
+    one = replace(of_plane, image=np.zeros_like(of_plane.image), hits=of_plane.hits[:1])
     outputs = {CLASS_OUTPUT: np.eye(3, dtype=np.float32)[:1], MICHEL_OUTPUT: np.zeros((1, 1), np.float32)}
     figure, _ = event_picture(one, outputs, "a model")
     figure.draw_without_rendering()

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from data_gen.display import main, read_plane
+from data_gen.display import drift_volumes, main
 from data_gen.pictures.patch_gallery import EMPTY, draw_lots, patches_at, places
-from data_gen.pictures.plane_picture import in_rows, plane_picture
+from data_gen.pictures.plane_picture import in_rows, is_stack, plane_picture
 from lartpc.adc_scale import ADC_SCALES, CALIBRATION, StoredPixels
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, READOUT_TICKS
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_drawing import MICHEL, ZOOM_WIRES, busiest, charge_norm, whole_plane
 from lartpc.event_file import EventFile, EventWriter
-from lartpc.patches import HALF, drift_pixel
+from lartpc.patches.cut import HALF, drift_pixel
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.provenance import Provenance
 from lartpc.served.contract import PATCH_SIZE, Label
 
@@ -98,10 +99,10 @@ def test_without_michel_hits_the_event_with_the_most_hits_is_drawn(tmp_path, cap
 
 def test_the_legend_counts_hits_and_empty_pixels_of_its_volume(path):
     with EventFile(path) as events:
-        drawn, _ = read_plane(events, MICHEL_RICH, "W", None)
-    figure = plane_picture(drawn, truth=True)
+        drawn = PlaneHits.read(events, MICHEL_RICH, "W", empty_pixels=True)
+    figure = plane_picture(drawn, [0, 1], truth=True)
     first, second = legend_texts(figure)
-    hits = drawn.hits[drawn.hits["tpc"] == 0]
+    hits = drawn.hits[drawn.is_hit & (drawn.hits["tpc"] == 0)]
     plain = hits[hits["michel"] == 0]
     expected = [
         f"{name}  {np.count_nonzero(plain['label'] == label)}"
@@ -114,23 +115,23 @@ def test_the_legend_counts_hits_and_empty_pixels_of_its_volume(path):
 
 def test_the_closer_look_is_at_the_michel_electron_or_else_at_the_busiest_place(path):
     with EventFile(path) as events:
-        with_michel, _ = read_plane(events, MICHEL_RICH, "W", 0)
-        without, _ = read_plane(events, 0, "W", 0)
-        bare, _ = read_plane(events, BARE, "W", 0)
-    figure = plane_picture(with_michel, truth=True)
+        with_michel, without, bare = (
+            PlaneHits.read(events, index, "W", empty_pixels=True) for index in (MICHEL_RICH, 0, BARE)
+        )
+    figure = plane_picture(with_michel, [0], truth=True)
     assert titles(figure) == ["densest Michel electron"]
     closer = next(axis for axis in figure.axes if axis.get_title())
     left, right = closer.get_xlim()
     assert right - left == pytest.approx(ZOOM_WIRES)
     assert (left + right) / 2 == pytest.approx(44, abs=0.5)
-    assert titles(plane_picture(without, truth=True)) == ["busiest place"]
-    assert titles(plane_picture(bare, truth=True)) == ["highest charge"]
+    assert titles(plane_picture(without, [0], truth=True)) == ["busiest place"]
+    assert titles(plane_picture(bare, [0], truth=True)) == ["highest charge"]
 
 
 def test_lengths_are_true_to_scale(path):
     with EventFile(path) as events:
-        drawn, _ = read_plane(events, 0, "W", 0)
-    axis = plane_picture(drawn, truth=True).axes[-1]
+        drawn = PlaneHits.read(events, 0, "W")
+    axis = plane_picture(drawn, [0], truth=True).axes[-1]
     assert axis.get_aspect() == pytest.approx(0.1565 / 0.4792)
 
 
@@ -148,13 +149,10 @@ def test_volumes_have_a_row_each_up_to_six(tmp_path, capsys):
     event.images["W"][1] = 0
     path = write(tmp_path / "events.h5", [event])
     with EventFile(path) as events:
-        drawn, left_out = read_plane(events, 0, "W", None)
-        alone, _ = read_plane(events, 0, "W", 8)
-    assert list(drawn.images) == [0, 2, 3, 4, 5, 6]
-    assert left_out == 2
-    assert set(drawn.hits["tpc"]) == {0}
-    assert list(alone.images) == [8]
-    assert len(plane_picture(drawn, truth=False).axes) == 6
+        of_plane = PlaneHits.read(events, 0, "W")
+    assert drift_volumes(of_plane, None) == ([0, 2, 3, 4, 5, 6], 2)
+    assert drift_volumes(of_plane, 8) == ([8], 0)
+    assert len(plane_picture(of_plane, [0, 2, 3, 4, 5, 6], truth=False).axes) == 6
     assert main([str(path), "--out", str(tmp_path / "event.png")]) == 0
     assert "2 more drift volumes" in capsys.readouterr().out
 
@@ -168,13 +166,13 @@ def test_a_file_without_collection_plane_shows_its_first(tmp_path, capsys):
 def test_stacked_patches_are_laid_out_in_rows(stack, tmp_path):
     path = write(tmp_path / "events.h5", [stack], StoredPixels(calibrated=True))
     with EventFile(path) as events:
-        drawn, _ = read_plane(events, 0, "W", None)
+        drawn = PlaneHits.read(events, 0, "W")
+    assert is_stack(drawn)
     laid_out = in_rows(drawn)
-    assert laid_out.stacked
-    assert laid_out.images[0].shape == (3 * PATCH_SIZE, 2 * PATCH_SIZE)
+    assert laid_out.image[0].shape == (3 * PATCH_SIZE, 2 * PATCH_SIZE)
     pixel = drift_pixel(laid_out.hits["local_time"])
-    assert laid_out.images[0][laid_out.hits["local_wire"], pixel].tolist() == [1, 2, 3, 4, 5]
-    plane_picture(drawn, truth=True).draw_without_rendering()
+    assert laid_out.image[0][laid_out.hits["local_wire"], pixel].tolist() == [1, 2, 3, 4, 5]
+    plane_picture(drawn, [0], truth=True).draw_without_rendering()
     for options in (["--truth"], ["--gallery", "--each=3"]):
         assert main([str(path), *options, "--out", str(tmp_path / "picture.png")]) == 0
 
@@ -194,7 +192,7 @@ def test_the_gallery_holds_the_patches_of_each_class(path):
     with EventFile(path) as events:
         found = places(events, "W")
         chosen = draw_lots(found, 5, seed=1)
-        patches = {kind: patches_at(events, "W", scale, kind, rows) for kind, rows in chosen.items()}
+        patches = patches_at(events, "W", scale, chosen)
         tables = [events.hits(index) for index in range(len(events))]
     assert {kind: len(rows) for kind, rows in patches.items()} == dict.fromkeys((0, 1, 2, MICHEL, EMPTY), 5)
     assert len(found[MICHEL]) == 10

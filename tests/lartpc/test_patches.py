@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lartpc.adc_scale import CALIBRATION, adc_scale, network_units
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE
-from lartpc.patches import cut_patches, drift_pixel, locate_hits, pad_planes
+from lartpc.patches.cut import cut_patches, drift_pixel, locate_hits, pad_planes
 
 IMAGE = np.random.default_rng(1).normal(size=(60, 100)).astype("f4")
 

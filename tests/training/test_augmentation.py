@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lartpc.adc_scale import adc_scale
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from lartpc.patches import HALF
+from lartpc.patches.cut import HALF
 from training.augmentation import Augmentation, hit_keys
 from training.dataset import PatchDataset
 

@@ -18,7 +18,7 @@ from data_gen.import_larsoft import main as import_larsoft
 from lartpc.adc_scale import adc_scale, network_units
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, drift_pixel, pad_planes
+from lartpc.patches.cut import cut_patches, drift_pixel, pad_planes
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.dumps import table
 from tests.helpers.trainings import QUICK, tiny, weights

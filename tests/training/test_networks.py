@@ -8,7 +8,7 @@ import torch
 
 from lartpc.adc_scale import adc_scale, network_units
 from lartpc.event_file import EventFile
-from lartpc.patches import cut_patches, locate_hits, pad_planes
+from lartpc.patches.cut import cut_patches, locate_hits, pad_planes
 from lartpc.served.contract import INPUT_SHAPE
 from training.layers import FLOAT
 from training.networks import HitNetwork, build_network, multiply_adds

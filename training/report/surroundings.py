@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from lartpc.detector import ACTIVE_CM, DETECTORS, DRIFT_SPEED, PLANES, TICK_US, TRIGGER_TICK, DriftVolume
-from lartpc.patches import HALF, drift_pixel
+from lartpc.patches.cut import HALF, drift_pixel
 from lartpc.served.contract import Label
 
 SURROUNDINGS = ("charge", "angle", "end_distance", "overlap")

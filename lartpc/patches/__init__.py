@@ -1,0 +1,1 @@
+"""From a plane's image to the patches that a network takes."""
