@@ -5,8 +5,8 @@ server is the embedded Triton; its own statistics tell where a request's time go
 """
 
 import shutil
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import tritonclient.grpc as triton
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
+from tritonclient.grpc import model_config_pb2, service_pb2
 
 from benchmarks.record import Figure, record
 from export.triton import main as export
@@ -25,10 +24,12 @@ from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE
 from lartpc.served.names import served_name
+from serving.connection import Connection
 from serving.triton import TritonServer
 
 MODEL = served_name("fp32")
 UNMERGED = f"{MODEL}_unmerged"
+VERSION = 1
 CHECKPOINT = Path("runs/quick/calibrated.ckpt")
 BATCH = 256
 ROUNDS = 7
@@ -46,8 +47,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         repository = Path(folder)
         weights = fill(repository)
-        with TritonServer(repository) as server, triton.InferenceServerClient(server.grpc) as client:
-            figures = [*throughput(client, weights), *merging(client)]
+        with TritonServer(repository) as server:
+            figures = [*throughput(server.connection, weights), *merging(server.connection)]
     record(f"Serving of {MODEL}, batch {BATCH}, median of {ROUNDS} rounds", "serving", figures)
 
 
@@ -66,7 +67,7 @@ def fill(repository: Path) -> Path:
     return repository / MODEL / "1" / MODEL_FILE
 
 
-def throughput(client: triton.InferenceServerClient, weights: Path) -> list[Figure]:
+def throughput(connection: Connection, weights: Path) -> list[Figure]:
     """Patches a second of one sequential client, and where the difference goes."""
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     patches = np.random.default_rng(1).normal(0, 3, (BATCH, *INPUT_SHAPE)).clip(-5, 15).astype(np.float32)
@@ -75,18 +76,16 @@ def throughput(client: triton.InferenceServerClient, weights: Path) -> list[Figu
         session.run(list(OUTPUT_NAMES), {INPUT_NAME: patches})
 
     def served() -> None:
-        result = client.infer(MODEL, [tensor_of(patches)])
-        for name in OUTPUT_NAMES:
-            result.as_numpy(name)
+        connection.infer(MODEL, VERSION, {INPUT_NAME: patches}, OUTPUT_NAMES)
 
     in_process()
     served()
-    before = statistics(client, MODEL)
+    before = statistics(connection, MODEL)
     local_s, served_s = [], []
     for _ in range(ROUNDS):
         local_s.append(seconds_a_call(in_process))
         served_s.append(seconds_a_call(served))
-    after = statistics(client, MODEL)
+    after = statistics(connection, MODEL)
     requests = after["success"][0] - before["success"][0]
     stage_ms = {
         stage: (after[stage][1] - before[stage][1]) / requests / 1e6 for stage in (*STAGES, "success")
@@ -113,15 +112,15 @@ def throughput(client: triton.InferenceServerClient, weights: Path) -> list[Figu
     ]
 
 
-def merging(client: triton.InferenceServerClient) -> list[Figure]:
+def merging(connection: Connection) -> list[Figure]:
     """Rows of one execution where 64 requests of one patch are in flight."""
     figures = []
     for name, what, goal in ((MODEL, "with", ">= 16"), (UNMERGED, "without", "1")):
-        before = statistics(client, name)
+        before = statistics(connection, name)
         start = perf_counter()
-        keep_in_flight(client, name, SINGLE_PATCHES[name])
+        keep_in_flight(connection, name, SINGLE_PATCHES[name])
         seconds = perf_counter() - start
-        after = statistics(client, name)
+        after = statistics(connection, name)
         rows = (after["rows"] - before["rows"]) / (after["executions"] - before["executions"])
         figures += [
             Figure(f"rows an execution, {what} dynamic batching", rows, "rows", goal),
@@ -130,36 +129,19 @@ def merging(client: triton.InferenceServerClient) -> list[Figure]:
     return figures
 
 
-def keep_in_flight(client: triton.InferenceServerClient, model: str, requests: int) -> None:
+def keep_in_flight(connection: Connection, model: str, requests: int) -> None:
     """Send requests of one patch, always IN_FLIGHT at a time, and wait for all answers."""
-    patch = [tensor_of(np.zeros((1, *INPUT_SHAPE), np.float32))]
-    free = threading.Semaphore(IN_FLIGHT)
-    errors: list[Exception] = []
-
-    def answered(result: triton.InferResult | None, error: Exception | None) -> None:
-        if error is not None:
-            errors.append(error)
-        free.release()
-
-    for _ in range(requests):
-        free.acquire()
-        client.async_infer(model, patch, callback=answered)
-    for _ in range(IN_FLIGHT):
-        free.acquire()
-    if errors:
-        raise errors[0]
-
-
-def tensor_of(patches: np.ndarray) -> triton.InferInput:
-    """The request's tensor."""
-    tensor = triton.InferInput(INPUT_NAME, list(patches.shape), "FP32")
-    tensor.set_data_from_numpy(patches)
-    return tensor
+    patch = {INPUT_NAME: np.zeros((1, *INPUT_SHAPE), np.float32)}
+    with ThreadPoolExecutor(IN_FLIGHT) as senders:
+        for answer in [
+            senders.submit(connection.infer, model, VERSION, patch, OUTPUT_NAMES) for _ in range(requests)
+        ]:
+            answer.result()
 
 
 def serialised(patches: np.ndarray) -> bytes:
     """The request as bytes, as the client makes it before it sends."""
-    request = triton.service_pb2.ModelInferRequest(model_name=MODEL)
+    request = service_pb2.ModelInferRequest(model_name=MODEL)
     request.raw_input_contents.append(patches.tobytes())
     return request.SerializeToString()
 
@@ -172,14 +154,20 @@ def seconds_a_call(call: Callable[[], Any]) -> float:
     return (perf_counter() - start) / REQUESTS_A_ROUND
 
 
-def statistics(client: triton.InferenceServerClient, model: str) -> dict[str, Any]:
+def statistics(connection: Connection, model: str) -> dict[str, Any]:
     """Triton's counters of a model: rows, executions, and (count, ns) of each stage of its requests."""
-    stats = client.get_inference_statistics(model).model_stats[0]
+    stats = connection.statistics(model, VERSION)
     stages = {
-        stage: (getattr(stats.inference_stats, stage).count, getattr(stats.inference_stats, stage).ns)
+        stage: tuple(_count(stats.get("inference_stats", {}).get(stage, {}), key) for key in ("count", "ns"))
         for stage in (*STAGES, "success")
     }
-    return {"rows": stats.inference_count, "executions": stats.execution_count, **stages}
+    rows, executions = (_count(stats, key) for key in ("inference_count", "execution_count"))
+    return {"rows": rows, "executions": executions, **stages}
+
+
+def _count(counters: dict[str, Any], key: str) -> int:
+    """A counter; protobuf's JSON leaves out those of 0 and writes the others as text."""
+    return int(counters.get(key, 0))
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ import logging
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException, triton_to_np_dtype
+from numpy.typing import NDArray
+from tritonclient.utils import triton_to_np_dtype
 
 from lartpc.errors import CheckError, UserError
 from serving import environment
-from serving.connection import ready_versions
+from serving.connection import Connection, ServerError, SlowServerError
 from serving.ports import LOOPBACK, Ports, free_ports
 from serving.process import ServerProcess
 from serving.repository import RepositoryModel, read_models
@@ -80,9 +80,9 @@ class TritonServer:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
             raise UserError(f"no model of {self.repository} runs on this machine: {reasons}")
         self._process = ServerProcess(server, self.repository, self.ports, self._log_file)
-        self._client = triton.InferenceServerClient(self.grpc)
+        self._connection: Connection | None = None
         try:
-            self._wait_until_live()
+            self._connection = self._connected()
             for model in wanted:
                 self._load(model)
         except BaseException:
@@ -102,11 +102,10 @@ class TritonServer:
             CheckError: the server has ended or does not answer.
         """
         try:
-            index = self._client.get_model_repository_index(as_json=True, client_timeout=CANARY_SECONDS)
-        except InferenceServerException as error:
+            ready = self.connection.served()
+        except ServerError as error:
             self.check_alive()
-            raise CheckError(f"the server does not answer: {error.message()}") from error
-        ready = ready_versions(index.get("models", []))
+            raise CheckError(f"the server does not answer: {error.reason}") from error
         return {name: ready.get(name, []) for name in self.models}
 
     def check_alive(self) -> None:
@@ -156,25 +155,33 @@ class TritonServer:
                 log.warning("%s", error)
         return healed
 
-    def _wait_until_live(self) -> None:
+    @property
+    def connection(self) -> Connection:
+        """The server's own connection, over gRPC."""
+        assert self._connection is not None, "outside of its with block"
+        return self._connection
+
+    def _connected(self) -> Connection:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self.check_alive()
             try:
+                connection = Connection(self.grpc, timeout_s=CANARY_SECONDS, connect_s=1)
                 # The name tells that it is this server, and not another one that has the port.
-                if self._client.get_server_metadata(client_timeout=1).name == self._process.id:
-                    return
-            except InferenceServerException:
+                if connection.server_name() == self._process.id:
+                    return connection
+                connection.close()
+            except UserError:
                 log.debug("the server does not answer yet")
             time.sleep(0.1)
         raise CheckError(f"the server did not start within {START_SECONDS} s; {self._process.log_tail()}")
 
     def _load(self, model: RepositoryModel) -> None:
         try:
-            self._client.load_model(model.name, client_timeout=LOAD_SECONDS)
-        except InferenceServerException as error:
+            self.connection.load(model.name, LOAD_SECONDS)
+        except ServerError as error:
             self.check_alive()
-            reason = self._reason(model.name) or error.message()
+            reason = self._reason(model.name) or error.reason
             raise CheckError(f"the server cannot load {model.name}: {reason}") from error
         self.models[model.name] = model
         for version in self.versions()[model.name]:
@@ -183,39 +190,37 @@ class TritonServer:
 
     def _unload(self, name: str) -> None:
         try:
-            self._client.unload_model(name, client_timeout=LOAD_SECONDS)
-        except InferenceServerException as error:
+            self.connection.unload(name, LOAD_SECONDS)
+        except ServerError as error:
             self.check_alive()
-            raise CheckError(f"the server cannot unload {name}: {error.message()}") from error
+            raise CheckError(f"the server cannot unload {name}: {error.reason}") from error
         deadline = time.monotonic() + LOAD_SECONDS
         while self.versions()[name] and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def _reason(self, name: str) -> str:
-        index = self._client.get_model_repository_index(client_timeout=CANARY_SECONDS).models
-        reasons = {entry.reason for entry in index if entry.name == name and entry.state == "UNAVAILABLE"}
-        return "; ".join(sorted(reason.split(STUB_TRACEBACK)[0] for reason in reasons if reason))
+        return "; ".join(
+            sorted({reason.split(STUB_TRACEBACK)[0] for reason in self.connection.failures(name)})
+        )
 
     def _canary(self, name: str, version: int) -> str:
         """Why one row of zeros gets no answer; empty where it does, also where it only waits long."""
         try:
-            metadata = self._client.get_model_metadata(name, str(version), client_timeout=CANARY_SECONDS)
-            inputs = [_zeros(tensor) for tensor in metadata.inputs]
-            self._client.infer(name, inputs, str(version), client_timeout=CANARY_SECONDS)
-        except InferenceServerException as error:
-            if error.status() == "StatusCode.DEADLINE_EXCEEDED":
-                log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
-                return ""
-            return error.message() or str(error)
+            metadata = self.connection.metadata(name, version)
+            inputs = {tensor["name"]: _zeros(tensor) for tensor in metadata["inputs"]}
+            self.connection.infer(name, version, inputs, ())
+        except SlowServerError:
+            log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
+        except ServerError as error:
+            return error.reason
         return ""
 
     def _stop(self) -> None:
-        self._client.close()
+        if self._connection is not None:
+            self._connection.close()
         self._process.stop()
 
 
-def _zeros(tensor: triton.service_pb2.ModelMetadataResponse.TensorMetadata) -> triton.InferInput:
-    shape = [max(size, 1) for size in tensor.shape]
-    value = triton.InferInput(tensor.name, shape, tensor.datatype)
-    value.set_data_from_numpy(np.zeros(shape, triton_to_np_dtype(tensor.datatype)))
-    return value
+def _zeros(tensor: dict[str, Any]) -> NDArray[Any]:
+    shape = [max(int(size), 1) for size in tensor["shape"]]
+    return np.zeros(shape, triton_to_np_dtype(tensor["datatype"]))
