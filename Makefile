@@ -60,7 +60,6 @@ trt-check: .venv/installed .trt/installed  ## TensorRT's parser and builder acce
 bench: install runs/quick/calibrated.ckpt  ## figures as ratios, printed and kept in benchmarks/results
 	$(RUN) benchmarks.generator
 	$(RUN) benchmarks.training
-	$(RUN) benchmarks.export
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
 

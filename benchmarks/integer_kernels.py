@@ -1,7 +1,6 @@
 """INT8 against FP32 on one thread, its share of the processor's integer peak, and where its time goes."""
 
 import json
-import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,9 +17,10 @@ from export.graph.fp32 import fp32_graph
 from export.graph.precision import rewrite
 from export.graph.quantization import canonical_int8, cpu_int8
 from export.variants import BY_SUFFIX
+from lartpc.command import run
 from lartpc.served.contract import INPUT_NAME
-from training.checkpoint import load_checkpoint
-from training.networks import multiply_adds
+from training.network.checkpoint import load_checkpoint
+from training.network.networks import multiply_adds
 
 CHECKPOINT = Path("runs/quick/calibrated.ckpt")
 ROUNDS = 7
@@ -31,8 +31,13 @@ SIDE = 1024
 """Of the square matrices of the peak."""
 
 
-def main(checkpoint: Path = CHECKPOINT) -> None:
-    """Measure and record."""
+def benchmark(checkpoint: Path = CHECKPOINT, rounds: int = ROUNDS) -> None:
+    """Measure INT8 against FP32 on one thread, against the processor's integer product, and by operator.
+
+    Args:
+        checkpoint: an FP32 checkpoint of training.fit, with its gate.h5 beside it.
+        rounds: of each figure, interleaved.
+    """
     trained = load_checkpoint(checkpoint)
     sample = GateSample(trained, trained)
     fp32 = fp32_graph(trained)
@@ -47,7 +52,7 @@ def main(checkpoint: Path = CHECKPOINT) -> None:
     figures = [Figure(f"{kind} matrix product", value, "GOP/s") for kind, value in peaks.items()]
     operations = 2 * multiply_adds(trained.name)
     for batch, count in PATCHES.items():
-        rates = measure(sessions, patches[:count], batch)
+        rates = measure(sessions, patches[:count], batch, rounds)
         for name, values in rates.items():
             figures.append(Figure(f"{name}, batch {batch}", median(values), "patches/s"))
         for name in list(rates)[1:]:
@@ -81,10 +86,10 @@ def answer(opened: onnxruntime.InferenceSession, patches: np.ndarray, batch: int
     return len(patches) / (perf_counter() - start)
 
 
-def measure(sessions: dict, patches: np.ndarray, batch: int) -> dict[str, list[float]]:
+def measure(sessions: dict, patches: np.ndarray, batch: int, rounds: int) -> dict[str, list[float]]:
     """Rates of each session, in rounds that take turns; the first round warms up."""
     rates: dict[str, list[float]] = {name: [] for name in sessions}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for name, opened in sessions.items():
             rate = answer(opened, patches, batch)
             if number:
@@ -133,5 +138,10 @@ def operators(graph: onnx.ModelProto, patches: np.ndarray) -> list[tuple[str, fl
     return sorted(total.items(), key=lambda item: -item[1])[:6]
 
 
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(benchmark, args, prog="python -m benchmarks.integer_kernels")
+
+
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    raise SystemExit(main())

@@ -20,6 +20,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 
 from benchmarks.record import Figure, record
 from export.triton import main as export
+from lartpc.command import run
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE
@@ -42,20 +43,25 @@ STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 """Of Triton's statistics: waiting for others, copy to the backend, run there, copy back."""
 
 
-def main() -> None:
-    """Measure and record."""
+def benchmark(checkpoint: Path = CHECKPOINT, rounds: int = ROUNDS) -> None:
+    """Measure served FP32 over gRPC against ONNX Runtime in process, and what dynamic batching merges.
+
+    Args:
+        checkpoint: a checkpoint of the published network, of training.fit, with its gate.h5 beside it.
+        rounds: of each figure, interleaved.
+    """
     with TemporaryDirectory() as folder:
         repository = Path(folder)
-        weights = fill(repository)
+        weights = fill(repository, checkpoint)
         with TritonServer(repository) as server:
-            figures = [*throughput(server.connection, weights), *merging(server.connection)]
-    record(f"Serving of {MODEL}, batch {BATCH}, median of {ROUNDS} rounds", "serving", figures)
+            figures = [*throughput(server.connection, weights, rounds), *merging(server.connection)]
+    record(f"Serving of {MODEL}, batch {BATCH}, median of {rounds} rounds", "serving", figures)
 
 
-def fill(repository: Path) -> Path:
-    """Copy the latest exported FP32 model as it is, and once without dynamic batching."""
+def fill(repository: Path, checkpoint: Path) -> Path:
+    """Export the FP32 model as it is, and once without dynamic batching."""
     with TemporaryDirectory() as exported:
-        if export(["--precision=fp32", f"--checkpoint={CHECKPOINT}", f"--repository={exported}"]) != 0:
+        if export(["--precision=fp32", f"--checkpoint={checkpoint}", f"--repository={exported}"]) != 0:
             raise SystemExit(1)
         shutil.copytree(Path(exported, MODEL), repository / MODEL)
     shutil.copytree(repository / MODEL, repository / UNMERGED)
@@ -67,7 +73,7 @@ def fill(repository: Path) -> Path:
     return repository / MODEL / "1" / MODEL_FILE
 
 
-def throughput(connection: Connection, weights: Path) -> list[Figure]:
+def throughput(connection: Connection, weights: Path, rounds: int) -> list[Figure]:
     """Patches a second of one sequential client, and where the difference goes."""
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     patches = np.random.default_rng(1).normal(0, 3, (BATCH, *INPUT_SHAPE)).clip(-5, 15).astype(np.float32)
@@ -82,7 +88,7 @@ def throughput(connection: Connection, weights: Path) -> list[Figure]:
     served()
     before = statistics(connection, MODEL)
     local_s, served_s = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         local_s.append(seconds_a_call(in_process))
         served_s.append(seconds_a_call(served))
     after = statistics(connection, MODEL)
@@ -170,5 +176,10 @@ def _count(counters: dict[str, Any], key: str) -> int:
     return int(counters.get(key, 0))
 
 
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(benchmark, args, prog="python -m benchmarks.serving")
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

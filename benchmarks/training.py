@@ -13,13 +13,14 @@ import pytorch_lightning as lightning
 import torch
 
 from benchmarks.record import Figure, record
-from training.augmentation import Augmentation
-from training.batches import DrawnPatches
-from training.data_module import PatchData
-from training.dataset import Batch
+from lartpc.command import run
+from training.data.augmentation import Augmentation
+from training.data.batches import DrawnPatches
+from training.data.data_module import PatchData
+from training.data.dataset import Batch
 from training.fit import default_precision, quiet_lightning
 from training.host_memory import keep_freed_memory
-from training.module import HitTraining
+from training.run.module import HitTraining
 
 DATA = Path("data/quick.h5")
 ROUNDS = 5
@@ -98,32 +99,43 @@ def bare_rate(batches: list[Batch], precision: str) -> float:
     return len(batches[0][0]) * (len(batches) - 1) / (ends[-1] - ends[0])
 
 
-def main() -> None:
-    """Measure and record."""
+def benchmark(data: Path = DATA, rounds: int = ROUNDS) -> None:
+    """Measure patch cutting on one core, and training with Lightning against a bare PyTorch loop.
+
+    Args:
+        data: event file, or folder of event files.
+        rounds: of each loop, interleaved.
+    """
     quiet_lightning()
     keep_freed_memory()
-    data = PatchData(DATA)
-    data.setup()
+    patches = PatchData(data)
+    patches.setup()
     precision = default_precision()
-    batches = list(islice(data.train_dataloader(), BATCHES))
+    batches = list(islice(patches.train_dataloader(), BATCHES))
     with_lightning, bare = [], []
-    for _ in range(ROUNDS):
-        with_lightning.append(lightning_rate(data, precision))
+    for _ in range(rounds):
+        with_lightning.append(lightning_rate(patches, precision))
         bare.append(bare_rate(batches, precision))
+    plain = cutting_rate(patches, Augmentation())
     ratios = [ours / theirs for ours, theirs in zip(with_lightning, bare, strict=True)]
     record(
-        f"Training, batch {data.batch_size}, {precision}, median of {ROUNDS} rounds",
+        f"Training, batch {patches.batch_size}, {precision}, median of {rounds} rounds",
         "training",
         [
-            Figure("patch cutting, one core", cutting_rate(data, Augmentation()), "patches/s", ">= 300,000"),
-            Figure("with every augmentation", cutting_rate(data, EVERYTHING), "patches/s"),
+            Figure("patch cutting, one core", plain, "patches/s", ">= 300,000"),
+            Figure("with every augmentation", cutting_rate(patches, EVERYTHING), "patches/s"),
             Figure("training with Lightning", median(with_lightning), "patches/s"),
             Figure("bare PyTorch loop", median(bare), "patches/s"),
             Figure("Lightning / bare loop", median(ratios), "ratio", ">= 0.95"),
-            Figure("memory gained over an epoch", memory_gained(data, precision), "MB", "<= 20"),
+            Figure("memory gained over an epoch", memory_gained(patches, precision), "MB", "<= 20"),
         ],
     )
 
 
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(benchmark, args, prog="python -m benchmarks.training")
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -44,7 +44,7 @@ def classify(
     from client.server import connections
     from client.triton import TritonClassifier, joined
     from lartpc.adc_scale import adc_scale
-    from lartpc.event_drawing import save
+    from lartpc.drawing.plane import save
     from lartpc.event_folder import open_events
     from lartpc.patches.plane_hits import PlaneHits
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lartpc.event_drawing import (
+from lartpc.drawing.plane import (
     MICHEL,
     busiest,
     charge_norm,

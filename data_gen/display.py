@@ -102,7 +102,7 @@ def draw_event(
         UserError: the file has no such event or drift volume, or the picture cannot be written.
     """
     from data_gen.pictures.plane_picture import plane_picture
-    from lartpc.event_drawing import KINDS, hit_kind, save
+    from lartpc.drawing.plane import KINDS, hit_kind, save
     from lartpc.patches.plane_hits import PlaneHits
 
     if event is None:
@@ -165,7 +165,7 @@ def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, se
             clipped to less than the era's window, or the picture cannot be written.
     """
     from data_gen.pictures.patch_gallery import NAMES, draw_lots, patch_gallery, patches_at, places
-    from lartpc.event_drawing import save
+    from lartpc.drawing.plane import save
 
     found = places(events, plane)
     missing = [name for kind, name in NAMES.items() if not len(found[kind])]

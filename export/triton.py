@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from export.graph.graphs import Graph
     from export.repository.family import Family, Match
     from export.variants import ServedModel
-    from training.checkpoint import Checkpoint
+    from training.network.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
 
@@ -69,7 +69,7 @@ def export(
     from export.store.folder import FolderStore
     from export.store.target import open_store
     from export.variants import by_graph, models_of
-    from training.checkpoint import latest_checkpoint, load_checkpoint
+    from training.network.checkpoint import latest_checkpoint, load_checkpoint
 
     if on_server and backend == "onnxruntime":
         raise UserError("--on-server says where a plan is built; give --backend tensorrt with it")

@@ -113,8 +113,8 @@ def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
     from export.graph.precision import rewrite
     from export.variants import VARIANTS
     from lartpc.served.contract import INPUT_SHAPE
-    from training.networks import NetworkName, ServedNetwork, build_network
-    from training.quantised import calibrate, learnt_scales, load_float_weights
+    from training.network.networks import NetworkName, ServedNetwork, build_network
+    from training.network.quantised import calibrate, learnt_scales, load_float_weights
 
     random = np.random.default_rng(SEED)
     patches = random.uniform(0.0, 15.0, (64, *INPUT_SHAPE)).astype(np.float32)

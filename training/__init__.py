@@ -1,1 +1,1 @@
-"""Dataset, networks, Lightning module and evaluation of the hit classifier."""
+"""Training and evaluation of the hit classifier."""

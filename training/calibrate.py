@@ -12,7 +12,7 @@ from lartpc.errors import UserError
 
 if TYPE_CHECKING:
     from lartpc.adc_scale import AdcScale
-    from training.dataset import PatchDataset
+    from training.data.dataset import PatchDataset
 
 Mixture = Literal["natural", "generated"]
 
@@ -57,8 +57,8 @@ def calibrate(
     from lartpc.files import whole_file
     from lartpc.provenance import git_commit
     from lartpc.served.contract import OUTPUT_NAMES
-    from training.calibration import fit_scaling, fold_all
-    from training.checkpoint import BATCH, CALIBRATED, load_checkpoint, read_content
+    from training.network.calibration import fit_scaling, fold_all
+    from training.network.checkpoint import BATCH, CALIBRATED, load_checkpoint, read_content
 
     trained = load_checkpoint(checkpoint)
     stage = trained.provenance.training
@@ -111,7 +111,7 @@ def validation_hits(data: Path, digest: str, scale: "AdcScale") -> "PatchDataset
         UserError: the file cannot be read, has another digest, or no validation events.
     """
     from lartpc.event_folder import open_events
-    from training.dataset import PatchDataset
+    from training.data.dataset import PatchDataset
 
     with open_events(data) as events:
         if events.provenance.data.get("digest") != digest:
@@ -136,7 +136,7 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
     """
     from rich.progress import track
 
-    from training.checkpoint import BEST, latest_run, load_checkpoint
+    from training.network.checkpoint import BEST, latest_run, load_checkpoint
 
     path = checkpoint or latest_run() / BEST
     trained = load_checkpoint(path)
@@ -150,7 +150,7 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
 
 def say_calibration(target: Path) -> None:
     """Say what a calibration changed."""
-    from training.checkpoint import load_checkpoint
+    from training.network.checkpoint import load_checkpoint
 
     record = load_checkpoint(target).provenance.training["calibration"]
     say(f"wrote {target}: scores of the {record['mixture']} mixture, from {record['hits']:,} hits of "

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from training.checkpoint import Checkpoint
-    from training.report.hit_scores import ScoreTable
+    from training.evaluation.hit_scores import ScoreTable
+    from training.network.checkpoint import Checkpoint
 
 PROG = "python -m training.evaluate"
 
@@ -51,10 +51,10 @@ def evaluate(
 
     from lartpc.errors import UserError
     from lartpc.event_folder import open_events
-    from training.checkpoint import latest_checkpoint, load_checkpoint
-    from training.report.bootstrap import rounded
-    from training.report.hit_scores import ScoreTable, answer_events, held_out
-    from training.report.mistakes import worst_mistakes
+    from training.evaluation.bootstrap import rounded
+    from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
+    from training.evaluation.mistakes import worst_mistakes
+    from training.network.checkpoint import latest_checkpoint, load_checkpoint
     from training.report.page import write_report
     from training.report.record import build_record, mistakes_record
 
@@ -122,7 +122,7 @@ def compare(ours: "NDArray[np.void]", theirs: "NDArray[np.void]", other: "Checkp
     """The record of a comparison with another checkpoint's answers to the same hits."""
     import numpy as np
 
-    from training.report.comparison import differences
+    from training.evaluation.comparison import differences
 
     return {
         "checkpoint": str(other.path),
@@ -139,7 +139,7 @@ def response_changes(folder: Path) -> dict[str, dict[str, Any]]:
         UserError: there is no nominal.h5, or a file has other events.
     """
     from lartpc.event_folder import open_events
-    from training.report.comparison import NOMINAL, response_change, variation_files
+    from training.evaluation.comparison import NOMINAL, response_change, variation_files
 
     files = variation_files(folder)
     changes = {}
@@ -171,8 +171,8 @@ def vary(
         tables: the scores are added to them.
     """
     from lartpc.event_folder import open_events
-    from training.report.comparison import NOMINAL, differences, variation_files
-    from training.report.hit_scores import ScoreTable, answer_events, held_out
+    from training.evaluation.comparison import NOMINAL, differences, variation_files
+    from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
 
     found = {}
     answers = {}
@@ -197,8 +197,8 @@ def say_metrics(record: dict[str, Any], path: Path) -> None:
     """Print the figures of all hits, with their intervals."""
     from rich.table import Table
 
+    from training.evaluation.tasks import MIXTURES, TASKS
     from training.report.figures import shown
-    from training.report.tasks import MIXTURES, TASKS
 
     title = f"{path}: {record['hits']:,} hits of {record['events']} held-out events"
     table = Table("figure", *(f"{mixture}, 95 %" for mixture in MIXTURES), title=title)

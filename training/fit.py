@@ -27,14 +27,14 @@ from lartpc.errors import UserError
 from lartpc.files import write_text
 from lartpc.provenance import Provenance
 from training.calibrate import calibrate, say_calibration, validation_hits
-from training.checkpoint import BEST, read_content
-from training.data_module import PatchData
-from training.gate_file import GATE_FILE, write_gate_file
+from training.data.data_module import PatchData
+from training.data.gate_file import GATE_FILE, write_gate_file
 from training.host_memory import keep_freed_memory
-from training.initialise import initialise, resume
-from training.module import HitTraining
-from training.networks import multiply_adds
-from training.run_folder import WholeCheckpoints, callbacks, run_folder
+from training.network.checkpoint import BEST, read_content
+from training.network.networks import multiply_adds
+from training.run.initialise import initialise, resume
+from training.run.module import HitTraining
+from training.run.run_folder import WholeCheckpoints, callbacks, run_folder
 
 PROG = "python -m training.fit"
 CONFIGS = Path(__file__).resolve().parent / "configs"
@@ -64,7 +64,7 @@ class FitCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """Add the run's callbacks and, where the recipe names no logger, a CSV log.
 
-        Every process takes its own part of each batch (training.batches), so Lightning divides nothing.
+        Every process takes its own part of each batch (training.data.batches), so Lightning divides nothing.
         """
         trainer = self.config_init.trainer
         logger = trainer.logger

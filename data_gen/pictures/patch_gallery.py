@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
 from lartpc.detector import DRIFT_SPEED, PIXEL_TICKS, TICK_US, plane
-from lartpc.event_drawing import COLOUR_MAP, KINDS, MICHEL, hit_kind
+from lartpc.drawing.plane import COLOUR_MAP, KINDS, MICHEL, hit_kind
 from lartpc.event_file import EventFile
 from lartpc.patches.cut import HALF
 from lartpc.patches.plane_hits import PlaneHits, hits_of_event

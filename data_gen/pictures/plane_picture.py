@@ -11,7 +11,7 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from lartpc.detector import PIXEL_TICKS, TICK_US, plane
-from lartpc.event_drawing import (
+from lartpc.drawing.plane import (
     MICHEL,
     Window,
     busiest,

@@ -11,7 +11,7 @@ from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import Tolerance
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession, runs
-from training.metrics import physics_metrics
+from training.evaluation.metrics import physics_metrics
 
 GOLDEN_MARGIN = 1.5
 CLASS_AGREEMENT = 0.99

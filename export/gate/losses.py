@@ -11,11 +11,11 @@ from export.gate.limits import Limits
 from lartpc.detector import PLANES
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
 from lartpc.served.parity import Outputs
-from training.dataset import PatchDataset
-from training.report.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
-from training.report.hit_scores import SCORE_DTYPE, set_outputs
-from training.report.reliability import BINS, RARE_BINS
-from training.report.tasks import TASKS, Task
+from training.data.dataset import PatchDataset
+from training.evaluation.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
+from training.evaluation.hit_scores import SCORE_DTYPE, set_outputs
+from training.evaluation.reliability import BINS, RARE_BINS
+from training.evaluation.tasks import TASKS, Task
 
 HEADS = ("track", "michel")
 FIGURES = ("auc_loss", "average_precision_loss")
@@ -133,7 +133,7 @@ class _Comparison:
     """Two answers to the same hits.
 
     Attributes:
-        ours: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        ours: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         theirs: (N,) of the reference.
         event: (N,) number of each hit's event.
         drawn: (R, E) resamples of the events.
@@ -205,7 +205,7 @@ def _calibration_errors(
     event: NDArray[np.integer],
     drawn: NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """(R,) expected calibration error of each resample; see training.report.reliability."""
+    """(R,) expected calibration error of each resample; see training.evaluation.reliability."""
     bins, events = len(edges) - 1, drawn.shape[1]
     inside = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, bins - 1)
     surplus = sums_by_event(event * bins + inside, score.astype(np.float64) - truth, events * bins)

@@ -14,9 +14,9 @@ from lartpc.served.contract import Label
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.parity import Outputs
 from lartpc.served.session import runs
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.dataset import PatchDataset
-from training.gate_file import GOLDEN_OF_EACH_CLASS
+from training.data.dataset import PatchDataset
+from training.data.gate_file import GOLDEN_OF_EACH_CLASS
+from training.network.checkpoint import Checkpoint, load_checkpoint
 
 CALIBRATION_PATCHES = 4096
 DENSEST_PATCHES = 256

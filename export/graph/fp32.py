@@ -9,8 +9,8 @@ import onnx
 import torch
 
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
-from training.checkpoint import Checkpoint
-from training.networks import ServedNetwork, build_network
+from training.network.checkpoint import Checkpoint
+from training.network.networks import ServedNetwork, build_network
 
 OPSET = 18
 
@@ -19,7 +19,7 @@ def fp32_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
     """Export the network with the contract's tensor names, a free batch size and FP32 throughout.
 
     Of a quantised network these are the weights alone: its scales are those of
-    :func:`training.quantised.learnt_scales`, and without them the graph does not answer as it does.
+    :func:`training.network.quantised.learnt_scales`, and without them the graph does not answer as it does.
     The metadata hold the checkpoint's provenance and the ADC era; equal checkpoints give equal bytes.
     """
     return with_metadata(export_network(_floating(checkpoint)), checkpoint, "fp32")
@@ -51,7 +51,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str
 def _floating(checkpoint: Checkpoint) -> ServedNetwork:
     if not checkpoint.quantised:
         return checkpoint.network
-    from training.quantised import without_quantisation
+    from training.network.quantised import without_quantisation
 
     floating = without_quantisation(checkpoint.network.network, build_network(checkpoint.name))
     return ServedNetwork(floating).eval()

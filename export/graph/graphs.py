@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from export.graph.fp32 import fp32_graph, with_metadata
 from export.graph.precision import rewrite
 from export.variants import Variant
-from training.checkpoint import Checkpoint
-from training.layers import Scales
+from training.network.checkpoint import Checkpoint
+from training.network.layers import Scales
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,6 @@ class Graphs:
     def _learnt(self) -> Scales | None:
         if not self._trained.quantised:
             return None
-        from training.quantised import learnt_scales
+        from training.network.quantised import learnt_scales
 
         return learnt_scales(self._trained.network.network)

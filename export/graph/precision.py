@@ -10,7 +10,7 @@ from export.graph.bias_correction import correct_biases
 from export.graph.quantization import canonical_int8, cpu_int8
 from export.graph.wide_convolution import widen_first_convolution
 from export.variants import Variant
-from training.layers import Scales
+from training.network.layers import Scales
 
 BIAS_CORRECTION_STEP = 8
 """Every eighth calibration patch, some 500, sets the biases."""

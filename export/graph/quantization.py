@@ -29,7 +29,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lartpc.served.contract import INPUT_NAME
-from training.layers import Scales
+from training.network.layers import Scales
 
 QUANTISED_OPERATORS = ["Conv", "Gemm", "MatMul"]
 _SHAPE_ONLY = ("Reshape", "Flatten", "Transpose")

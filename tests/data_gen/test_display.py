@@ -8,8 +8,8 @@ from data_gen.pictures.patch_gallery import EMPTY, draw_lots, patches_at, places
 from data_gen.pictures.plane_picture import in_rows, is_stack, plane_picture
 from lartpc.adc_scale import ADC_SCALES, CALIBRATION, StoredPixels
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, READOUT_TICKS
+from lartpc.drawing.plane import MICHEL, ZOOM_WIRES, busiest, charge_norm, whole_plane
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, Event
-from lartpc.event_drawing import MICHEL, ZOOM_WIRES, busiest, charge_norm, whole_plane
 from lartpc.event_file import EventFile, EventWriter
 from lartpc.patches.cut import HALF, drift_pixel
 from lartpc.patches.plane_hits import PlaneHits

@@ -20,7 +20,7 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile, split_of
 from lartpc.served.contract import PATCH_SIZE, Label
 from tests.helpers.dumps import table
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 
 STEM = "raw_event_{event}_run_7_subrun_1_tpc_{tpc}_view_2"
 HALF = PATCH_SIZE // 2

@@ -28,7 +28,7 @@ from lartpc.event_file import EventFile
 from lartpc.event_folder import EventFolder, open_events
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import PATIENCE, wait_until
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 
 LIGHT = Configuration(Sources(cosmic_muons=0.1, stopping_muons=0.6, showers=0.5, beam=0.2))
 OPTIONS = [

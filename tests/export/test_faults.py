@@ -26,7 +26,7 @@ from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, Visibility, parse_config
 from tests.helpers.paths import ROOT
 from tests.helpers.published_repository import MODEL, add, model_of, version_of
-from training.checkpoint import read_content
+from training.network.checkpoint import read_content
 
 EVERY_POINT = bool(os.environ.get("EVERY_POINT"))
 """make soak: kill at every point; otherwise at a few, from the first to the last."""

@@ -16,9 +16,9 @@ from export.graph.wide_convolution import widen_first_convolution
 from export.variants import BY_SUFFIX
 from lartpc.event_file import EventFile
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
-from training.checkpoint import load_checkpoint
-from training.dataset import PatchDataset
-from training.networks import ServedNetwork, build_network
+from training.data.dataset import PatchDataset
+from training.network.checkpoint import load_checkpoint
+from training.network.networks import ServedNetwork, build_network
 
 MOST = 2**15 - 1
 """What processors without VNNI can hold of the sum of two products."""

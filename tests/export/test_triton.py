@@ -36,7 +36,7 @@ from lartpc.served.names import served_name
 from tests.helpers.paths import QUICK_GATES, ROOT
 from tests.helpers.published_repository import model_of
 from tests.helpers.served_repository import read_config, write_config
-from training.checkpoint import Checkpoint
+from training.network.checkpoint import Checkpoint
 
 GRAPHS = [variant for variant in VARIANTS if variant.backend == "onnxruntime"]
 GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")

@@ -46,3 +46,26 @@ def test_help_teaches_without_heavy_imports(command: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "usage: python -m " + command in done.stdout
+
+
+BENCHMARKS = sorted(
+    f"benchmarks.{path.stem}"
+    for path in (ROOT / "benchmarks").glob("*.py")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_a_benchmark_teaches_and_refuses_as_a_command_does(benchmark: str) -> None:
+    for argument, code in (("--help", 0), ("--roundz=1", 2)):
+        command = [sys.executable, "-m", benchmark, argument]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == code, done.stderr
+        assert ("--rounds ROUNDS" in done.stdout) == (code == 0)
+        assert "Traceback" not in done.stderr
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    bench = re.search(r"^bench:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert bench is not None
+    assert sorted(re.findall(r"benchmarks\.\w+", bench[1])) == BENCHMARKS

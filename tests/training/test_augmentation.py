@@ -11,8 +11,8 @@ from lartpc.adc_scale import adc_scale
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches.cut import HALF
-from training.augmentation import Augmentation, hit_keys
-from training.dataset import PatchDataset
+from training.data.augmentation import Augmentation, hit_keys
+from training.data.dataset import PatchDataset
 
 SCALE = adc_scale("2021")
 HITS = np.arange(400)

@@ -16,12 +16,12 @@ from lartpc.event_file import EventFile
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.trainings import tiny
 from training.calibrate import calibrate, main
-from training.calibration import Scaling, fit_scaling, fold_all, uncalibrated
-from training.checkpoint import latest_checkpoint, load_checkpoint
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 from training.fit import main as fit
-from training.heads import MichelHead
-from training.networks import build_network
+from training.network.calibration import Scaling, fit_scaling, fold_all, uncalibrated
+from training.network.checkpoint import latest_checkpoint, load_checkpoint
+from training.network.heads import MichelHead
+from training.network.networks import build_network
 
 
 def drawn_classes(count: int, seed: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -105,7 +105,7 @@ def test_scores_that_tell_nothing_keep_their_slope_and_are_shifted_alone() -> No
 
 def test_a_fit_that_runs_to_its_bound_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores that separate perfectly want an infinite scale."""
-    monkeypatch.setattr("training.calibration.MOST_SCALE", 5.0)
+    monkeypatch.setattr("training.network.calibration.MOST_SCALE", 5.0)
     random = np.random.default_rng(9)
     truth = random.integers(0, 2, 20_000)
     logits = np.where(truth == 1, 1e-3, -1e-3)[:, None]

@@ -19,12 +19,12 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile, EventWriter
 from tests.helpers.paths import ROOT
 from tests.helpers.trainings import tiny, weights
-from training import batches as batches_module
-from training.augmentation import Augmentation
-from training.batches import Balance, Draw, EpochBatches, InOrder
-from training.data_module import PatchData
-from training.dataset import CLASSES, PatchDataset
-from training.event_chunks import EventChunks
+from training.data import batches as batches_module
+from training.data.augmentation import Augmentation
+from training.data.batches import Balance, Draw, EpochBatches, InOrder
+from training.data.data_module import PatchData
+from training.data.dataset import CLASSES, PatchDataset
+from training.data.event_chunks import EventChunks
 from training.fit import main
 
 SCALE = adc_scale("2021")
@@ -180,7 +180,7 @@ def many_events(events_file: Path, path: Path, number: int) -> None:
 
 PEAK = """
 import sys
-from training.data_module import PatchData
+from training.data.data_module import PatchData
 
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024

@@ -19,17 +19,17 @@ from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE
 from lartpc.event_file import EventFile
 from lartpc.served.contract import CLASS_OUTPUT, Label
-from training.checkpoint import load_checkpoint
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 from training.evaluate import main
-from training.report.bootstrap import RankedHits, interval, ratio, resamples
-from training.report.comparison import differences, response_change, variation_files
-from training.report.hit_scores import SCORE_DTYPE, answer_events, held_out, outputs_of, read_scores
-from training.report.learning import learning_curves
-from training.report.mistakes import patches_of, worst_mistakes
-from training.report.reliability import BINS, reliability
-from training.report.separation import THRESHOLDS, michel_cut, threshold_scan, working_points
-from training.report.surroundings import surroundings
+from training.evaluation.bootstrap import RankedHits, interval, ratio, resamples
+from training.evaluation.comparison import differences, response_change, variation_files
+from training.evaluation.hit_scores import SCORE_DTYPE, answer_events, held_out, outputs_of, read_scores
+from training.evaluation.learning import learning_curves
+from training.evaluation.mistakes import patches_of, worst_mistakes
+from training.evaluation.reliability import BINS, reliability
+from training.evaluation.separation import THRESHOLDS, michel_cut, threshold_scan, working_points
+from training.evaluation.surroundings import surroundings
+from training.network.checkpoint import load_checkpoint
 
 
 def some_scores(events: int = 6, hits: int = 300, seed: int = 1) -> NDArray[np.void]:

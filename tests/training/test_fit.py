@@ -22,13 +22,13 @@ from lartpc.patches.cut import cut_patches, drift_pixel, pad_planes
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.dumps import table
 from tests.helpers.trainings import QUICK, tiny, weights
-from training.batches import EpochBatches
-from training.checkpoint import latest_checkpoint, load_checkpoint
-from training.dataset import PatchDataset
+from training.data.batches import EpochBatches
+from training.data.dataset import PatchDataset
 from training.evaluate import main as evaluate
+from training.evaluation.metrics import physics_metrics
 from training.fit import CONFIGS, main
-from training.metrics import physics_metrics
-from training.networks import PAPER_PARAMETERS, build_network
+from training.network.checkpoint import latest_checkpoint, load_checkpoint
+from training.network.networks import PAPER_PARAMETERS, build_network
 
 
 @pytest.fixture

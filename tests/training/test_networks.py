@@ -10,10 +10,10 @@ from lartpc.adc_scale import adc_scale, network_units
 from lartpc.event_file import EventFile
 from lartpc.patches.cut import cut_patches, locate_hits, pad_planes
 from lartpc.served.contract import INPUT_SHAPE
-from training.layers import FLOAT
-from training.networks import HitNetwork, build_network, multiply_adds
-from training.plane_forward import PlaneNetwork
-from training.quantised import INT8, calibrate
+from training.network.layers import FLOAT
+from training.network.networks import HitNetwork, build_network, multiply_adds
+from training.network.plane_forward import PlaneNetwork
+from training.network.quantised import INT8, calibrate
 
 
 def compact(quantised: bool = False) -> HitNetwork:

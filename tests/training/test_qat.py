@@ -15,6 +15,7 @@ import torch
 from export.check import main as check
 from export.graph.fp32 import fp32_graph
 from export.graph.quantization import canonical_int8, cpu_int8
+from export.store.folder import FolderStore
 from export.triton import main as export
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
@@ -24,13 +25,13 @@ from lartpc.served.manifest import GOLDEN_FILE, Manifest
 from lartpc.served.names import served_name
 from lartpc.served.session import GraphSession
 from tests.helpers.paths import QUICK_GATES
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 from training.fit import CONFIGS, main
-from training.layers import Scales
-from training.module import HitTraining
-from training.networks import build_network
-from training.quantised import calibrate, learnt_scales, load_float_weights, without_quantisation
+from training.network.checkpoint import Checkpoint, load_checkpoint
+from training.network.layers import Scales
+from training.network.networks import build_network
+from training.network.quantised import calibrate, learnt_scales, load_float_weights, without_quantisation
+from training.run.module import HitTraining
 
 ROUNDING = 0.05
 """ONNX Runtime's integer kernels round each bias to a multiple of activation scale x weight scale, so
@@ -211,7 +212,7 @@ def test_export_takes_the_learnt_scales(
     """All precisions of a quantised checkpoint are one; its file runs on integer kernels."""
     assert export([f"--checkpoint={qat}", f"--repository={tmp_path}/repository", QUICK_GATES]) == 0
     assert check([f"{tmp_path}/repository"]) == 0
-    assert sorted(folder.name for folder in (tmp_path / "repository").iterdir()) == [
+    assert FolderStore(tmp_path / "repository").names() == [
         "emtrkmichel_compact_int8", "emtrkmichel_compact_int8_gpu"
     ]  # fmt: skip
     path = tmp_path / "repository" / served_name("int8", "compact") / "1" / "model.onnx"

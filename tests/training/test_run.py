@@ -16,9 +16,9 @@ from lartpc.errors import UserError
 from tests.helpers.paths import ROOT
 from tests.helpers.trainings import tiny, weights
 from tests.helpers.waiting import wait_until
-from training.checkpoint import load_checkpoint
 from training.fit import main
-from training.run_folder import WholeCheckpoints
+from training.network.checkpoint import load_checkpoint
+from training.run.run_folder import WholeCheckpoints
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_killed_in_an_epoch_it_goes_on_as_if_nothing_had_been(workplace: Path, e
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "training.module"]
+    return [record.getMessage() for record in caplog.records if record.name == "training.run.module"]
 
 
 def test_going_on_with_other_threads_is_told(
@@ -83,7 +83,7 @@ def test_going_on_with_other_threads_is_told(
 def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) -> None:
     code = (
         "import pathlib, signal, os, torch\n"
-        "from training.run_folder import WholeCheckpoints\n"
+        "from training.run.run_folder import WholeCheckpoints\n"
         "WholeCheckpoints().save_checkpoint({'number': 1}, 'last.ckpt')\n"
         "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "WholeCheckpoints().save_checkpoint({'number': 2}, 'last.ckpt')\n"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.dropout import Dropout
+from training.network.dropout import Dropout
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.2, 0.5])
@@ -65,7 +65,7 @@ def test_freed_memory_stays_with_the_process() -> None:
 
 
 def test_the_trunks_drop_out() -> None:
-    from training.networks import build_network
+    from training.network.networks import build_network
 
     for name in ("paper", "compact"):
         network = build_network(name, dropout=0.3, last_dropout=0.1)

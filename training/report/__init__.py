@@ -1,1 +1,1 @@
-"""What a checkpoint is worth on held-out events: scores, figures, uncertainties, and the report of them."""
+"""The report on a checkpoint: its record, its pictures, the page and the model card."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from training.report.comparison import FIGURES
+from training.evaluation.comparison import FIGURES
+from training.evaluation.learning import Curves
 from training.report.figures import COLOURS, NAMES, Picture, drawing
-from training.report.learning import Curves
 
 QUANTITIES = {
     "charge": "charge of the hit [10³ e⁻]",

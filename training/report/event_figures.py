@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
 from lartpc.detector import PLANES
-from lartpc.event_drawing import (
+from lartpc.drawing.plane import (
     COLOUR_MAP,
     busiest,
     charge_norm,
@@ -19,9 +19,9 @@ from lartpc.event_drawing import (
     whole_plane,
 )
 from lartpc.event_file import EventFile
+from training.evaluation.hit_scores import rows_of
+from training.evaluation.mistakes import EACH, Mistakes, patches_of
 from training.report.figures import COLOURS, Picture, drawing
-from training.report.hit_scores import rows_of
-from training.report.mistakes import EACH, Mistakes, patches_of
 
 TRACK_COLOURS = LinearSegmentedColormap.from_list(
     "shower to track", [COLOURS["shower"], "#d9d9d9", COLOURS["track"]]
@@ -34,7 +34,7 @@ def event_picture(events: EventFile, scores: NDArray[np.void], index: int, plane
 
     Args:
         events: the event file that was answered.
-        scores: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         index: of the event.
         plane_number: 0 U, 1 V, 2 W; the drift volume with the most hits is drawn.
     """

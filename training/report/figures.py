@@ -11,7 +11,7 @@ import mplhep
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lartpc.event_drawing import KINDS, MICHEL
+from lartpc.drawing.plane import KINDS, MICHEL
 from lartpc.served.contract import Label
 
 COLOURS = {

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from lartpc.event_file import EventFile
 from lartpc.files import write_text
 from lartpc.served.contract import Label
-from training.checkpoint import Checkpoint
+from training.evaluation.hit_scores import answer_events
+from training.evaluation.learning import learning_curves
+from training.evaluation.mistakes import Mistakes
+from training.evaluation.tasks import MIXTURES, TASKS
+from training.network.checkpoint import Checkpoint
 from training.report import behaviour_figures, event_figures, separation_figures
 from training.report.figures import NAMES, Picture, shown
-from training.report.hit_scores import answer_events
-from training.report.learning import learning_curves
-from training.report.mistakes import Mistakes
-from training.report.tasks import MIXTURES, TASKS
 
 REPORT = "report.html"
 CARD = "model_card.md"
@@ -55,7 +55,7 @@ def write_report(
     Args:
         trained: the network.
         record: from training.report.record, with comparisons where there are any.
-        scores: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         events: the event file that was answered.
         mistakes: the gallery's.
     """

@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import uncalibrated
-from training.checkpoint import Checkpoint
-from training.metrics import physics_metrics
-from training.report.bootstrap import LEVEL, RESAMPLES, SEED, resamples
-from training.report.dependence import dependence
-from training.report.hit_scores import outputs_of, set_outputs
-from training.report.mistakes import Mistakes
-from training.report.reliability import all_reliabilities
-from training.report.separation import (
+from training.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, resamples
+from training.evaluation.dependence import dependence
+from training.evaluation.hit_scores import outputs_of, set_outputs
+from training.evaluation.metrics import physics_metrics
+from training.evaluation.mistakes import Mistakes
+from training.evaluation.reliability import all_reliabilities
+from training.evaluation.separation import (
     areas,
     by_sample,
     confusion,
@@ -23,6 +21,8 @@ from training.report.separation import (
     threshold_scan,
     working_points,
 )
+from training.network.calibration import uncalibrated
+from training.network.checkpoint import Checkpoint
 
 
 def before_calibration(scores: NDArray[np.void], trained: Checkpoint) -> NDArray[np.void] | None:
@@ -46,14 +46,14 @@ def build_record(
 
     Args:
         trained: the network.
-        scores: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         samples: (S,) of lartpc.event.SAMPLE_DTYPE.
         data: the data stage of the event file's provenance.
         share: of the events' hits that was answered.
 
     Returns:
-        ``metrics`` and ``natural_metrics`` as of training.metrics.physics_metrics; ``hits``, ``share``,
-        ``events``, ``data_digest``, ``checkpoint_sha256``; ``groups``, ``curves``, ``confusion``,
+        ``metrics`` and ``natural_metrics`` as of training.evaluation.metrics.physics_metrics; ``hits``,
+        ``share``, ``events``, ``data_digest``, ``checkpoint_sha256``; ``groups``, ``curves``, ``confusion``,
         ``samples``, ``dependence``; ``reliability``, ``thresholds``, ``working_points``, and these three
         under ``before_calibration`` where the checkpoint is calibrated; ``bootstrap``, ``provenance``.
     """

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.served.contract import MICHEL_CUTS, TRACK_CUTS, Label
+from training.evaluation.tasks import MIXTURES, TASKS, weights
 from training.report.figures import COLOURS, MIXTURE_LINES, NAMES, Picture, drawing, shown
-from training.report.tasks import MIXTURES, TASKS, weights
 
 CUTS = {"track": TRACK_CUTS, "michel": MICHEL_CUTS}
 TASK_COLOURS = {"track": COLOURS["track"], "michel": COLOURS["michel"], "none": COLOURS["none"]}

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lartpc.served.contract import INPUT_SHAPE, PATCH_SIZE
-from training.compact import CompactTrunk
-from training.dropout import Dropout
-from training.heads import ClassHead, Head, MichelHead
-from training.layers import FLOAT, Layers
+from training.network.compact import CompactTrunk
+from training.network.dropout import Dropout
+from training.network.heads import ClassHead, Head, MichelHead
+from training.network.layers import FLOAT, Layers
 
 NetworkName = Literal["paper", "compact"]
 
@@ -106,8 +106,8 @@ def build_network(
 
     Args:
         name: ``paper`` is the published network, whose 11,900,420 parameters are asserted; ``compact`` is
-            :class:`training.compact.CompactTrunk`.
-        quantised: whether weights and activations pass through INT8 (:mod:`training.quantised`).
+            :class:`training.network.compact.CompactTrunk`.
+        quantised: whether weights and activations pass through INT8 (:mod:`training.network.quantised`).
         dropout: see the trunks.
         last_dropout: see the trunks.
         class_weight: factor on the cross-entropy of the class head.
@@ -116,7 +116,7 @@ def build_network(
     """
     layers = FLOAT
     if quantised:
-        from training.quantised import INT8  # Brevitas takes a second to load
+        from training.network.quantised import INT8  # Brevitas takes a second to load
 
         layers = INT8
     trunk: PaperTrunk | CompactTrunk

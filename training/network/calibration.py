@@ -23,8 +23,8 @@ from torch import nn
 
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
-from training.heads import Head
-from training.networks import HitNetwork
+from training.network.heads import Head
+from training.network.networks import HitNetwork
 
 LEAST_SCALE, MOST_SCALE = 1e-3, 1e3
 """Of logits with a mean of 0 and a spread of 1. Positive, so that no order of scores is turned around."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from lartpc.adc_scale import AdcScale
 from lartpc.event_file import EventFile
 from lartpc.served.contract import PATCH_SIZE, Label
-from training.dataset import PatchDataset
-from training.report.hit_scores import rows_of
+from training.data.dataset import PatchDataset
+from training.evaluation.hit_scores import rows_of
 
 EACH = 8
 
@@ -55,7 +55,7 @@ def patches_of(
 
     Args:
         events: the event file that was answered.
-        scores: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         rows: (R,).
         scale: of the network.
     """

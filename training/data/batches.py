@@ -10,9 +10,9 @@ from torch.utils.data import Dataset, Sampler
 
 from lartpc.adc_scale import AdcScale
 from lartpc.errors import UserError
-from training.augmentation import Augmentation, hit_keys
-from training.dataset import CLASSES, Batch, PatchDataset, class_of
-from training.event_chunks import EventChunks
+from training.data.augmentation import Augmentation, hit_keys
+from training.data.dataset import CLASSES, Batch, PatchDataset, class_of
+from training.data.event_chunks import EventChunks
 
 Rank = tuple[int, int]
 """Number of this process among those that train together, and how many they are."""

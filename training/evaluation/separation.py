@@ -15,9 +15,9 @@ from sklearn.metrics import (
 
 from lartpc.detector import PLANES
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, TRACK_CUTS, Label
-from training.report.bootstrap import RankedHits, estimate, ratio
-from training.report.hit_scores import outputs_of
-from training.report.tasks import MIXTURES, TASKS, weights
+from training.evaluation.bootstrap import RankedHits, estimate, ratio
+from training.evaluation.hit_scores import outputs_of
+from training.evaluation.tasks import MIXTURES, TASKS, weights
 
 RADIOACTIVITY = b"radioactivity"
 """Name of the sample of isolated decays (data_gen.sources.primary)."""
@@ -52,9 +52,9 @@ def areas(
     A task of which one side is empty is left out.
 
     Args:
-        scores: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         event: (N,) number of each hit's event, below the resamples' number of events.
-        drawn: (R, E) from training.report.bootstrap.resamples.
+        drawn: (R, E) from training.evaluation.bootstrap.resamples.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {mixture: {} for mixture in MIXTURES}
     for mixture in MIXTURES:

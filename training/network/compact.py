@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from training.dropout import Dropout
-from training.layers import FLOAT, Layers
+from training.network.dropout import Dropout
+from training.network.layers import FLOAT, Layers
 
 POOLING = 2
 """Side of the squares of which the maximum is kept."""
@@ -13,7 +13,7 @@ class CompactTrunk(nn.Module):
     """Conv 16 @ 5x5, conv 32 @ 3x3, conv 32 @ 3x3, each with ReLU and 2x2 maximum, then FC 128 and FC 32.
 
     Every convolution is valid and every map divides by its pooling, so a feature depends on 24 x 24
-    pixels of the patch alone: :class:`training.plane_forward.PlaneNetwork` computes them for a plane.
+    pixels of the patch alone: :class:`training.network.plane_forward.PlaneNetwork` computes them for a plane.
 
     Args:
         dropout: probability before and after the first fully connected layer.

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.served.contract import CLASS_OUTPUT, Label
-from training.report.bootstrap import ratio
-from training.report.hit_scores import outputs_of
-from training.report.separation import michel_cut
+from training.evaluation.bootstrap import ratio
+from training.evaluation.hit_scores import outputs_of
+from training.evaluation.separation import michel_cut
 
 EDGES = {
     "charge": np.geomspace(3.0, 400.0, 13),

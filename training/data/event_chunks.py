@@ -14,7 +14,7 @@ from lartpc.errors import UserError
 from lartpc.event_folder import open_events
 from lartpc.patches.plane_hits import hits_of_event
 from lartpc.served.contract import PATCH_SIZE, Label
-from training.dataset import CLASSES, PatchDataset, class_of
+from training.data.dataset import CLASSES, PatchDataset, class_of
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -28,13 +28,13 @@ class EventChunks:
         path: event file, or folder of event files.
         split: train, validation or test.
         scale: the ADC window of the network units.
-        empty_pixels: see :class:`training.dataset.PatchDataset`.
-        clipped: see :class:`training.dataset.PatchDataset`.
+        empty_pixels: see :class:`training.data.dataset.PatchDataset`.
+        clipped: see :class:`training.data.dataset.PatchDataset`.
         first_hits: take the first events that hold so many hits; all where not given.
 
     Attributes:
         hits: (E,) number of hits (and empty pixels) of each event.
-        counts: (S, 4) hits of each sample and of each of :data:`training.dataset.CLASSES`.
+        counts: (S, 4) hits of each sample and of each of :data:`training.data.dataset.CLASSES`.
         samples: names of the samples.
         bytes: memory that all events take.
         chunks: number of chunks; 1 before :meth:`divide`.

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
-from training.report.bootstrap import RankedHits, estimate, resamples
-from training.report.tasks import MIXTURES, TASKS
+from training.evaluation.bootstrap import RankedHits, estimate, resamples
+from training.evaluation.tasks import MIXTURES, TASKS
 
 NOMINAL = "nominal"
 """Name of the file of the detector as it is, among variations."""
@@ -26,7 +26,7 @@ def differences(
     Both are drawn with the same events in each resample, so what events have in common cancels.
 
     Args:
-        ours: (N,) of training.report.hit_scores.SCORE_DTYPE.
+        ours: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         theirs: (M,) of the same events; other hits, where the detector is another.
         events: (E,) the events' numbers.
     """

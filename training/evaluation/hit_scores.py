@@ -13,9 +13,9 @@ from lartpc.event_file import EventFile, split_of
 from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
-from training.checkpoint import Checkpoint
-from training.dataset import PatchDataset
-from training.report.surroundings import SURROUNDINGS, surroundings
+from training.data.dataset import PatchDataset
+from training.evaluation.surroundings import SURROUNDINGS, surroundings
+from training.network.checkpoint import Checkpoint
 
 SCORE_DTYPE = np.dtype(
     [

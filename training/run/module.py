@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from lartpc.errors import CheckError, UserError
 from lartpc.provenance import Provenance
-from training.data_module import PatchData
-from training.dataset import Batch
-from training.machine import differences, machine_of
-from training.networks import NetworkName, ServedNetwork, build_network
+from training.data.data_module import PatchData
+from training.data.dataset import Batch
+from training.network.networks import NetworkName, ServedNetwork, build_network
+from training.run.machine import differences, machine_of
 
 
 class HitTraining(lightning.LightningModule):
@@ -70,7 +70,7 @@ class HitTraining(lightning.LightningModule):
         """Take over from the data what must travel with the weights."""
         data = self.trainer.datamodule
         if not isinstance(data, PatchData):
-            raise UserError("training needs training.data_module.PatchData as its data")
+            raise UserError("training needs training.data.data_module.PatchData as its data")
         self.era, self.seed = data.scale.era, data.seed
         machine = machine_of(self.trainer)
         machines = [*(other for other in self.machines if other != machine), machine]

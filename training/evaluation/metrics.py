@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
-from training.heads import track_against_shower
+from training.network.heads import track_against_shower
 
 
 def physics_metrics(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lartpc.served.contract import CLASS_LABELS, MICHEL_LABELS, Label
-from training.layers import FLOAT, Layers
+from training.network.layers import FLOAT, Layers
 
 if TYPE_CHECKING:
     from torchmetrics import Metric, MetricCollection

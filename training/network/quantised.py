@@ -17,7 +17,7 @@ import torch
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerChannelFloat
 from torch import Tensor, nn
 
-from training.layers import Layers, LayerScales, Scales
+from training.network.layers import Layers, LayerScales, Scales
 
 Network = TypeVar("Network", bound=nn.Module)
 

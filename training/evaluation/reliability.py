@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
 from lartpc.served.contract import CLASS_OUTPUT, Label
-from training.report.hit_scores import outputs_of
-from training.report.tasks import MIXTURES, weights
+from training.evaluation.hit_scores import outputs_of
+from training.evaluation.tasks import MIXTURES, weights
 
 BINS = np.linspace(0.0, 1.0, 16)
 """15 bins of equal width, as usual."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from lartpc.served.contract import PATCH_SIZE
-from training.compact import POOLING, CompactTrunk
-from training.networks import HitNetwork
+from training.network.compact import POOLING, CompactTrunk
+from training.network.networks import HitNetwork
 
 
 class PlaneNetwork(nn.Module):

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
-from training.augmentation import Augmentation
-from training.batches import Balance, DrawnPatches, EpochBatches, InOrder, Rank
-from training.dataset import check_counts
-from training.event_chunks import EventChunks, half_of_memory
+from training.data.augmentation import Augmentation
+from training.data.batches import Balance, DrawnPatches, EpochBatches, InOrder, Rank
+from training.data.dataset import check_counts
+from training.data.event_chunks import EventChunks, half_of_memory
 
 VALIDATION_BATCH = 1024
 

@@ -7,11 +7,11 @@ import torch
 
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.data_module import PatchData
-from training.dataset import PatchDataset
-from training.gate_file import CALIBRATION_EVENTS
-from training.module import HitTraining
+from training.data.data_module import PatchData
+from training.data.dataset import PatchDataset
+from training.data.gate_file import CALIBRATION_EVENTS
+from training.network.checkpoint import Checkpoint, load_checkpoint
+from training.run.module import HitTraining
 
 CALIBRATION_BATCHES = 8
 CALIBRATION_PATCHES = 256
@@ -32,7 +32,7 @@ def initialise(module: HitTraining, data: PatchData) -> None:
     if not module.hparams["quantised"]:
         module.network.load_state_dict(weights)
         return
-    from training.quantised import calibrate, load_float_weights
+    from training.network.quantised import calibrate, load_float_weights
 
     load_float_weights(module.network, weights)
     module.teacher = [start.network]

@@ -11,7 +11,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lartpc.errors import UserError
 from lartpc.files import whole_file
-from training.checkpoint import RUNS
+from training.network.checkpoint import RUNS
 
 
 def run_folder(name: str, ckpt_path: Path | None) -> Path:

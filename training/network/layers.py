@@ -1,4 +1,4 @@
-"""The layers that networks are built of: one set in floating point, one quantised (training.quantised)."""
+"""The layers that networks are built of: in floating point here, quantised in training.network.quantised."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

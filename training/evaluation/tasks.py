@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from lartpc.served.contract import CLASS_OUTPUT, Label
-from training.heads import track_against_shower
-from training.report.hit_scores import outputs_of
+from training.evaluation.hit_scores import outputs_of
+from training.network.heads import track_against_shower
 
 MIXTURES = ("natural", "generated")
 """Hits weighted to the natural mixture by the file's sample table, and every hit once."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lartpc.adc_scale import AdcScale
 from lartpc.errors import UserError
 from lartpc.patches.cut import HALF
-from training.dataset import PatchDataset
+from training.data.dataset import PatchDataset
 
 _QUANTILES = torch.special.ndtri((torch.arange(65536) + 0.5) / 65536).numpy()
 _SHIFT, _FLIP_DRIFT, _FLIP_WIRES, _CHARGE, _DEAD, _NOISE = range(6)

@@ -14,10 +14,10 @@ from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import OUTPUT_NAMES
-from training.dataset import PatchDataset
-from training.gate_file import GATE_FILE
+from training.data.dataset import PatchDataset
+from training.data.gate_file import GATE_FILE
 from training.host_memory import keep_freed_memory
-from training.networks import NetworkName, ServedNetwork, build_network
+from training.network.networks import NetworkName, ServedNetwork, build_network
 
 RUNS = Path("runs")
 BEST = "best.ckpt"

@@ -1,0 +1,1 @@
+"""Pictures of events; nothing else in this package loads matplotlib."""

@@ -1,0 +1,1 @@
+"""What a checkpoint is worth on held-out events: scores, figures, uncertainties."""

@@ -1,0 +1,1 @@
+"""The networks, their checkpoints, and what is folded into them."""

@@ -1,0 +1,1 @@
+"""A training: the Lightning module, where it starts, and its folder."""
