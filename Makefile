@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 GENERATOR := $(wildcard lartpc/event*.py data_gen/configuration.py data_gen/simulate.py $(addprefix data_gen/,physics/*.py sources/*.py response/*.py production/*.py))
-TRAINING := $(filter-out training/evaluate.py,$(wildcard lartpc/*.py lartpc/*/*.py training/*.py))
-REPORT := training/evaluate.py $(wildcard training/report/*)
+TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py training/fit.py training/calibrate.py training/data/*.py training/network/*.py training/run/*.py))
+REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
 .PHONY: help install run test lint validate trt-check bench publish soak report lock clean
