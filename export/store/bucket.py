@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from export.store.interface import Store
 from lartpc.errors import UserError
@@ -37,16 +38,20 @@ class BucketStore(Store):
         from obstore.store import from_url
 
         super().__init__(url)
-        scheme = url.partition("://")[0]
+        scheme, _, place = url.partition("://")
         if scheme not in SCHEMES:
             known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
             raise UserError(f"{url}: {scheme}:// is not known here; give a folder, or a URL of {known}")
+        if any(part in ("", ".", "..") for part in place.rstrip("/").split("/")):
+            raise UserError(f"{url} is no place in a bucket; write {scheme}://BUCKET/FOLDER")
         plain = os.environ.get(S3_ENDPOINT, "").startswith("http://")
         options: dict[str, Any] = {"client_options": {"allow_http": plain, "timeout": LONGEST_REQUEST}}
         if scheme == "s3":
             options["credential_provider"] = _aws_credentials(url)
         try:
-            self._objects: ObjectStore = from_url(url, retry_config=RETRIES, **options)
+            self._objects: ObjectStore = from_url(
+                f"{scheme}://{quote(place, safe='/@')}", retry_config=RETRIES, **options
+            )
         except BaseError as error:
             raise UserError(f"{url}: {_reason(error)}") from error
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import boto3
 import pytest
 
 import export.publish
@@ -434,3 +435,21 @@ def test_other_buckets_without_credentials_are_one_line(
     assert publish([str(source), url]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith(f"error: {url}") and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("folder", ["", "/", "/a/", "/mit leer/ü", "/a#b", "/a?b", "/a%20b", "/a+b&c=d"])
+def test_a_folder_of_a_bucket_is_taken_as_it_is_written(bucket: str, folder: str) -> None:
+    name = bucket.removeprefix("s3://").partition("/")[0]
+    store = open_store(f"s3://{name}{folder}")
+    store.create("model/1/weights", b"one")
+    (found,) = boto3.client("s3").list_objects_v2(Bucket=name)["Contents"]
+    assert found["Key"] == f"{folder.strip('/')}/model/1/weights".lstrip("/")
+    assert store.names("model") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3:///a", "s3://bucket/a//b", "s3://bucket/../a", "s3://bucket/./a"]
+)
+def test_an_address_that_is_no_place_is_refused(url: str) -> None:
+    with pytest.raises(UserError, match="is no place in a bucket; write s3://BUCKET/FOLDER"):
+        open_store(url)
