@@ -124,30 +124,10 @@ class Connection:
                 models.setdefault(entry["name"], []).append(int(entry["version"]))
         return {name: sorted(versions) for name, versions in sorted(models.items())}
 
-    def failures(self, model: str) -> list[str]:
-        """Why versions of a model were not loaded."""
-        reasons = {entry.get("reason", "") for entry in self._index()
-                   if entry["name"] == model and entry.get("state") == "UNAVAILABLE"}  # fmt: skip
-        return sorted(filter(None, reasons))
-
     def _index(self) -> list[dict[str, Any]]:
         with self._errors("the server"):
             index = self._client.get_model_repository_index(**self._json, **self._wait())
         return index.get("models", []) if isinstance(index, dict) else index
-
-    def load(self, model: str, timeout_s: float) -> None:
-        """Let the server load a model, or load it anew.
-
-        Raises:
-            ServerError: it does not, or takes no such requests.
-        """
-        with self._errors(model):
-            self._client.load_model(model, **self._wait(timeout_s))
-
-    def unload(self, model: str, timeout_s: float) -> None:
-        """Let the server unload a model, as :meth:`load`; its versions disappear a little later."""
-        with self._errors(model):
-            self._client.unload_model(model, **self._wait(timeout_s))
 
     def statistics(self, model: str, version: int) -> dict[str, Any]:
         """Triton's counters of a version: inferences, executions, and count and ns of each stage."""
@@ -160,10 +140,11 @@ class Connection:
         with self._errors(model):
             return self._client.get_model_metadata(model, str(version), **self._json, **self._wait())
 
-    def parameters(self, model: str, version: int) -> dict[str, str]:
-        """The ``parameters`` of the model's configuration."""
+    def parameters(self, model: str, version: int | None = None) -> dict[str, str]:
+        """The ``parameters`` of the model's configuration, as a version has it, by default the latest."""
+        asked = "" if version is None else str(version)
         with self._errors(model):
-            config = self._client.get_model_config(model, str(version), **self._json, **self._wait())
+            config = self._client.get_model_config(model, asked, **self._json, **self._wait())
         raw = config.get("config", config).get("parameters", {})
         return {key: value.get("string_value", "") for key, value in raw.items()}
 

@@ -27,6 +27,7 @@ def local(
     grpc_port: int | None = None,
     metrics_port: int | None = None,
     log: Path | None = None,
+    shared_memory: bool = False,
 ) -> None:
     """Serve a model repository on this machine with a real Triton (CPU, loopback only).
 
@@ -39,6 +40,7 @@ def local(
         grpc_port: for gRPC; default 8001, or a free one.
         metrics_port: for Prometheus; default 8002, or a free one.
         log: file for the server's log; default a temporary one.
+        shared_memory: let clients on this machine pass tensors by it, as whoever reaches a port may then do.
     """
     from rich.console import Console
 
@@ -48,7 +50,7 @@ def local(
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
         with Console(stderr=True).status(f"Starting Triton on {repository} ..."):
-            server = stack.enter_context(TritonServer(repository, ports, log))
+            server = stack.enter_context(TritonServer(repository, ports, log, shared_memory))
         with suppress(KeyboardInterrupt):
             _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
             _watch(server)
@@ -69,13 +71,17 @@ def _say_what_is_served(server: "TritonServer", asked: tuple[int | None, ...]) -
 
 
 def _watch(server: "TritonServer") -> None:
+    from serving.follow import Follower
+
+    follower = Follower(server)
     for look in itertools.count(1):
         time.sleep(FOLLOW_SECONDS)
         server.check_alive()
-        for name in server.follow_repository():
+        canaries = look % CANARY_ROUNDS == 0
+        for name in follower.look(again=canaries):
             say(f"Now serving {name}, version {', '.join(map(str, server.versions()[name]))}")
-        if look % CANARY_ROUNDS == 0:
-            for name in server.heal():
+        if canaries:
+            for name in follower.heal():
                 say(f"Loaded {name} anew")
 
 

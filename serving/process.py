@@ -6,6 +6,7 @@ kernel tells the server to end too.
 
 import logging
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import IO
 
 from lartpc.errors import CheckError, UserError
 from serving.environment import ServerEnvironment
+from serving.exposure import exposure_flags
 from serving.ports import LOOPBACK, Ports
 
 EXIT_SECONDS = 5
@@ -22,6 +24,18 @@ EXIT_SECONDS = 5
 
 SHARED_MEMORY = Path("/dev/shm")
 LOG_LINES = 10
+
+_FAILED = re.compile(
+    r"(?:failed to load (?:model )?|Poll failed for model directory )"
+    r"'(?P<model>[^']*)'(?: version \d+)?: (?P<reason>.*)\"$",
+    re.MULTILINE,
+)
+"""As tritonserver 2.51 logs it (model_lifecycle.cc, model_repository_manager.cc)."""
+
+STUB_TRACEBACK = "\\n\\nAt:\\n"
+"""In the log, after the message of an error of the Python backend."""
+
+_TAKEN = re.compile(r"failed to start .*Socket '([^']*)' already in use")
 
 _EXEC_BOUND_TO_PARENT = (
     "import ctypes, os, signal, sys\n"
@@ -35,15 +49,14 @@ log = logging.getLogger(__name__)
 
 
 class ServerProcess:
-    """A tritonserver that listens on the loopback interface and has no model loaded yet.
+    """A tritonserver that listens on the loopback interface, loads every model of a folder and follows it.
 
     Args:
         environment: with the server and its backends.
         repository: folder of models, or a URL that Triton reads, such as s3://http://HOST:PORT/bucket/folder.
         ports: to listen on.
         log_file: for the server's output; default a nameless file that goes with the process.
-        poll_seconds: between two looks of the server at the repository, of which it then loads every model;
-            where not given, it loads what it is asked to.
+        shared_memory: see :func:`serving.exposure.exposure_flags`.
 
     Attributes:
         id: the name by which this very server answers; its shared memory begins with it too.
@@ -59,18 +72,16 @@ class ServerProcess:
         repository: Path | str,
         ports: Ports,
         log_file: Path | None,
-        poll_seconds: int | None = None,
+        shared_memory: bool = False,
     ) -> None:
         self.id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
         self._log = _open_log(log_file)
-        control = ["--model-control-mode=explicit"]
-        if poll_seconds is not None:
-            control = ["--model-control-mode=poll", f"--repository-poll-secs={poll_seconds}"]
         command = [
             str(environment.server),
             f"--id={self.id}",
             f"--model-repository={repository.absolute() if isinstance(repository, Path) else repository}",
-            *control,
+            *exposure_flags(shared_memory),
+            "--exit-on-error=false",
             f"--backend-directory={environment.backends}",
             f"--backend-config=python,shm-region-prefix-name={self.id}",
             "--disable-auto-complete-config",
@@ -94,13 +105,33 @@ class ServerProcess:
     def check_alive(self) -> None:
         """Raises CheckError, with the end of the log, where the process has ended."""
         if self._process.poll() is not None:
+            if taken := _TAKEN.search(self._text()):
+                raise CheckError(
+                    f"another program has taken {taken[1]} meanwhile; start again, or name other ports"
+                )
             raise CheckError(f"the server ended with exit code {self._process.returncode}; {self.log_tail()}")
 
     def log_tail(self) -> str:
         """The last lines of the log, for an error message."""
-        log_fd = self._log.fileno()  # its offset is the server's too, hence no seek
-        lines = os.pread(log_fd, os.fstat(log_fd).st_size, 0).decode(errors="replace").splitlines()
-        return f"its log ends: {' | '.join(lines[-LOG_LINES:])}"
+        return f"its log ends: {' | '.join(self._text().splitlines()[-LOG_LINES:])}"
+
+    def log_size(self) -> int:
+        """Bytes that the server has logged so far."""
+        return os.fstat(self._log.fileno()).st_size
+
+    def load_failures(self, model: str, since: int) -> list[str]:
+        """Why the server could not load a model, in its own words.
+
+        Args:
+            model: its name.
+            since: from :meth:`log_size`; what was logged before does not count.
+        """
+        found = [line["reason"] for line in _FAILED.finditer(self._text(since)) if line["model"] == model]
+        return [reason.split(STUB_TRACEBACK)[0] for reason in dict.fromkeys(found)]
+
+    def _text(self, since: int = 0) -> str:
+        log = self._log.fileno()  # its offset is the server's too, hence no seek
+        return os.pread(log, max(0, self.log_size() - since), since).decode(errors="replace")
 
     def stop(self) -> None:
         """End the server and its stubs, and remove what they leave in shared memory."""

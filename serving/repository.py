@@ -1,7 +1,7 @@
 """What lies in a model repository, and which of its models run on a machine without a GPU."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2
@@ -9,23 +9,47 @@ from tritonclient.grpc import model_config_pb2
 from lartpc.errors import CheckError, UserError
 from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_file
 
-BACKENDS = ("onnxruntime", "python")
-"""Backends of the embedded server."""
+WEIGHTS = {"onnxruntime": "model.onnx", "python": "model.py"}
+"""Backend of the embedded server -> how it calls a version's file (Triton: model_repository.md)."""
 
 
 @dataclass(frozen=True)
 class RepositoryModel:
     """One model of a repository.
 
+    Two of them are equal where a server would serve the same: of another digest, or with other versions, it
+    was promoted, withdrawn or changed.
+
     Attributes:
-        name: of its folder, by which it is loaded.
-        digest: SHA-256 of its config.pbtxt; another one means that a version was promoted.
+        folder: where it lies; its name is the model's.
+        digest: SHA-256 of its config.pbtxt.
+        versions: numbers that the configuration names; where it names none those whose folders are there.
+        config: the configuration.
         left_out: why the embedded server cannot run it; empty where it can.
     """
 
-    name: str
+    folder: Path
     digest: str
+    versions: tuple[int, ...]
+    config: model_config_pb2.ModelConfig = field(compare=False, repr=False)
     left_out: str
+
+    @property
+    def name(self) -> str:
+        """Of the folder, by which the model is served."""
+        return self.folder.name
+
+    @property
+    def files(self) -> list[Path]:
+        """What the server must see beside the configuration: folders of versions, and label files."""
+        labels = {output.label_filename for output in self.config.output if output.label_filename}
+        return [self.folder / name for name in (*map(str, self.versions), *sorted(labels))]
+
+    @property
+    def absent(self) -> list[int]:
+        """Versions that are named and whose weights are not there."""
+        weights = self.config.default_model_filename or WEIGHTS[self.config.backend]
+        return [number for number in self.versions if not (self.folder / str(number) / weights).is_file()]
 
 
 def read_models(repository: Path) -> dict[str, RepositoryModel]:
@@ -50,7 +74,11 @@ def _read_model(folder: Path) -> RepositoryModel:
         config = parse_config(text, str(folder / CONFIG_FILE))
     except UserError as error:
         raise CheckError(str(error)) from error
-    return RepositoryModel(folder.name, hashlib.sha256(text).hexdigest(), _why_left_out(config))
+    versions = tuple(config.version_policy.specific.versions) or tuple(
+        sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
+    )
+    digest = hashlib.sha256(text).hexdigest()
+    return RepositoryModel(folder.absolute(), digest, versions, config, _why_left_out(config))
 
 
 def _why_left_out(config: model_config_pb2.ModelConfig) -> str:
@@ -60,6 +88,6 @@ def _why_left_out(config: model_config_pb2.ModelConfig) -> str:
         return "its instances ask for a GPU (KIND_GPU)"
     if config.model_repository_agents.agents:
         return "the embedded server has no repository agents"
-    if config.backend and config.backend not in BACKENDS:
+    if config.backend not in WEIGHTS:
         return f"the embedded server has no backend {config.backend!r}"
     return ""

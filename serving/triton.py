@@ -1,7 +1,7 @@
 """The embedded Triton Inference Server: a real tritonserver on this machine's CPU and loopback.
 
-It loads explicitly the models that this machine can run, knows them to be well by their answers,
-and ends with the ``with`` block or with its parent, whichever comes first.
+It serves the models that this machine can run, knows them to be well by their answers, and ends with the
+``with`` block or with its parent, whichever comes first.
 """
 
 import logging
@@ -17,6 +17,7 @@ from tritonclient.utils import triton_to_np_dtype
 from lartpc.errors import CheckError, UserError
 from serving import environment
 from serving.connection import Connection, ServerError, SlowServerError
+from serving.offer import LOAD, Offer
 from serving.ports import LOOPBACK, Ports, free_ports
 from serving.process import ServerProcess
 from serving.repository import RepositoryModel, read_models
@@ -24,7 +25,7 @@ from serving.repository import RepositoryModel, read_models
 START_SECONDS = 300
 LOAD_SECONDS = 300
 CANARY_SECONDS = 60
-STUB_TRACEBACK = "\n\nAt:\n"
+LOOK_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,19 @@ log = logging.getLogger(__name__)
 class TritonServer:
     """Serves a model repository while its ``with`` block runs.
 
-    Enter it from the main thread: the server ends with the thread that started it.
+    Enter it from the main thread: the server ends with the thread that started it. What changes in the
+    repository is followed by :class:`serving.follow.Follower`.
 
     Args:
         repository: folder of models, each with its config.pbtxt.
         ports: default three free ones.
         log_file: the server's log; default a nameless file that goes with the server.
+        shared_memory: let clients on this machine use it.
 
     Attributes:
+        repository: that folder.
         ports: the server's ports on 127.0.0.1.
-        models: the repository's models that are served, by name.
+        models: the models that are served, by name, as they were when they were loaded.
         left_out: name -> why the model does not run on this machine.
 
     Raises:
@@ -49,12 +53,18 @@ class TritonServer:
         CheckError: on entering: the server does not start or a model does not load, with its reason.
     """
 
-    def __init__(self, repository: Path, ports: Ports | None = None, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        ports: Ports | None = None,
+        log_file: Path | None = None,
+        shared_memory: bool = False,
+    ) -> None:
         self.repository = Path(repository)
         self.ports = ports or free_ports()
         self.models: dict[str, RepositoryModel] = {}
         self.left_out: dict[str, str] = {}
-        self._log_file = log_file
+        self._log_file, self._shared_memory = log_file, shared_memory
 
     @property
     def http(self) -> str:
@@ -71,6 +81,12 @@ class TritonServer:
         """Address of the Prometheus metrics."""
         return f"http://{LOOPBACK}:{self.ports.metrics}/metrics"
 
+    @property
+    def connection(self) -> Connection:
+        """The server's own connection, over gRPC."""
+        assert self._connection is not None, "outside of its with block"
+        return self._connection
+
     def __enter__(self) -> Self:
         server = environment.find()
         models = read_models(self.repository)
@@ -79,14 +95,24 @@ class TritonServer:
         if not wanted:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
             raise UserError(f"no model of {self.repository} runs on this machine: {reasons}")
-        self._process = ServerProcess(server, self.repository, self.ports, self._log_file)
+        for model in wanted:
+            _check_present(model)
+        self._offer = Offer()
         self._connection: Connection | None = None
         try:
-            self._connection = self._connected()
-            for model in wanted:
-                self._load(model)
+            marks = {model.name: self._offer.put(model) for model in wanted}
+            self._process = ServerProcess(
+                server, self._offer.root, self.ports, self._log_file, self._shared_memory
+            )
+            try:
+                self._connection = self._connected()
+                for model in wanted:
+                    self._wait_until_loaded(model, marks[model.name], since=0)
+            except BaseException:
+                self._stop()
+                raise
         except BaseException:
-            self._stop()
+            self._offer.close()
             raise
         return self
 
@@ -94,6 +120,7 @@ class TritonServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        self._offer.close()
 
     def versions(self) -> dict[str, list[int]]:
         """Versions of each model that are loaded, in ascending order; none where a load failed.
@@ -112,54 +139,53 @@ class TritonServer:
         """Raises CheckError where the server's process has ended."""
         self._process.check_alive()
 
-    def follow_repository(self) -> list[str]:
-        """Load the models whose config.pbtxt changed or appeared; return their names.
+    def load(self, model: RepositoryModel) -> None:
+        """Serve a model in the form that it has in the repository now.
 
-        A new version named there becomes visible, one no longer named disappears. Where the new
-        configuration does not load, a warning is logged and the old one goes on serving.
+        Raises:
+            CheckError: a version of it is not there, does not load or does not answer; what was served of it
+                before goes on.
         """
-        followed = []
+        _check_present(model)
+        since, mark = self._process.log_size(), self._offer.put(model)
         try:
-            models = read_models(self.repository)
-        except UserError as error:
-            log.warning("%s; serving what is loaded", error)
-            return []
-        for model in models.values():
-            if model.left_out or model == self.models.get(model.name):
-                continue
-            try:
-                self._load(model)
-                followed.append(model.name)
-            except CheckError as error:
-                self.models[model.name] = model
-                log.warning("%s", error)
-        return followed
+            self._wait_until_loaded(model, mark, since)
+        except CheckError:
+            before = self.models.get(model.name)
+            if before is None:
+                self._offer.withdraw(model.name)
+            else:
+                self._offer.put(before)
+            raise
 
-    def heal(self) -> list[str]:
-        """Ask every version for an answer and load anew each model that has none; return those healed.
+    def unload(self, name: str) -> None:
+        """Serve a model no longer; its last requests are answered.
+
+        Raises:
+            CheckError: the server has ended, or still has it after minutes.
+        """
+        self._offer.withdraw(name)
+        deadline = time.monotonic() + LOAD_SECONDS
+        while self.versions().get(name):
+            if time.monotonic() > deadline:
+                raise CheckError(f"the server still serves {name} {LOAD_SECONDS} s after it was withdrawn")
+            time.sleep(LOOK_SECONDS)
+        self.models.pop(name, None)
+
+    def fault(self, name: str, version: int) -> str:
+        """Why one row of zeros gets no answer; empty where it does, also where it only waits long.
 
         Triton reports a model as ready whose process has died; only an inference tells.
         """
-        healed = []
-        for name, versions in self.versions().items():
-            faults = [fault for version in versions if (fault := self._canary(name, version))]
-            if versions and not faults:
-                continue
-            reason = faults[0] if faults else "no version of it is loaded"
-            log.warning("%s does not answer (%s); loading it anew", name, reason)
-            try:
-                self._unload(name)
-                self._load(self.models[name])
-                healed.append(name)
-            except CheckError as error:
-                log.warning("%s", error)
-        return healed
-
-    @property
-    def connection(self) -> Connection:
-        """The server's own connection, over gRPC."""
-        assert self._connection is not None, "outside of its with block"
-        return self._connection
+        try:
+            metadata = self.connection.metadata(name, version)
+            inputs = {tensor["name"]: _zeros(tensor) for tensor in metadata["inputs"]}
+            self.connection.infer(name, version, inputs, ())
+        except SlowServerError:
+            log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
+        except ServerError as error:
+            return error.reason
+        return ""
 
     def _connected(self) -> Connection:
         deadline = time.monotonic() + START_SECONDS
@@ -173,52 +199,42 @@ class TritonServer:
                 connection.close()
             except UserError:
                 log.debug("the server does not answer yet")
-            time.sleep(0.1)
+            time.sleep(LOOK_SECONDS)
         raise CheckError(f"the server did not start within {START_SECONDS} s; {self._process.log_tail()}")
 
-    def _load(self, model: RepositoryModel) -> None:
-        try:
-            self.connection.load(model.name, LOAD_SECONDS)
-        except ServerError as error:
+    def _wait_until_loaded(self, model: RepositoryModel, mark: str, since: int) -> None:
+        deadline = time.monotonic() + LOAD_SECONDS
+        while not self._is_loaded(model.name, mark):
             self.check_alive()
-            reason = self._reason(model.name) or error.reason
-            raise CheckError(f"the server cannot load {model.name}: {reason}") from error
+            if failures := self._process.load_failures(model.name, since):
+                raise CheckError(f"the server cannot load {model.name}: {'; '.join(failures)}")
+            if time.monotonic() > deadline:
+                raise CheckError(f"the server did not load {model.name} within {LOAD_SECONDS} s")
+            time.sleep(LOOK_SECONDS)
         self.models[model.name] = model
+        self._offer.trim(model)
         for version in self.versions()[model.name]:
-            if fault := self._canary(model.name, version):
+            if fault := self.fault(model.name, version):
                 raise CheckError(f"{model.name} version {version} is loaded but does not answer: {fault}")
 
-    def _unload(self, name: str) -> None:
+    def _is_loaded(self, name: str, mark: str) -> bool:
         try:
-            self.connection.unload(name, LOAD_SECONDS)
-        except ServerError as error:
-            self.check_alive()
-            raise CheckError(f"the server cannot unload {name}: {error.reason}") from error
-        deadline = time.monotonic() + LOAD_SECONDS
-        while self.versions()[name] and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-    def _reason(self, name: str) -> str:
-        return "; ".join(
-            sorted({reason.split(STUB_TRACEBACK)[0] for reason in self.connection.failures(name)})
-        )
-
-    def _canary(self, name: str, version: int) -> str:
-        """Why one row of zeros gets no answer; empty where it does, also where it only waits long."""
-        try:
-            metadata = self.connection.metadata(name, version)
-            inputs = {tensor["name"]: _zeros(tensor) for tensor in metadata["inputs"]}
-            self.connection.infer(name, version, inputs, ())
-        except SlowServerError:
-            log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
-        except ServerError as error:
-            return error.reason
-        return ""
+            return self.connection.parameters(name).get(LOAD) == mark
+        except ServerError:
+            return False
 
     def _stop(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._process.stop()
+
+
+def _check_present(model: RepositoryModel) -> None:
+    if absent := model.absent:
+        raise CheckError(
+            f"the configuration of {model.name} names version {', '.join(map(str, absent))}, whose weights "
+            f"are not there; export or copy it to {model.folder}"
+        )
 
 
 def _zeros(tensor: dict[str, Any]) -> NDArray[Any]:

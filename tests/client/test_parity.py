@@ -13,6 +13,7 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE
 from lartpc.served.parity import compare
+from serving.follow import Follower
 from serving.triton import TritonServer
 from tests.helpers.served_repository import model_config, write_config, write_model
 
@@ -56,7 +57,7 @@ def test_models_of_others_on_a_shared_server_are_passed_over(tmp_path, server_en
         said = capsys.readouterr().out
         assert "Passed over of_others" in said and said.count("pass") == 1
         write_config(tmp_path / "emtrkmichel_fp32", _without_parameters(tmp_path / "emtrkmichel_fp32"))
-        server.follow_repository()
+        Follower(server).look()
         assert main(options) == 2
     assert "serves no hit classifier, but emtrkmichel_fp32, of_others; name one" in only_error(capsys)
 

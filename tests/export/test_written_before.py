@@ -12,6 +12,7 @@ from export.registry import main as registry
 from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.served.manifest import MANIFEST_FILE, SCHEMA, Manifest
+from serving.follow import Follower
 from serving.triton import TritonServer
 from tests.helpers.published_repository import MODEL, add, model_of, visible
 
@@ -93,7 +94,7 @@ def test_it_is_served(target: str, server_environment: None) -> None:
     with TritonServer(Path(target)) as server:
         assert server.versions() == {MODEL: [2]}
         assert registry(["rollback", target, MODEL]) == 0
-        assert server.follow_repository() == [MODEL]
+        assert Follower(server).look() == [MODEL]
         assert server.versions() == {MODEL: [1]}
 
 

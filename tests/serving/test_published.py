@@ -16,12 +16,11 @@ from export.publish import main as publish
 from export.registry import main as registry
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE
 from serving import environment
+from serving.exposure import POLL_SECONDS
 from serving.ports import LOOPBACK, free_ports
 from serving.process import ServerProcess
 from tests.helpers.published_repository import MODEL, add
 from tests.helpers.waiting import wait_until
-
-POLL_SECONDS = 1
 
 pytestmark = pytest.mark.usefixtures("server_environment")
 
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("server_environment")
 def polling(url: str) -> Iterator[triton.InferenceServerClient]:
     """A server that follows a repository by itself."""
     ports = free_ports()
-    process = ServerProcess(environment.find(), url, ports, None, poll_seconds=POLL_SECONDS)
+    process = ServerProcess(environment.find(), url, ports, None)
     try:
         with triton.InferenceServerClient(f"{LOOPBACK}:{ports.grpc}") as client:
             wait_until(lambda: process.check_alive() or _ready(client))

@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE
+from serving.follow import Follower
 from serving.process import SHARED_MEMORY
 from serving.triton import TritonServer
 from tests.helpers.served_repository import (
@@ -26,7 +27,6 @@ from tests.helpers.served_repository import (
     model_config,
     write_config,
     write_model,
-    write_version,
 )
 from tests.helpers.waiting import wait_until
 
@@ -124,44 +124,15 @@ def test_a_wrong_shape_is_refused_and_the_next_request_answered(tiny_server, sha
 def test_a_dead_process_is_noticed_and_replaced_and_nothing_is_left(tmp_path, caplog):
     write_model(tmp_path, "emtrkmichel_fp32")
     with TritonServer(tmp_path) as server:
-        assert server.heal() == []
+        follower = Follower(server)
+        assert follower.heal() == []
         kill_a_stub(server)
         assert server.versions() == {"emtrkmichel_fp32": [1]}, "Triton itself reports it as ready"
         with caplog.at_level(logging.WARNING):
-            assert server.heal() == ["emtrkmichel_fp32"]
+            assert follower.heal() == ["emtrkmichel_fp32"]
         assert "does not answer" in caplog.text
         infer(server, patches_of(1))
         kill_a_stub(server)
-    assert_nothing_left(server)
-
-
-def test_a_promotion_is_followed_and_a_broken_one_is_not(tmp_path, caplog):
-    folder = write_model(tmp_path, "emtrkmichel_fp32", versions=(1, 2), visible=(1,))
-    with TritonServer(tmp_path) as server:
-        assert server.follow_repository() == []
-        write_config(folder, model_config(folder, (2,)))
-        assert server.follow_repository() == ["emtrkmichel_fp32"]
-        assert server.versions() == {"emtrkmichel_fp32": [2]}
-        write_model(tmp_path, "emtrkmichel_int8")
-        assert server.follow_repository() == ["emtrkmichel_int8"]
-        write_version(folder, 3)
-        write_config(folder, model_config(folder, (3,)))
-        whole = (folder / "3" / MODEL_FILE).read_bytes()
-        (folder / "3" / MODEL_FILE).write_text("no network")
-        with caplog.at_level(logging.WARNING):
-            assert server.follow_repository() == []
-        assert "cannot load emtrkmichel_fp32" in caplog.text
-        assert server.versions()["emtrkmichel_fp32"] == [2]
-        infer(server, patches_of(1))
-        assert server.follow_repository() == [], "the same fault is reported once"
-        server._unload(folder.name)
-        assert server.heal() == [], "what cannot be loaded is tried, and the server goes on"
-        (folder / "3" / MODEL_FILE).write_bytes(whole)
-        assert server.heal() == ["emtrkmichel_fp32"]
-        assert server.versions()["emtrkmichel_fp32"] == [3]
-        (folder / "config.pbtxt").write_text("half a conf")
-        assert server.follow_repository() == []
-        infer(server, patches_of(1))
     assert_nothing_left(server)
 
 
@@ -217,9 +188,9 @@ def test_a_parameter_that_makes_no_sense_is_refused(tmp_path, parameter, text, r
         TritonServer(tmp_path).__enter__()
 
 
-def test_a_server_that_cannot_start_shows_the_end_of_its_log(tiny_repository, tiny_server):
+def test_of_two_servers_on_one_port_the_later_says_so_in_one_line(tiny_repository, tiny_server):
     server = TritonServer(tiny_repository, tiny_server.ports)
-    with pytest.raises(CheckError, match="ended with exit code .* its log ends: .*[Aa]ddress"):
+    with pytest.raises(CheckError, match=r"another program has taken 127.0.0.1:\d+ meanwhile; start again"):
         server.__enter__()
     assert_nothing_left(server)
 

@@ -1,0 +1,35 @@
+"""What whoever reaches a server's ports may ask of it: one rule for every server that we start.
+
+Open are health, inference, metadata, configurations, statistics and the index of models: clients, balancers
+and CMS's and LArSoft's own C++ clients ask them without a key. Closed are the others. Models are loaded and
+unloaded by nobody, for Triton itself refuses that while it polls its repository: in its explicit mode a
+request could bring a model whose Python code then runs as the server's user. Trace and log settings write
+files; shared memory reads and writes this machine's. They are closed by a key that is drawn anew at each
+start and told to nobody (Triton: "Limit Endpoint Access", --http-restricted-api and
+--grpc-restricted-protocol).
+"""
+
+import secrets
+
+CLOSED = ("trace", "logging")
+SHARED_MEMORY = "shared-memory"
+"""Closed as well, unless a user wants it: clients on the same machine save a copy by it."""
+
+POLL_SECONDS = 1
+"""Between two looks of the server at the folder that it serves."""
+
+
+def exposure_flags(shared_memory: bool = False) -> list[str]:
+    """Options of tritonserver.
+
+    Args:
+        shared_memory: leave it open, for clients on this machine.
+    """
+    groups = ",".join(CLOSED if shared_memory else (*CLOSED, SHARED_MEMORY))
+    key = f"key={secrets.token_hex(16)}"
+    return [
+        "--model-control-mode=poll",
+        f"--repository-poll-secs={POLL_SECONDS}",
+        f"--http-restricted-api={groups}:{key}",
+        f"--grpc-restricted-protocol={groups}:{key}",
+    ]
