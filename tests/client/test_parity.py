@@ -155,7 +155,7 @@ def test_a_model_that_is_not_served_is_exit_code_2(tiny_server, capsys):
 def test_a_model_withdrawn_leaves_a_server_without_models(tmp_path, server_environment, capsys):
     folder = write_model(tmp_path, "emtrkmichel_fp32")
     with TritonServer(tmp_path) as server:
-        server._unload(folder.name)
+        server.unload(folder.name)
         assert main(url_of(server, "grpc")) == 2
     assert "serves no model" in only_error(capsys)
 
