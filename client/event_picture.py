@@ -54,7 +54,7 @@ def event_picture(
         f"Run {run}, subrun {subrun}, event {number}, plane {of_plane.plane}   ·   {model}   ·   "
         f"{agreement:.1%} of {len(hits)} hits in their true class",
         fontsize=13,
-    )
+    ).set_parse_math(False)  # a model's name may hold dollars
     axes = figure.subplots(2, 3, height_ratios=(1.5, 1), sharex="row", sharey="row")
     for row, (window, scale) in enumerate(((plane, 1), (zoom, 5))):
         charge = draw_charge(axes[row, 0], joined, norm)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lartpc.command import run, say
+from lartpc.command import cells, plain, run, say
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES
 from lartpc.served.model_config import says_what_it_is
@@ -58,7 +58,7 @@ def parity(
         for connection in opened.connections:
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
-                    status.update(f"{name} version {version} over {connection} ...")
+                    status.update(plain(f"{name} version {version} over {connection} ..."))
                     classifier = TritonClassifier(connection, name, version)
                     comparisons.append(compare_version(classifier, repository, demands))
     comparisons.sort(key=lambda row: (row.model, row.version))
@@ -126,11 +126,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
     for row in comparisons:
         differences = [of[name] for name in OUTPUT_NAMES for of in (row.parity.max_dp, row.parity.mean_dp)]
         table.add_row(
-            row.model,
-            str(row.version),
-            row.digest[:12],
-            row.adc_era,
-            row.protocol,
+            *cells(row.model, row.version, row.digest[:12], row.adc_era, row.protocol),
             f"{row.megabytes:.1f}",
             *(f"{value:.1e}" for value in differences),
             " ".join(map(str, row.parity.flips.values())),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lartpc.command import run, say
+from lartpc.command import cells, plain, run, say
 
 PROG = "python -m export.check"
 
@@ -40,16 +40,16 @@ def check(repository: Path) -> None:
         except UserError as error:
             failures.append(str(error))
             continue
-        for manifest in track(model.manifests.values(), f"replaying {name}", transient=True):
-            cells = name, str(manifest.version), manifest.gates
+        for manifest in track(model.manifests.values(), plain(f"replaying {name}"), transient=True):
+            row = cells(name, manifest.version, manifest.gates)
             try:
                 parity = lint_version(model, manifest)
             except UserError as error:
                 failures.append(str(error))
-                table.add_row(*cells, "", "", "", "[red]failed")
+                table.add_row(*row, "", "", "", "[red]failed")
                 continue
             figures = [f"{parity.max_dp[name]:.1e}" for name in OUTPUT_NAMES]
-            table.add_row(*cells, *figures, str(parity.flips["class"]), "[green]passed")
+            table.add_row(*row, *figures, str(parity.flips["class"]), "[green]passed")
     say(table)
     if failures:
         raise CheckError(f"{len(failures)} of {repository}'s checks failed: {'; '.join(failures)}")

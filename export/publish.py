@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lartpc.command import run, say
+from lartpc.command import cells, plain, run, say
 from lartpc.errors import CheckError, UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def publish(
         return
     for transfer in plans:
         name = f"{transfer.manifest.model} version {transfer.manifest.version}"
-        send(transfer, checksum_agent, partial(track, description=name, transient=True))
+        send(transfer, checksum_agent, partial(track, description=plain(name), transient=True))
         visibility = transfer.shown
         state = f"visible: version {visibility.visible}" if visibility else "config.pbtxt stays as it is"
         say(f"{name}: {len(transfer.missing)} files, {transfer.size / 1e6:.1f} MB sent; {state}")
@@ -126,19 +126,15 @@ def check_all(models: list["ModelFolder"], limits: "Gates") -> None:
 
 def plan_table(title: str, plans: list["Transfer"]) -> "Table":
     """What is to be sent."""
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("model", "version", "files to send", "MB", "visible then", title=escape(title))
+    table = Table("model", "version", "files to send", "MB", "visible then", title=plain(title))
     for transfer in plans:
         visibility = transfer.shown or transfer.target.visibility
-        table.add_row(
-            transfer.manifest.model,
-            str(transfer.manifest.version),
-            f"{len(transfer.missing)} of {len(transfer.digests)}",
-            f"{transfer.size / 1e6:.1f}",
-            str(visibility.visible),
-        )
+        sent = f"{len(transfer.missing)} of {len(transfer.digests)}"
+        megabytes = f"{transfer.size / 1e6:.1f}"
+        manifest = transfer.manifest
+        table.add_row(*cells(manifest.model, manifest.version, sent, megabytes, visibility.visible))
     return table
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lartpc.command import Command, run, say
+from lartpc.command import Command, cells, run, say
 from lartpc.errors import CheckError
 from lartpc.files import write_text
 
@@ -35,7 +35,6 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
         markdown: file to write the table to as well, for a release's summary.
     """
     from rich.table import Table
-    from rich.text import Text
 
     store, models = _open(target, model)
     rows = []
@@ -62,7 +61,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
             )
     table = Table(*COLUMNS)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*cells(*row))
     say(table)
     if markdown is not None:
         lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]

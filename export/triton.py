@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from lartpc.command import run, say
+from lartpc.command import plain, run, say
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import PRECISIONS
 
@@ -146,7 +146,7 @@ def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) ->
     from export.gate.judgement import judge
 
     start = perf_counter()
-    with Console(stderr=True).status(f"{models}: answering held-out patches"):
+    with Console(stderr=True).status(plain(f"{models}: answering held-out patches")):
         judgement = judge(graph.weights, graph.precision, sample, gates)
     say(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
     if judgement.verdict.failures:

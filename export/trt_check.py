@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
 from export.engines.plan_builder import PROFILE_ROWS
-from lartpc.command import run, say
+from lartpc.command import cells, run, say
 from lartpc.errors import CheckError, UserError
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def check(repository: Path | None = None, python: Path = PYTHON) -> None:
             answer, reason = build(python, path, capability)
             if answer is None:
                 failures.append(f"{name} for {capability}: {reason}")
-                table.add_row(name, capability, "", "", "[red]refused")
+                table.add_row(*cells(name, capability, "", ""), "[red]refused")
             else:
                 megabytes, seconds = f"{answer['bytes'] / 1e6:.1f}", f"{answer['seconds']:.1f}"
-                table.add_row(name, capability, megabytes, seconds, "[green]built")
+                table.add_row(*cells(name, capability, megabytes, seconds), "[green]built")
     say(table)
     if failures:
         raise CheckError("; ".join(failures))

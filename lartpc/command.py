@@ -5,9 +5,12 @@ import logging
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from lartpc.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 COMMANDS = (
     "data_gen.generate",
@@ -106,8 +109,33 @@ def _command_parser(function: Command | dict[str, Command]) -> type:
 
 def report(message: str, exit_code: int) -> int:
     """Write one line ``error: message`` to standard error and return the exit code."""
-    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    sys.stderr.write("error: " + printable(" ".join(message.split())) + "\n")
     return exit_code
+
+
+def printable(text: str) -> str:
+    """The text with whatever moves a terminal's cursor, or turns its writing round, as escapes.
+
+    Names and messages of servers, files and manifests go through it before they are printed.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def plain(text: Any) -> str:
+    """A text for where rich looks for markup, as in the description of a progress bar: shown as it is."""
+    from rich.markup import escape
+
+    return escape(printable(str(text)))
+
+
+def cells(*values: Any) -> "list[Text]":
+    """Cells of a table, shown as they are."""
+    from rich.text import Text
+
+    return [Text(printable(str(value))) for value in values]
 
 
 def parser_reason(text: str, hyphen: str = "_") -> str:
@@ -127,9 +155,14 @@ def parser_reason(text: str, hyphen: str = "_") -> str:
 
 
 def say(message: Any) -> None:
-    """Print a line of a command's result, or a table with rich markup, to standard output."""
+    """Print a line of a command's result, or a table, to standard output.
+
+    Text of a table that is not this project's own must come as :func:`cells`.
+    """
     from rich.console import Console
+    from rich.text import Text
 
     width = None if sys.stdout.isatty() else 160
-    markup = not isinstance(message, str)  # a line may name files
-    Console(highlight=False, soft_wrap=True, width=width, markup=markup).print(message)
+    if isinstance(message, str):
+        message = Text(printable(message))  # a line may name files
+    Console(highlight=False, soft_wrap=True, width=width).print(message)

@@ -1,18 +1,23 @@
 """A connection to a Triton server over gRPC or HTTP, with errors that say what to do."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.errors import CheckError, UserError
+from serving import answers
+from serving.wire import AnswerError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
 PROTOCOL_NAMES = {"grpc": "gRPC", "http": "HTTP"}
 CONNECT_SECONDS = 10.0
+Answer = TypeVar("Answer")
+LONGEST_REASON = 2000
+"""Letters of what a server says that a message repeats."""
 
 
 class ServerError(CheckError):
@@ -59,38 +64,17 @@ class Connection:
         if not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", self.url):
             raise UserError(f"{self.url!r} is not a server's address; write HOST:PORT, as in localhost:8001")
         self._timeout_s = timeout_s
-        self._open(connect_s)
+        self._wire = _open(self.url, protocol)
         try:
             self._check_live(connect_s)
         except BaseException:
-            self._client.close()
+            self._wire.close()
             raise
-
-    def _open(self, connect_s: float) -> None:
-        if self.protocol == "grpc":
-            import tritonclient.grpc as triton
-
-            self._client = triton.InferenceServerClient(self.url)
-            self._json: dict[str, bool] = {"as_json": True}
-        else:
-            import tritonclient.http as triton
-
-            self._client = triton.InferenceServerClient(
-                self.url, connection_timeout=connect_s, network_timeout=self._timeout_s
-            )
-            self._json = {}
-        self._triton = triton
-
-    def _wait(self, timeout_s: float | None = None) -> dict[str, float]:
-        """The longest wait as gRPC's calls take it; over HTTP it belongs to the connection."""
-        if self.protocol == "http":
-            return {}
-        return {"client_timeout": self._timeout_s if timeout_s is None else timeout_s}
 
     def _check_live(self, connect_s: float) -> None:
         try:
-            live = self._client.is_server_live(**self._wait(connect_s))
-        except Exception as error:  # either library raises whatever its transport raises
+            live = self._wire.is_live(connect_s)
+        except Exception as error:  # a library raises whatever its transport raises
             raise UserError(
                 f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "
                 "start one with: python -m serving.local"
@@ -109,44 +93,28 @@ class Connection:
 
     def close(self) -> None:
         """End the connection."""
-        self._client.close()
+        self._wire.close()
 
     def server_name(self) -> str:
         """What the server calls itself."""
-        with self._errors("the server"):
-            return self._client.get_server_metadata(**self._json, **self._wait())["name"]
+        return self._ask("the server", answers.server_name, self._wire.server_metadata)
 
     def served(self) -> dict[str, list[int]]:
         """Versions of each model that the server is ready to ask, in ascending order."""
-        models: dict[str, list[int]] = {}
-        for entry in self._index():
-            if entry.get("state") == "READY":
-                models.setdefault(entry["name"], []).append(int(entry["version"]))
-        return {name: sorted(versions) for name, versions in sorted(models.items())}
+        return self._ask("the server", answers.ready_versions, self._wire.index)
 
-    def _index(self) -> list[dict[str, Any]]:
-        with self._errors("the server"):
-            index = self._client.get_model_repository_index(**self._json, **self._wait())
-        return index.get("models", []) if isinstance(index, dict) else index
-
-    def statistics(self, model: str, version: int) -> dict[str, Any]:
-        """Triton's counters of a version: inferences, executions, and count and ns of each stage."""
-        with self._errors(model):
-            found = self._client.get_inference_statistics(model, str(version), **self._json, **self._wait())
-        return found["model_stats"][0]
-
-    def metadata(self, model: str, version: int) -> dict[str, Any]:
-        """Names, types and shapes of the tensors of a version."""
-        with self._errors(model):
-            return self._client.get_model_metadata(model, str(version), **self._json, **self._wait())
+    def metadata(self, model: str, version: int) -> dict[str, list[dict[str, Any]]]:
+        """``inputs`` and ``outputs`` of a version: name, datatype and shape of each, -1 where it is free."""
+        return self._ask(model, answers.metadata, self._wire.metadata, model, str(version))
 
     def parameters(self, model: str, version: int | None = None) -> dict[str, str]:
         """The ``parameters`` of the model's configuration, as a version has it, by default the latest."""
         asked = "" if version is None else str(version)
-        with self._errors(model):
-            config = self._client.get_model_config(model, asked, **self._json, **self._wait())
-        raw = config.get("config", config).get("parameters", {})
-        return {key: value.get("string_value", "") for key, value in raw.items()}
+        return self._ask(model, answers.parameters, self._wire.config, model, asked)
+
+    def statistics(self, model: str, version: int) -> dict[str, Any]:
+        """Triton's counters of a version: inferences, executions, and count and ns of each stage."""
+        return self._ask(model, answers.statistics, self._wire.statistics, model, str(version))
 
     def infer(
         self, model: str, version: int, inputs: dict[str, NDArray[Any]], outputs: tuple[str, ...]
@@ -154,46 +122,43 @@ class Connection:
         """Send tensors; return the version that answered and the outputs asked for.
 
         Raises:
-            ServerError: the server refuses the request or does not answer in time.
+            ServerError: the server refuses the request, does not answer in time, or answers in another form.
             CheckError: it leaves out an output.
         """
-        from tritonclient.utils import np_to_triton_dtype
-
-        tensors = []
-        for name, values in inputs.items():
-            tensor = self._triton.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
-            tensor.set_data_from_numpy(values)
-            tensors.append(tensor)
-        wanted = [self._triton.InferRequestedOutput(name) for name in outputs]
         with self._errors(model):
-            result = self._client.infer(model, tensors, str(version), wanted, **self._wait())
-        response = result.get_response()
-        answered = response["model_version"] if isinstance(response, dict) else response.model_version
-        arrays = {name: result.as_numpy(name) for name in outputs}
-        missing = [name for name, array in arrays.items() if array is None]
-        if missing:
+            answered, arrays = self._wire.infer(model, str(version), inputs, outputs, self._timeout_s)
+            number = answers.whole_number(answered, "the version that answered")
+            for name, array in arrays.items():
+                if array.dtype != np.float32:
+                    raise AnswerError(f"output {name} is of type {array.dtype}, not FP32")
+        if missing := [name for name in outputs if name not in arrays]:
             raise CheckError(f"{model} at {self} left out its output {missing[0]}")
-        return int(answered), arrays
+        return number, arrays
+
+    def _ask(self, what: str, read: Callable[[Any], Answer], call: Callable[..., Any], *given: str) -> Answer:
+        with self._errors(what):
+            return read(call(*given, self._timeout_s))
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
-        from http.client import HTTPException
-
-        from geventhttpclient.response import HTTPParseError
-        from tritonclient.utils import InferenceServerException
-
         try:
             yield
-        except InferenceServerException as error:
-            reason = error.message() or str(error)
-            if error.status() == "StatusCode.DEADLINE_EXCEEDED":
-                raise self._too_slow(what) from error
+        except SilentError as error:
+            message = f"{what} at {self} gave no answer within {self._timeout_s:g} s"
+            raise SlowServerError(message, "no answer in time") from error
+        except RefusedError as error:
+            reason = f"{error}"[:LONGEST_REASON]
             raise ServerError(f"{what} at {self}: {reason}", reason) from error
-        except TimeoutError as error:
-            raise self._too_slow(what) from error
-        except (OSError, HTTPException, HTTPParseError, ValueError) as error:
-            raise ServerError(f"{what} at {self}: the connection broke ({error})", str(error)) from error
+        except Exception as error:  # what an odd answer makes the libraries raise is of any class
+            reason = f"the answer is not of Triton's form: {error or repr(error)}"[:LONGEST_REASON]
+            raise ServerError(f"{what} at {self}: {reason}", reason) from error
 
-    def _too_slow(self, what: str) -> SlowServerError:
-        reason = "no answer in time"
-        return SlowServerError(f"{what} at {self} gave no answer within {self._timeout_s:g} s", reason)
+
+def _open(url: str, protocol: str) -> Wire:
+    if protocol == "grpc":
+        from serving.grpc_wire import GrpcWire
+
+        return GrpcWire(url)
+    from serving.http_wire import HttpWire
+
+    return HttpWire(url)

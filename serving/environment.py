@@ -16,7 +16,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from lartpc.command import run, say
+from lartpc.command import plain, run, say
 from lartpc.errors import UserError
 from lartpc.files import whole_folder, write_text
 
@@ -174,7 +174,7 @@ def environment() -> None:
     from rich.console import Console
 
     folder = _expected().folder
-    with Console(stderr=True).status(f"Installing Triton and ONNX Runtime into {folder} ..."):
+    with Console(stderr=True).status(plain(f"Installing Triton and ONNX Runtime into {folder} ...")):
         made = make()
     say(f"{'Made' if made else 'Up to date:'} {folder}")
     say("next: python -m serving.local --repository model_repository")

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lartpc.command import run, say
+from lartpc.command import plain, run, say
 from serving.ports import DEFAULT_PORTS, choose_ports
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def local(
     ports = choose_ports(http_port, grpc_port, metrics_port)
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
-        with Console(stderr=True).status(f"Starting Triton on {repository} ..."):
+        with Console(stderr=True).status(plain(f"Starting Triton on {repository} ...")):
             server = stack.enter_context(TritonServer(repository, ports, log, shared_memory))
         with suppress(KeyboardInterrupt):
             _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))

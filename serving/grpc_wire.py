@@ -1,0 +1,84 @@
+"""Triton over gRPC."""
+
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc as triton
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
+
+from serving.answers import LARGEST
+from serving.wire import AnswerError, RefusedError, SilentError, Wire
+
+
+class GrpcWire(Wire):
+    """A channel to one server; see the base class."""
+
+    def __init__(self, url: str) -> None:
+        self._client = triton.InferenceServerClient(
+            url, channel_args=[("grpc.max_receive_message_length", LARGEST), ("grpc.enable_http_proxy", 0)]
+        )
+
+    def close(self) -> None:
+        """See the base class."""
+        self._client.close()
+
+    def is_live(self, timeout_s: float) -> bool:
+        """See the base class."""
+        return self._ask("is_server_live", timeout_s)
+
+    def server_metadata(self, timeout_s: float) -> Any:
+        """See the base class."""
+        return self._ask("get_server_metadata", timeout_s, as_json=True)
+
+    def index(self, timeout_s: float) -> Any:
+        """See the base class."""
+        return self._ask("get_model_repository_index", timeout_s, as_json=True)
+
+    def metadata(self, model: str, version: str, timeout_s: float) -> Any:
+        """See the base class."""
+        return self._ask("get_model_metadata", timeout_s, model, version, as_json=True)
+
+    def config(self, model: str, version: str, timeout_s: float) -> Any:
+        """See the base class."""
+        return self._ask("get_model_config", timeout_s, model, version, as_json=True)
+
+    def statistics(self, model: str, version: str, timeout_s: float) -> Any:
+        """See the base class."""
+        return self._ask("get_inference_statistics", timeout_s, model, version, as_json=True)
+
+    def infer(
+        self,
+        model: str,
+        version: str,
+        inputs: dict[str, NDArray[Any]],
+        outputs: tuple[str, ...],
+        timeout_s: float,
+    ) -> tuple[Any, dict[str, NDArray[Any]]]:
+        """See the base class."""
+        tensors = []
+        for name, values in inputs.items():
+            tensor = triton.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
+            tensor.set_data_from_numpy(values)
+            tensors.append(tensor)
+        wanted = [triton.InferRequestedOutput(name) for name in outputs]
+        response = self._ask("infer", timeout_s, model, tensors, version, wanted).get_response()
+        if len(response.outputs) != len(response.raw_output_contents):
+            raise AnswerError("it has other outputs than contents")
+        answers = {}
+        for output, content in zip(response.outputs, response.raw_output_contents, strict=True):
+            if output.name in outputs:
+                dtype = triton_to_np_dtype(output.datatype)
+                answers[output.name] = np.frombuffer(content, dtype).reshape(tuple(output.shape))
+        return response.model_version, answers
+
+    def _ask(self, call: str, timeout_s: float, *given: Any, **options: Any) -> Any:
+        try:
+            return getattr(self._client, call)(*given, client_timeout=timeout_s, **options)
+        except InferenceServerException as error:
+            reason = error.message() or str(error)
+            if error.status() == "StatusCode.DEADLINE_EXCEEDED":
+                raise SilentError from error
+            if error.status() == "StatusCode.RESOURCE_EXHAUSTED" and "larger than max" in reason:
+                raise AnswerError(f"it is larger than {LARGEST >> 20} MiB") from error
+            raise RefusedError(reason) from error

@@ -1,0 +1,69 @@
+"""How a server is asked: the requests that gRPC and HTTP have in common, and how they fail."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+class RefusedError(Exception):
+    """The server refuses a request, or breaks off; the text is its reason."""
+
+
+class BrokenError(RefusedError):
+    """Nothing that speaks the protocol is there, or the connection broke."""
+
+
+class SilentError(Exception):
+    """The server gives no answer in time."""
+
+
+class AnswerError(Exception):
+    """The server answers in a form that is not Triton's; the text says what is wrong."""
+
+
+class Wire(ABC):
+    """One server, asked over one protocol.
+
+    Every request raises RefusedError, SilentError or AnswerError. Whatever else an odd answer makes a library
+    raise, the caller takes for an AnswerError. Answers other than tensors are returned as they were decoded.
+    """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the connection."""
+
+    @abstractmethod
+    def is_live(self, timeout_s: float) -> bool:
+        """Whether the server says that it is."""
+
+    @abstractmethod
+    def server_metadata(self, timeout_s: float) -> Any:
+        """Of the server itself."""
+
+    @abstractmethod
+    def index(self, timeout_s: float) -> Any:
+        """Of its models and their versions."""
+
+    @abstractmethod
+    def metadata(self, model: str, version: str, timeout_s: float) -> Any:
+        """The tensors of a version."""
+
+    @abstractmethod
+    def config(self, model: str, version: str, timeout_s: float) -> Any:
+        """The configuration of a model; of no version in particular where that is empty."""
+
+    @abstractmethod
+    def statistics(self, model: str, version: str, timeout_s: float) -> Any:
+        """The counters of a version."""
+
+    @abstractmethod
+    def infer(
+        self,
+        model: str,
+        version: str,
+        inputs: dict[str, NDArray[Any]],
+        outputs: tuple[str, ...],
+        timeout_s: float,
+    ) -> tuple[Any, dict[str, NDArray[Any]]]:
+        """The version that answered, and those of the outputs asked for that it gave."""
