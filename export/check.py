@@ -20,28 +20,23 @@ def check(repository: Path) -> None:
     from rich.progress import track
     from rich.table import Table
 
+    from export.repository.find import find_models
     from export.repository.lint import lint_model, lint_version
-    from export.repository.model_folder import ModelFolder
     from export.store.folder import FolderStore
     from lartpc.errors import CheckError, UserError
     from lartpc.served.contract import OUTPUT_NAMES
-    from lartpc.served.model_config import CONFIG_FILE
 
-    store = FolderStore(repository)
-    names = [name for name in store.names() if CONFIG_FILE in store.names(name)]
-    if not names:
-        raise UserError(f"{repository} holds no model; export one with: python -m export.triton")
+    found = find_models(FolderStore(repository))
     table = Table("model", "version", "gates", "max |dp| class", "max |dp| michel", "flips", "verdict")
-    failures = []
-    for name in names:
+    failures = list(found.faults)
+    for model in found.models:
         try:
-            model = ModelFolder.read(store, name)
             failures += lint_model(model)
         except UserError as error:
             failures.append(str(error))
             continue
-        for manifest in track(model.manifests.values(), plain(f"replaying {name}"), transient=True):
-            row = cells(name, manifest.version, manifest.gates)
+        for manifest in track(model.manifests.values(), plain(f"replaying {model.name}"), transient=True):
+            row = cells(model.name, manifest.version, manifest.gates)
             try:
                 parity = lint_version(model, manifest)
             except UserError as error:

@@ -55,7 +55,7 @@ def publish(
 
     source, store = FolderStore(repository), open_store(target)
     limits = read_gates(gates or GATES)
-    models = chosen(source, profile, model)
+    models = select(source, profile, model)
     check_all(models, limits)
     plans = [plan(model, shown(model), store, hold) for model in models]
     say(plan_table(f"{repository} to {target}", plans))
@@ -71,21 +71,25 @@ def publish(
     say(f"next: python -m export.registry list {target}")
 
 
-def chosen(source: "Store", profile: Profile, name: str | None) -> list["ModelFolder"]:
+def select(source: "Store", profile: Profile, name: str | None) -> list["ModelFolder"]:
     """The models to publish.
 
     Raises:
         UserError: there is none.
     """
-    from export.repository.model_folder import model_folders
+    from export.repository.find import find_models
 
     wanted = {"cpu": (False,), "gpu": (True,), "all": (False, True)}[profile]
-    models = model_folders(source)
-    found = [model for model in models if name in (None, model.name) and model.served.variant.gpu in wanted]
-    if not found:
-        what = f"no model {name!r}" if name else f"no model of profile {profile}"
-        raise UserError(f"{source.name} holds {what}; it holds {', '.join(model.name for model in models)}")
-    return found
+    there = find_models(source, name)
+    try:
+        there.check()
+    except CheckError as error:
+        raise CheckError(f"nothing is published: {error}") from error
+    chosen = [model for model in there.models if model.served.variant.gpu in wanted]
+    if not chosen:
+        names = ", ".join(model.name for model in there.models)
+        raise UserError(f"{source.name} holds no model of profile {profile}; it holds {names}")
+    return chosen
 
 
 def shown(model: "ModelFolder") -> "Manifest":

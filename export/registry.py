@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lartpc.command import Command, cells, run, say
-from lartpc.errors import CheckError
+from lartpc.errors import CheckError, UserError
 from lartpc.files import write_text
 
 if TYPE_CHECKING:
+    from export.repository.find import Found
     from export.repository.model_folder import ModelFolder
     from export.store.interface import Store
 
@@ -36,9 +37,12 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     """
     from rich.table import Table
 
-    store, models = _open(target, model)
+    store, found = _open(target, model)
     rows = []
-    for published in models:
+    for published in found.models:
+        if published.config is None:
+            say(f"{published.place()}: nothing of it is whole yet; publish it again")
+            continue
         visibility = published.visibility
         for version in published.versions:
             manifest = published.manifests[version]
@@ -66,6 +70,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     if markdown is not None:
         lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]
         write_text(markdown, "\n".join([f"Published at {store.name}:", "", *lines, ""]))
+    found.check()
     say(f"next: {PROG} verify {store.name}")
 
 
@@ -77,7 +82,7 @@ def show(target: str, model: str, version: int) -> None:
         model: its name.
         version: its number.
     """
-    store, (published,) = _open(target, model)
+    published = _one(target, model)
     say(published.manifest(version).content.decode())
 
 
@@ -90,9 +95,12 @@ def verify(target: str, model: str | None = None) -> None:
     """
     from rich.progress import track
 
-    store, models = _open(target, model)
-    failures, checked = [], 0
-    for published in track(models, "hashing", transient=True):
+    _, found = _open(target, model)
+    failures, checked = list(found.faults), 0
+    for published in track(found.models, "hashing", transient=True):
+        if published.config is None:
+            say(f"{published.place()}: nothing of it is whole yet; publish it again")
+            continue
         visible = published.visibility.visible
         if visible not in published.versions:
             failures.append(f"{published.place()} shows version {visible}, which is missing")
@@ -101,13 +109,13 @@ def verify(target: str, model: str | None = None) -> None:
             try:
                 published.check_labels()
                 published.check(published.manifest(version))
-            except CheckError as error:
+            except UserError as error:
                 failures.append(str(error))
         for version in sorted(set(published.manifests) - set(published.versions)):
             say(f"{published.place()}: version {version} is not whole; publish it again")
     if failures:
         raise CheckError("; ".join(dict.fromkeys(failures)))
-    say(f"{checked} versions of {len(models)} models lie there as they were published")
+    say(f"{checked} versions of {len(found.models)} models lie there as they were published")
 
 
 def promote(target: str, model: str, version: int) -> None:
@@ -120,7 +128,7 @@ def promote(target: str, model: str, version: int) -> None:
     """
     from export.repository.promotion import promoted
 
-    store, (published,) = _open(target, model)
+    published = _one(target, model)
     after = promoted(published, version)
     say(f"{model}: version {after.visible} is visible; to go back: {PROG} rollback {target} {model}")
 
@@ -134,7 +142,7 @@ def rollback(target: str, model: str) -> None:
     """
     from export.repository.promotion import rolled_back
 
-    store, (published,) = _open(target, model)
+    published = _one(target, model)
     after = rolled_back(published)
     say(f"{model}: version {after.visible} is visible again")
 
@@ -150,7 +158,7 @@ def pin(target: str, model: str, version: int, remove: bool = False) -> None:
     """
     from export.repository.removal import pinned
 
-    store, (published,) = _open(target, model)
+    published = _one(target, model)
     after = pinned(published, version, not remove)
     say(f"{model}: pinned versions {', '.join(map(str, after.pinned)) or 'none'}")
 
@@ -168,8 +176,10 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
     """
     from export.repository.removal import candidates, remove
 
-    store, models = _open(target, model)
-    for published in models:
+    _, found = _open(target, model)
+    for published in found.models:
+        if published.config is None:
+            continue
         versions = candidates(published, keep)
         numbers = ", ".join(map(str, versions)) or "none"
         if dry_run:
@@ -178,21 +188,22 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
         if versions:
             remove(published, versions)
         say(f"{published.name}: removed versions {numbers}")
+    found.check()
 
 
-def _open(target: str, model: str | None) -> tuple["Store", list["ModelFolder"]]:
-    from export.repository.model_folder import model_folders
+def _open(target: str, model: str | None = None) -> tuple["Store", "Found"]:
+    from export.repository.find import find_models
     from export.store.target import open_store
-    from lartpc.errors import UserError
 
     store = open_store(target)
-    models = model_folders(store)
-    if model is not None:
-        known = ", ".join(published.name for published in models)
-        models = [published for published in models if published.name == model]
-        if not models:
-            raise UserError(f"{target} has no model {model!r}; it has {known}")
-    return store, models
+    return store, find_models(store, model)
+
+
+def _one(target: str, model: str) -> "ModelFolder":
+    """The model that is asked for."""
+    _, found = _open(target, model)
+    found.check()
+    return found.models[0]
 
 
 COMMANDS: dict[str, Command] = {

@@ -85,12 +85,14 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
     Raises:
         UserError: the repository holds none.
     """
-    from export.repository.model_folder import model_folders
+    from export.repository.find import find_models
     from export.store.folder import FolderStore
     from lartpc.served.manifest import MODEL_FILE
 
     found = False
-    for model in model_folders(FolderStore(repository)):
+    there = find_models(FolderStore(repository))
+    there.check()
+    for model in there.models:
         variant, visible = model.served.variant, str(model.visibility.visible)
         if variant.for_tensorrt:
             found = True

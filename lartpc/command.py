@@ -69,6 +69,10 @@ def run(function: Command | dict[str, Command], args: list[str] | None = None, *
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return report(f"cannot use {error.filename}: {error.strerror}", UserError.exit_code)
     except KeyboardInterrupt:
         return report("interrupted", 130)
 

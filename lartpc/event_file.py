@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import StoredPixels
+from lartpc.detector import PLANES
 from lartpc.errors import UserError
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
 from lartpc.files import DeferredWrites, whole_file
@@ -196,7 +197,7 @@ class EventFile:
         except UserError:
             self._file.close()
             raise
-        except (KeyError, OSError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             self._file.close()
             raise UserError(f"{path} is damaged: {error}; generate it anew") from error
 
@@ -217,9 +218,23 @@ class EventFile:
         self.samples = np.zeros(len(self._file["sample_table/name"]), SAMPLE_DTYPE)
         for field in SAMPLE_DTYPE.names or ():
             self.samples[field] = self._file[f"sample_table/{field}"]
-        self._first = {
-            table: np.concatenate([[0], np.cumsum(self._file[_COUNTS[table]])]) for table in _TABLES
-        }
+        self._first = {table: self._first_rows(table) for table in _TABLES}
+        known = {plane.name for plane in PLANES}
+        if (len(self.event_ids) and not self.planes) or not set(self.planes) <= known:
+            raise ValueError(f"it has the planes {', '.join(self.planes) or 'none'}; known are U, V and W")
+        for plane in self.planes:
+            shape = self._file[f"plane_images/{plane}"].shape
+            if len(shape) != 4 or shape[0] != len(self.event_ids):
+                raise ValueError(f"the images of plane {plane} have shape {shape}")
+
+    def _first_rows(self, table: str) -> NDArray[np.int64]:
+        """First row of each event in a table, and behind them the number of rows."""
+        counts = self._file[_COUNTS[table]][:]
+        first = np.concatenate([[0], np.cumsum(counts)])
+        lengths = {len(self._file[f"{table}/{name}"]) for name in _TABLES[table].names or ()}
+        if len(counts) != len(self.event_ids) or np.any(counts < 0) or lengths != {int(first[-1])}:
+            raise ValueError(f"the rows of its {table} are not those that its events count")
+        return first
 
     def __len__(self) -> int:
         return len(self.event_ids)

@@ -19,7 +19,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -34,7 +34,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder that does not exist yet; its files are synced too."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     with _write_errors(path):
         if path.exists():
             raise UserError(f"{path} exists already; it is never overwritten")
@@ -48,6 +48,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _part(path: Path) -> Path:
+    if not path.name:
+        raise UserError(f"{str(path)!r} is not the name of a file; give one")
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 class DeferredWrites(io.FileIO):

@@ -6,7 +6,7 @@ from export.engines.plan_builder import PLATFORM, PROFILE_ROWS
 from export.variants import ServedModel
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, Contract, TensorSpec
 from lartpc.served.manifest import Manifest
-from lartpc.served.model_config import FACTS, Visibility
+from lartpc.served.model_config import CLAIM, FACTS, Visibility
 
 PREFERRED_BATCH_SIZES = (512, 1024, 2048)
 """Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""
@@ -66,6 +66,8 @@ def model_config(
     for name in Visibility.LISTS:
         if numbers := getattr(visibility, name):
             config.parameters[name].string_value = ",".join(map(str, numbers))
+    if visibility.claim:
+        config.parameters[CLAIM].string_value = visibility.claim
     if sums:
         agent = config.model_repository_agents.agents.add(name=CHECKSUM_AGENT)
         agent.parameters.update({f"{CHECKSUM_KEY}{path}": md5 for path, md5 in sums.items()})

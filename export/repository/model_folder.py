@@ -14,7 +14,7 @@ from export.store.interface import Store
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
-from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text, is_ours, parse_config
+from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text, parse_config
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,8 @@ class ModelFolder:
         sums = {path: md5 for path, md5 in sums.items() if path.split("/")[0] in map(str, known)}
         config = model_config(served, [known[number] for number in sorted(known)], visibility, sums)
         if config == self.config:
+            if ModelFolder.read(self.store, self.name).token != self.token:
+                raise self.store.changed(f"{self.name}/{CONFIG_FILE}")
             return self
         self.store.replace(f"{self.name}/{CONFIG_FILE}", config_text(config).encode(), self.token)
         return ModelFolder.read(self.store, self.name)
@@ -225,22 +227,3 @@ class ModelFolder:
             raise CheckError(f"{place} is missing; publish or export the version again")
         if found != recorded:
             raise CheckError(f"{place} differs from its recorded SHA-256; it was altered there")
-
-
-def model_folders(store: Store) -> list[ModelFolder]:
-    """The models of this project at a store that have a configuration; others may lie beside them.
-
-    Raises:
-        UserError: there are none.
-    """
-    found = []
-    for name in store.names():
-        config = store.read(f"{name}/{CONFIG_FILE}")
-        if config is not None and is_ours(config[0]):
-            found.append(ModelFolder.read(store, name))
-    if not found:
-        raise UserError(
-            f"{store.name} holds no model; export one: python -m export.triton, and publish: python -m "
-            f"export.publish model_repository {store.name}"
-        )
-    return found

@@ -1,10 +1,10 @@
 """Removing versions, and keeping some from it."""
 
+import secrets
 from dataclasses import replace
 
 from export.repository.model_folder import ModelFolder
 from lartpc.errors import UserError
-from lartpc.served.manifest import MANIFEST_FILE
 from lartpc.served.model_config import Visibility
 
 
@@ -47,19 +47,23 @@ def candidates(model: ModelFolder, keep: int) -> list[int]:
 def remove(model: ModelFolder, versions: list[int]) -> None:
     """Remove versions: first from the configuration, which notes that they are going, then their files.
 
-    A removal that was cut off is gone on with by the next one.
+    A removal that was cut off is gone on with by the next one. Who removes claims it in the configuration,
+    and looks before each version whether another one has claimed it since: a version that is removed by two
+    may be published again when the first has done, and must not be removed by the second.
 
     Raises:
         ConflictError: another publisher has changed the configuration meanwhile; nothing is removed then.
     """
-    before = model.visibility
+    before, claim = model.visibility, secrets.token_hex(8)
     history = tuple(version for version in before.history if version not in versions)
-    model.changed(replace(before, history=history, removing=tuple(versions)))
+    going = replace(before, history=history, removing=tuple(versions), claim=claim)
+    model.changed(going)
     for version in versions:
-        folder = f"{model.name}/{version}"
-        names = {*model.store.names(folder), MANIFEST_FILE}  # the last one takes an empty folder with it
-        for name in sorted(names, key=lambda name: name == MANIFEST_FILE):
-            model.store.delete(f"{folder}/{name}")
+        if ModelFolder.read(model.store, model.name).visibility.claim != claim:
+            raise model.store.changed(model.name)
+        model.store.delete_all(f"{model.name}/{version}")
     left = ModelFolder.read(model.store, model.name)
-    going = tuple(version for version in left.visibility.removing if version not in versions)
-    left.changed(replace(left.visibility, removing=going))
+    if left.visibility.claim != claim:
+        raise model.store.changed(model.name)
+    remaining = tuple(version for version in left.visibility.removing if version not in versions)
+    left.changed(replace(left.visibility, removing=remaining, claim=""))

@@ -114,6 +114,8 @@ def plan(source: ModelFolder, manifest: Manifest, store: Store, hold: bool) -> T
         there = store.sha256(f"{source.name}/{path}")
         if there is None:
             missing.append(path)
+        elif path in labels and there != digest:
+            raise CheckError(f"{target.place(path)} was altered there; remove it, and publish again")
         elif there != digest:
             raise _other_content(target.place(path))
     transfer = Transfer(source, manifest, target, digests, missing, 0, shown)

@@ -2,22 +2,25 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from export.store.interface import Store
+from export.store.interface import Store, is_plain
 from lartpc.errors import UserError
+from lartpc.served.manifest import MANIFEST_FILE
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig, S3CredentialProvider
 
 SCHEMES = ("s3", "gs", "az", "abfss")
 S3_ENDPOINT = "AWS_ENDPOINT_URL"
-LONGEST_REQUEST = timedelta(minutes=10)
+LONGEST_REQUEST = timedelta(minutes=2)
+"""48 MB of weights at 0.4 MB/s."""
+
 RETRIES: "RetryConfig" = {"max_retries": 4, "retry_timeout": timedelta(minutes=1)}
 PART = 1 << 20
 """Bytes that are hashed at a time."""
@@ -44,7 +47,12 @@ class BucketStore(Store):
             raise UserError(f"{url}: {scheme}:// is not known here; give a folder, or a URL of {known}")
         if any(part in ("", ".", "..") for part in place.rstrip("/").split("/")):
             raise UserError(f"{url} is no place in a bucket; write {scheme}://BUCKET/FOLDER")
-        plain = os.environ.get(S3_ENDPOINT, "").startswith("http://")
+        endpoint = os.environ.get(S3_ENDPOINT)
+        if scheme == "s3" and endpoint is not None and not re.fullmatch(r"https?://[^/\s]+.*", endpoint):
+            raise UserError(
+                f"{S3_ENDPOINT} is {endpoint!r}; write https://HOST or http://HOST:PORT, or unset it"
+            )
+        plain = (endpoint or "").startswith("http://")
         options: dict[str, Any] = {"client_options": {"allow_http": plain, "timeout": LONGEST_REQUEST}}
         if scheme == "s3":
             options["credential_provider"] = _aws_credentials(url)
@@ -86,22 +94,24 @@ class BucketStore(Store):
 
     def replace(self, path: str, content: bytes, token: dict[str, str] | None) -> None:
         """See the base class."""
-        from obstore.exceptions import PreconditionError
-
         try:
             self._put(path, content, token or "create")
-        except (PreconditionError, FileExistsError):
+        except FileExistsError:
             raise self.changed(path) from None
 
-    def delete(self, path: str) -> None:
-        """See the base class."""
+    def delete_all(self, folder: str) -> None:
+        """See the base class; the manifest, by which a version is known, goes last."""
         import obstore
 
-        with self._errors(path):
-            try:
-                obstore.delete(self._objects, self.plain(path))
-            except FileNotFoundError:
-                return
+        with self._errors(folder):
+            found = [
+                each["path"]
+                for page in obstore.list(self._objects, f"{self.plain(folder)}/")
+                for each in page
+            ]
+            for path in sorted(found, key=lambda path: path.endswith(f"/{MANIFEST_FILE}")):
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._objects, path)
 
     def names(self, folder: str = "") -> list[str]:
         """See the base class."""
@@ -110,29 +120,29 @@ class BucketStore(Store):
         with self._errors(folder):
             found = obstore.list_with_delimiter(self._objects, self.plain(folder) if folder else None)
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
-        names = {PurePosixPath(path).name for path in paths}
-        return sorted(name for name in names if not name.startswith("."))
+        names = {
+            path.removeprefix(f"{folder}/") for path in paths if path != folder
+        }  # as markers of folders are
+        return sorted(name for name in names if not name.startswith(".") and is_plain(name))
 
     def _put(self, path: str, content: bytes, mode: Any) -> None:
         import obstore
-        from obstore.exceptions import AlreadyExistsError
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         with self._errors(path):
             try:
                 obstore.put(self._objects, self.plain(path), content, mode=mode)
-            except AlreadyExistsError as error:
+            except (AlreadyExistsError, PreconditionError) as error:
                 raise FileExistsError(path) from error
             except FileNotFoundError as error:
                 raise UserError(f"{self.place(path)}: {_reason(error)}") from error
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        from obstore.exceptions import BaseError, PreconditionError
+        from obstore.exceptions import BaseError
 
         try:
             yield
-        except PreconditionError:
-            raise
         except BaseError as error:
             raise UserError(f"{self.place(path)}: {_reason(error)}") from error
 

@@ -3,12 +3,14 @@
 import fcntl
 import hashlib
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from export.store.interface import Store
+from export.store.interface import Store, is_plain
 from lartpc.errors import UserError
 from lartpc.files import whole_file, whole_folder
 
@@ -25,14 +27,19 @@ class FolderStore(Store):
     def __init__(self, root: Path) -> None:
         super().__init__(str(root))
         self.root = Path(root)
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"{root} is not a folder; name a model repository")
+        if re.match(r"[a-z][a-z0-9]+:/", str(root)):
+            raise UserError(f"{root} is a URL; name a folder on this machine")
+        with self._errors("read", ""):
+            if not self.root.is_dir() and (self.root.exists() or self.root.is_symlink()):
+                raise UserError(f"{root} is not a folder; name a model repository")
 
     def read(self, path: str) -> tuple[bytes, str] | None:
         """See the base class."""
-        file = self._inside(path)
         with self._errors("read", path):
             try:
+                file = self._inside(path)
+                if file.exists() and not file.is_file():
+                    raise UserError(f"{file} is not a file")
                 content = file.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
@@ -40,10 +47,10 @@ class FolderStore(Store):
 
     def create(self, path: str, content: bytes) -> None:
         """See the base class."""
-        file = self._inside(path)
         model, *rest = path.split("/")  # a part that a killed publisher leaves lies outside of the version
         part = self.root / model / f".{'.'.join(rest)}.{uuid4().hex}.part"
         with self._errors("write", path):
+            file = self._inside(path)
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with part.open("xb") as opened:
@@ -56,14 +63,16 @@ class FolderStore(Store):
 
     def create_all(self, folder: str, files: Mapping[str, bytes]) -> None:
         """See the base class; the folder appears whole, by one renaming."""
-        with whole_folder(self._inside(folder)) as part:
+        with self._errors("write", folder):
+            place = self._inside(folder)
+        with whole_folder(place) as part:
             for name, content in files.items():
                 (part / self.plain(name)).write_bytes(content)
 
     def replace(self, path: str, content: bytes, token: str | None) -> None:
         """See the base class."""
-        file = self._inside(path)
         with self._errors("write", path):
+            file = self._inside(path)
             self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -73,21 +82,24 @@ class FolderStore(Store):
                 with whole_file(file) as part:
                     part.write_bytes(content)
 
-    def delete(self, path: str) -> None:
-        """See the base class; a folder that becomes empty goes too."""
-        file = self._inside(path)
-        with self._errors("remove", path):
-            file.unlink(missing_ok=True)
-            if file.parent != self.root and file.parent.is_dir() and not any(file.parent.iterdir()):
-                file.parent.rmdir()
+    def delete_all(self, folder: str) -> None:
+        """See the base class; it is gone at once, by one renaming."""
+        with self._errors("remove", folder):
+            place = self._inside(folder)
+            if not place.is_dir():
+                return
+            gone = place.with_name(f".{place.name}.{uuid4().hex}.gone")
+            place.rename(gone)
+            shutil.rmtree(gone)
 
     def names(self, folder: str = "") -> list[str]:
         """See the base class."""
-        place = self._inside(folder) if folder else self.root
         with self._errors("list", folder):
+            place = self._inside(folder) if folder else self.root
             if not place.is_dir():
                 return []
-            return sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
+            names = [path.name for path in place.iterdir()]
+        return sorted(name for name in names if not name.startswith(".") and is_plain(name))
 
     def _inside(self, path: str) -> Path:
         file = self.root
@@ -104,4 +116,5 @@ class FolderStore(Store):
         except FileExistsError:
             raise
         except OSError as error:
-            raise UserError(f"cannot {doing} {self.place(path)}: {error.strerror or error}") from error
+            place = self.place(path) if path else self.name
+            raise UserError(f"cannot {doing} {place}: {error.strerror or error}") from error

@@ -65,14 +65,14 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def delete(self, path: str) -> None:
-        """Remove a file; one that is not there is removed already."""
+    def delete_all(self, folder: str) -> None:
+        """Remove a folder with whatever is in it; one that is not there is removed already."""
 
     @abstractmethod
     def names(self, folder: str = "") -> list[str]:
         """Names of the files and folders in a folder, sorted; none where there is none.
 
-        Those that begin with a dot are no part of a repository.
+        Those that begin with a dot are no part of a repository, nor are those that :meth:`plain` refuses.
         """
 
     def sha256(self, path: str) -> str | None:
@@ -88,6 +88,11 @@ class Store(ABC):
 
     def plain(self, path: str) -> str:
         """The path, where it has no part that leads elsewhere."""
-        if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in path.split("/")):
+        if not is_plain(path):
             raise UserError(f"{path!r} is not a path inside {self.name}")
         return path
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path has no part that leads elsewhere."""
+    return not any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in path.split("/"))

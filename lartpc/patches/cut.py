@@ -8,11 +8,14 @@ from lartpc.errors import UserError
 from lartpc.served.contract import PATCH_SIZE
 
 HALF = PATCH_SIZE // 2
+FARTHEST = 1 << 30
+"""No pixel lies there; what is farther away is taken to be there."""
 
 
 def drift_pixel(tick: NDArray[np.floating]) -> NDArray[np.int64]:
     """Pixel that holds a tick: int(tick / 6), as larreco's DataProviderAlg; -1 where it is not finite."""
-    return np.nan_to_num(np.asarray(tick) / PIXEL_TICKS, nan=-1, posinf=-1, neginf=-1).astype(np.int64)
+    pixel = np.nan_to_num(np.asarray(tick) / PIXEL_TICKS, nan=-1, posinf=-1, neginf=-1)
+    return np.clip(pixel, -FARTHEST, FARTHEST).astype(np.int64)
 
 
 def pad_planes(images: NDArray[np.float32]) -> NDArray[np.float32]:

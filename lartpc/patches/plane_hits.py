@@ -113,9 +113,10 @@ class PlaneHits:
         """
         row, pixel = locate_hits(self.hits, self.image.shape, self.where)
         volumes, position = np.unique(self.hits["tpc"], return_inverse=True)
-        units = network_units(self.image[volumes], self.plane, scale, stored=self.stored, clipped=clipped)
-        if not np.isfinite(units).all():
+        image = self.image[volumes]
+        if not np.isfinite(image).all():
             raise UserError(f"{self.where}: its image holds NaN or infinity; generate the file anew")
+        units = network_units(image, self.plane, scale, stored=self.stored, clipped=clipped)
         margin = self.image.shape[1] + PATCH_SIZE
         return Canvas(pad_planes(units), row + (position - self.hits["tpc"]) * margin, pixel)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.errors import UserError
-from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,18 @@ class GoldenPatches:
         try:
             with h5py.File(io.BytesIO(content), "r") as file:
                 outputs = {name: file[name][:] for name in OUTPUT_NAMES}
-                return cls(file[INPUT_NAME][:], outputs, file["label"][:], file["michel"][:])
-        except (OSError, KeyError) as error:
+                golden = cls(file[INPUT_NAME][:], outputs, file["label"][:], file["michel"][:])
+            golden._check()
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{place} holds no golden patches ({error}); export the version anew") from error
+        return golden
+
+    def _check(self) -> None:
+        rows = len(self.patches)
+        inputs = [(INPUT_NAME, self.patches, tuple(INPUT_SHAPE))]
+        outputs = [(spec.name, self.outputs[spec.name], spec.shape) for spec in PATCH.signature.outputs]
+        for name, tensor, shape in (*inputs, *outputs):
+            if rows == 0 or tensor.shape != (rows, *shape) or tensor.dtype != np.float32:
+                raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}")
+        if {self.label.shape, self.michel.shape} != {(rows,)}:
+            raise ValueError("the truth is of another length")

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+import math
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 GOLDEN_FILE = "golden.h5"
 NO_GATES = "none"
+LONGEST_NAME = 255
+"""Bytes of a file's name, on every file system in use."""
 
 SCHEMA = 1
 """Of ``manifest.json``. A manifest of 0, which does not say so, holds the same without the number."""
@@ -118,6 +121,7 @@ class Manifest:
         """
         try:
             raw = json.loads(text)
+            json.dumps(raw, ensure_ascii=False).encode()  # fails on half of a surrogate pair
             schema = raw.pop("schema", 0)
             if type(schema) is not int or not 0 <= schema <= SCHEMA:
                 raise UserError(
@@ -127,19 +131,47 @@ class Manifest:
             raw["tolerances"] = {name: Tolerance(**value) for name, value in raw["tolerances"].items()}
             raw["provenance"] = Provenance(**raw["provenance"])
             manifest = cls(**raw)
-            names, stages = list(manifest.files), asdict(manifest.provenance).values()
-            parts = (*stages, manifest.gate, manifest.metrics, manifest.provenance.export.get("engine", {}))
-            whole = MODEL_FILE in names and all(isinstance(part, dict) for part in parts)
-            whole = whole and all(type(value) in (int, float) for value in manifest.metrics.values())
-            whole = whole and type(manifest.version) is int and manifest.precision in PRECISIONS
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            whole = _is_whole(manifest)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise UserError(f"{place} is not a manifest ({error}); export the version anew") from error
-        if not whole or not all(isinstance(digest, str) for digest in manifest.files.values()):
+        if not whole:
             raise UserError(f"{place} is not a manifest; export the version anew")
         if (manifest.model, str(manifest.version)) != (model, version):
             raise UserError(f"{place} is of {manifest.model} version {manifest.version}; export it anew")
-        for name in names:
+        for name in manifest.files:
             if name in ("", ".", "..", MANIFEST_FILE) or set(name) & {"/", "\\", "\0"}:
                 raise UserError(f"{place} names {name!r}, which is not a plain file name")
+            if len(name.encode()) > LONGEST_NAME:
+                raise UserError(f"{place} names a file with {len(name)} letters, which no disk takes")
         manifest._set_content(text)
         return manifest
+
+
+def _is_whole(manifest: Manifest) -> bool:
+    """Whether every field is of its type, so that whoever reads one may take it for what it is."""
+    stages = asdict(manifest.provenance).values()
+    engine = manifest.provenance.export.get("engine", {})
+    tables = (*stages, manifest.files, manifest.tolerances, manifest.gate, manifest.metrics, engine)
+    if not all(isinstance(table, dict) for table in tables):
+        return False
+    limits = [limit for tolerance in manifest.tolerances.values() for limit in astuple(tolerance)]
+    metrics = manifest.metrics.values()
+    texts = [manifest.model, *manifest.files.values(), *engine.values()]
+    return (
+        MODEL_FILE in manifest.files
+        and type(manifest.version) is int
+        and manifest.precision in PRECISIONS
+        and all(type(number) in (int, float) for number in (manifest.class_agreement, *limits, *metrics))
+        and all(math.isfinite(number) for number in (manifest.class_agreement, *limits))
+        and all(isinstance(float(number), float) for number in metrics)
+        and all(isinstance(text, str) for text in texts)
+    )
+
+
+def is_manifest(text: bytes) -> bool:
+    """Whether the content of a manifest.json is of this project, whole or not; others have such files too."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(raw, dict) and {"tolerances", "class_agreement", "provenance"} <= set(raw)

@@ -18,6 +18,9 @@ CONFIG_FILE = "config.pbtxt"
 _OURS = re.compile(r"v\d+\.(digest|manifest)")
 """Parameters that no other project's configurations have."""
 
+CLAIM = "removed_by"
+"""Parameter that holds :attr:`Visibility.claim`."""
+
 _KEY = re.compile(rb'key:\s*"([^"]*)"')
 
 
@@ -30,12 +33,14 @@ class Visibility:
         history: versions that were visible before, the latest last: where a rollback goes.
         pinned: versions that are never pruned.
         removing: versions whose files are being removed.
+        claim: mark of the process that removes them, the last one that began to.
     """
 
     visible: int
     history: tuple[int, ...] = ()
     pinned: tuple[int, ...] = ()
     removing: tuple[int, ...] = ()
+    claim: str = ""
 
     LISTS = ("history", "pinned", "removing")
 
@@ -56,7 +61,8 @@ class Visibility:
             }
         except ValueError as error:
             raise UserError(f"{place} shows versions {versions}; export the model anew ({error})") from error
-        return cls(visible, **lists)
+        claim = config.parameters[CLAIM].string_value if CLAIM in config.parameters else ""
+        return cls(visible, **lists, claim=claim)
 
     def moved_to(self, version: int) -> "Visibility":
         """The same with another visible version, and the one of before at the end of the history."""

@@ -45,6 +45,9 @@ class Parity:
         if self.class_agreement < class_agreement:
             found.append(f"{self.class_agreement:.2%} keep their class, wanted {class_agreement:.2%}")
         for name in OUTPUT_NAMES:
+            if name not in tolerances:
+                found.append(f"no tolerance of {name} is recorded")
+                continue
             for kind, value, limit in (
                 ("max", self.max_dp[name], tolerances[name].max),
                 ("mean", self.mean_dp[name], tolerances[name].mean),

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import boto3
 import pytest
 
 from export.publish import main as publish
@@ -60,13 +61,22 @@ def test_versions_stand_side_by_side(target: str, capsys: pytest.CaptureFixture[
     assert f"has no model 'other'; it has {MODEL}" in capsys.readouterr().err
 
 
+def drop(target: str, path: str) -> None:
+    """Remove one file at a target."""
+    if target.startswith("s3://"):
+        name, _, folder = target.removeprefix("s3://").partition("/")
+        boto3.client("s3").delete_object(Bucket=name, Key=f"{folder}/{path}")
+    else:
+        Path(target, path).unlink()
+
+
 def test_an_altered_or_missing_file_is_found(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = open_store(target)
     path = f"{MODEL}/3/model.onnx"
     found = store.read(path)
     assert found is not None
     store.replace(path, b"altered", found[1])
-    store.delete(f"{MODEL}/2/golden.h5")
+    drop(target, f"{MODEL}/2/golden.h5")
     assert registry(["verify", target]) == 1
     said = capsys.readouterr().err
     assert "3/model.onnx differs from its recorded SHA-256" in said and "2/golden.h5 is missing" in said
@@ -129,7 +139,7 @@ def test_odd_content_at_the_target_is_told_or_passed_over(
     altered(store, f"{MODEL}/1/manifest.json", "[/red] ", "")
     assert registry(["pin", str(target), MODEL, "1"]) == 0
     (target / "emtrkmichel_int8").symlink_to("emtrkmichel_int8")
-    assert registry(["list", str(target)]) == 2
+    assert registry(["list", str(target)]) == 1
     assert "error: " in capsys.readouterr().err
 
 
@@ -143,7 +153,7 @@ def test_a_manifest_with_odd_values_is_no_manifest(
     add(tmp_path, 1)
     altered(open_store(tmp_path), f"{MODEL}/1/manifest.json", old, new)
     for command in (["list", str(tmp_path)], ["promote", str(tmp_path), MODEL, "1"]):
-        assert registry(command) == 2
+        assert registry(command) == 1
         assert "manifest.json is not a manifest" in capsys.readouterr().err
 
 
@@ -181,15 +191,11 @@ def test_pruning_spares_what_is_served_pinned_new_or_next_in_a_rollback(
 
 
 class Breaks(FolderStore):
-    """A folder of which the connection breaks after some deletions."""
+    """A folder of which the connection breaks while a version is removed, as a bucket's may."""
 
-    left = 1
-
-    def delete(self, path: str) -> None:
-        if self.left == 0:
-            raise KeyboardInterrupt
-        self.left -= 1
-        super().delete(path)
+    def delete_all(self, folder: str) -> None:
+        (self.root / folder / "model.onnx").unlink()
+        raise KeyboardInterrupt
 
 
 def publish_three(folder: Path) -> tuple[str, str]:

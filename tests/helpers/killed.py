@@ -64,7 +64,7 @@ def main(log: str, fatal: str, step: str, *args: str) -> int:
     points = Points(Path(log), int(fatal))
     for name in WATCHED:
         setattr(os, name, points.around(name, getattr(os, name)))
-    for name in ("create", "replace", "delete"):  # each is one request to an object store
+    for name in ("create", "replace", "delete_all"):  # each is one request to an object store
         setattr(BucketStore, name, points.around(name, getattr(BucketStore, name)))
     return STEPS[step](*args)
 
