@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 def list_versions(target: str, model: str | None = None, markdown: Path | None = None) -> None:
-    """List the published versions side by side: visible or not, precision, physics, where from.
+    """List the published versions side by side: visible or not, gates, physics, where from.
 
     Args:
         target: folder or URL that was published to.
@@ -130,7 +130,8 @@ def promote(target: str, model: str, version: int) -> None:
 
     published = _one(target, model)
     after = promoted(published, version)
-    say(f"{model}: version {after.visible} is visible; to go back: {PROG} rollback {target} {model}")
+    back = f"; to go back: {PROG} rollback {target} {model}" if after.history else ""
+    say(f"{model}: version {after.visible} is visible{back}")
 
 
 def rollback(target: str, model: str) -> None:

@@ -150,7 +150,11 @@ def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) ->
         judgement = judge(graph.weights, graph.precision, sample, gates)
     say(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
     if judgement.verdict.failures:
-        raise CheckError(f"the graph of {models} fails its gates: {'; '.join(judgement.verdict.failures)}")
+        failures = "; ".join(judgement.verdict.failures)
+        raise CheckError(
+            f"the graph of {models} fails its gates: {failures}; a training of minutes may keep those of "
+            "--gates export/gate/gates_quick.yaml, which let nothing be published"
+        )
     parity, metrics = judgement.parity, judgement.metrics
     say(
         f"  {parity.hits:,} held-out patches in {perf_counter() - start:.0f} s: "

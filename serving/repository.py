@@ -1,6 +1,7 @@
 """What lies in a model repository, and which of its models run on a machine without a GPU."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,12 @@ def read_models(repository: Path) -> dict[str, RepositoryModel]:
         UserError: there is no such repository, or it is empty.
         CheckError: a config.pbtxt is not a Triton model configuration.
     """
-    folders = sorted(path.parent for path in repository.glob(f"*/{CONFIG_FILE}"))
+    if re.match(r"[a-z][a-z0-9]+:/", str(repository)):
+        raise UserError(
+            f"{repository} is a URL, and the embedded server serves a folder; docs/publishing.md says how Triton "
+            "itself serves a bucket"
+        )
+    folders = sorted(path.parent for path in repository.glob(f"*/{CONFIG_FILE}") if path.is_file())
     if not folders:
         fault = "has no model" if repository.is_dir() else "is not there"
         raise UserError(
