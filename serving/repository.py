@@ -62,8 +62,8 @@ def read_models(repository: Path) -> dict[str, RepositoryModel]:
     """
     if re.match(r"[a-z][a-z0-9]+:/", str(repository)):
         raise UserError(
-            f"{repository} is a URL, and the embedded server serves a folder; docs/publishing.md says how Triton "
-            "itself serves a bucket"
+            f"{repository} is a URL, and the embedded server serves a folder; docs/publishing.md says how "
+            "Triton itself serves a bucket"
         )
     folders = sorted(path.parent for path in repository.glob(f"*/{CONFIG_FILE}") if path.is_file())
     if not folders:
