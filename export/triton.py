@@ -101,9 +101,10 @@ def export(
         judgement = judged(graph, sample, limits, " and ".join(served.name for served in wanted))
         for served, plan in wanted.items():
             version = Version.packed(served, graph, judgement, plan, trained.provenance, made_of)
-            numbers[served] = family.add(version)
-            size = len(graph.weights) / 1e6
-            say(f"{served.name}: wrote version {numbers[served]}, {size:.1f} MB")
+            numbers[served], is_new = family.add(version)
+            size = f"{len(graph.weights) / 1e6:.1f} MB"
+            how = f"wrote version {numbers[served]}, {size}" if is_new else "another export was faster"
+            say(f"{served.name}: {how}")
     if on_server:
         served = next(served for served in numbers if served.variant.backend == "tensorrt")
         script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"

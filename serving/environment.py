@@ -19,6 +19,7 @@ from pathlib import Path
 from lartpc.command import plain, run, say
 from lartpc.errors import UserError
 from lartpc.files import whole_folder, write_text
+from lartpc.locks import one_at_a_time
 
 VARIABLE = "LARTPC_SERVER"
 COMMAND = "python -m serving.environment"
@@ -102,13 +103,16 @@ def make() -> bool:
         _refresh_backends(environment)
         return False
     _libpython_folder()
-    shutil.rmtree(environment.folder, ignore_errors=True)
-    with whole_folder(environment.folder) as part:
-        _install(ServerEnvironment(part))
-    _refresh_backends(environment)
-    for other in environment.folder.parent.glob("env-*"):
-        if other != environment.folder:
-            shutil.rmtree(other, ignore_errors=True)
+    with one_at_a_time(environment.folder, lambda: say(f"another process is making {environment.folder}")):
+        if environment.usable:
+            return False
+        shutil.rmtree(environment.folder, ignore_errors=True)
+        with whole_folder(environment.folder) as part:
+            _install(ServerEnvironment(part))
+        _refresh_backends(environment)
+        for other in environment.folder.parent.glob("env-*"):
+            if other != environment.folder:
+                shutil.rmtree(other, ignore_errors=True)
     return True
 
 

@@ -25,6 +25,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from lartpc.command import parser_reason, report, say
 from lartpc.errors import UserError
 from lartpc.files import write_text
+from lartpc.locks import one_at_a_time
 from lartpc.provenance import Provenance
 from training.calibrate import calibrate, say_calibration, validation_hits
 from training.data.data_module import PatchData
@@ -34,7 +35,7 @@ from training.network.checkpoint import BEST, read_content
 from training.network.networks import multiply_adds
 from training.run.initialise import initialise, resume
 from training.run.module import HitTraining
-from training.run.run_folder import WholeCheckpoints, callbacks, run_folder
+from training.run.run_folder import WholeCheckpoints, callbacks, hold_run
 
 PROG = "python -m training.fit"
 CONFIGS = Path(__file__).resolve().parent / "configs"
@@ -59,7 +60,16 @@ class FitCLI(LightningCLI):
         """Choose the run's folder and bfloat16 where the processor has it."""
         if self.config.trainer.precision is None:
             self.config.trainer.precision = default_precision()
-        self.run = run_folder(self.config.name, self.config.ckpt_path)
+        self.held = hold_run(self.config.name, self.config.ckpt_path)
+        self.run = self.held.folder
+
+    def instantiate_classes(self) -> None:
+        """Make trainer, model and data; where that fails the folder is not this run's."""
+        try:
+            super().instantiate_classes()
+        except BaseException:
+            self.held.let_go()
+            raise
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """Add the run's callbacks and, where the recipe names no logger, a CSV log.
@@ -73,14 +83,17 @@ class FitCLI(LightningCLI):
         own = [*(trainer.callbacks or []), *callbacks(self.run, logs=logger is not False)]
         if trainer.enable_progress_bar is not False:
             own.append(RichProgressBar())
-        return super().instantiate_trainer(
-            logger=logger,
-            callbacks=own,
-            plugins=[*(trainer.plugins or []), WholeCheckpoints()],
-            use_distributed_sampler=False,
-            default_root_dir=trainer.default_root_dir or str(self.run),
-            **kwargs,
-        )
+        try:
+            return super().instantiate_trainer(
+                logger=logger,
+                callbacks=own,
+                plugins=[*(trainer.plugins or []), WholeCheckpoints()],
+                use_distributed_sampler=False,
+                default_root_dir=trainer.default_root_dir or str(self.run),
+                **kwargs,
+            )
+        except (TypeError, ValueError) as error:
+            raise UserError(f"Lightning refuses: {error} (see {PROG} --help)") from error
 
 
 def default_precision() -> str:
@@ -104,8 +117,10 @@ def ensure_data(cli: FitCLI, args: list[str]) -> None:
     from data_gen.generate import command as generate
 
     recipe = cli.config.generate
-    say(f"{path} is missing: generating the recipe's {recipe.events} events")
-    generate(events=recipe.events, seed=recipe.seed, planes=recipe.planes, out=path)
+    with one_at_a_time(path, lambda: say(f"another process is making {path}; waiting for it")):
+        if not path.exists():
+            say(f"{path} is missing: generating the recipe's {recipe.events} events")
+            generate(events=recipe.events, seed=recipe.seed, planes=recipe.planes, out=path)
 
 
 @rank_zero_only
@@ -206,6 +221,9 @@ def main(args: list[str] | None = None) -> int:
         return report(f"cannot write the run: {error.strerror or error}; free the space and resume", 2)
     except KeyboardInterrupt:
         return report(interruption(cli), 130)
+    finally:
+        if cli is not None:
+            cli.held.let_go()
     conclude(cli, calibrated, perf_counter() - start)
     return 0
 

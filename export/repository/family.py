@@ -6,12 +6,15 @@ from typing import Any
 
 from export.repository.model_folder import ModelFolder
 from export.repository.version import Version
-from export.store.interface import Store
+from export.store.interface import ConflictError, Store
 from export.variants import ServedModel
 from lartpc.errors import UserError
 from lartpc.served.manifest import Manifest
 
 Match = Callable[[Manifest], bool]
+
+ATTEMPTS = 5
+"""To add a version beside other exports."""
 
 
 def of_recipe(recipe: str, gates: dict[str, Any], engine: dict[str, str]) -> Match:
@@ -95,12 +98,32 @@ class Family:
         self._here[served.name] = here.add(served, manifest, files)
         return number
 
-    def add(self, version: Version) -> int:
-        """Write a new version into the repository, and return its number."""
-        served = version.served
-        number = self._next(served.name, version.provenance.training["checkpoint_sha256"])
-        self._here[served.name] = self._here[served.name].add(served, *version.numbered(number))
-        return number
+    def add(self, version: Version) -> tuple[int, bool]:
+        """Write a new version into the repository, unless another export has written it meanwhile.
+
+        Returns:
+            Its number, and whether it was written now.
+
+        Raises:
+            ConflictError: others were faster, again and again.
+        """
+        served, export = version.served, version.provenance.export
+        match = of_weights(version.weights, version.gate["gates"], export.get("engine", {}))
+        for attempt in range(ATTEMPTS):
+            for name, model in self._here.items():
+                self._here[name] = ModelFolder.read(model.store, name)
+            number = self.here(served, match)
+            if number is not None:
+                return number, False
+            number = self._next(served.name, version.provenance.training["checkpoint_sha256"])
+            try:
+                self._here[served.name] = self._here[served.name].add(served, *version.numbered(number))
+            except ConflictError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                continue
+            return number, True
+        raise AssertionError("unreachable")
 
     def _next(self, model: str, checkpoint_sha256: str) -> int:
         """Number of a new version: one checkpoint has one number across its precisions."""

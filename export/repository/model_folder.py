@@ -10,11 +10,14 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from export.engines.plan_builder import BUILDER_FILE, BUILT_ON_SERVER
 from export.repository.config import checksums, model_config
-from export.store.interface import Store
+from export.store.interface import ConflictError, Store
 from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text, parse_config
+
+ATTEMPTS = 5
+"""To name a version that is written, where others change the configuration at the same time."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,17 @@ class ModelFolder:
             files: content of its other files, by name.
 
         Raises:
-            ConflictError: another export has changed the model meanwhile.
-            UserError: the version is there already.
+            ConflictError: another export has written a version of this number meanwhile.
         """
         self._write_labels(served)
         self.store.create_all(f"{self.name}/{manifest.version}", {MANIFEST_FILE: manifest.content, **files})
-        return self.changed(self._showing(manifest.version), (served, manifest))
+        written = self
+        for _ in range(ATTEMPTS):
+            try:
+                return written.changed(written._showing(manifest.version), (served, manifest))
+            except ConflictError:
+                written = ModelFolder.read(self.store, self.name)
+        raise self.store.changed(f"{self.name}/{CONFIG_FILE}")
 
     def finished(self, served: ServedModel, version: int) -> "ModelFolder":
         """Finish an export that was killed before its configuration, and renew one of an older form.

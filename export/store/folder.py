@@ -65,9 +65,14 @@ class FolderStore(Store):
         """See the base class; the folder appears whole, by one renaming."""
         with self._errors("write", folder):
             place = self._inside(folder)
-        with whole_folder(place) as part:
-            for name, content in files.items():
-                (part / self.plain(name)).write_bytes(content)
+        try:
+            with whole_folder(place) as part:
+                for name, content in files.items():
+                    (part / self.plain(name)).write_bytes(content)
+        except UserError as error:
+            if place.exists():
+                raise self.changed(folder) from error
+            raise
 
     def replace(self, path: str, content: bytes, token: str | None) -> None:
         """See the base class."""

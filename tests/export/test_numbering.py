@@ -1,8 +1,10 @@
 """Which number a version gets where others are published already, and what is fetched from there."""
 
+import multiprocessing
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -42,7 +44,7 @@ def number_of(root: Path, target: str | None, seed: int, model: str = MODEL) -> 
         copy = Path(folder, "copy")
         if root.exists():
             shutil.copytree(root, copy)
-        return family(copy, target).add(version_of(seed, model))
+        return family(copy, target).add(version_of(seed, model))[0]
 
 
 def weights_of(seed: int, **engine: str) -> Match:
@@ -136,3 +138,31 @@ def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tm
     assert lint_model(model_of(tmp_path))
     model_of(tmp_path).finished(SERVED, 1)
     assert lint_model(model_of(tmp_path)) == [] and visible(str(tmp_path)) == 2
+
+
+def add_at_once(root: str, seed: int, barrier: Any, found: Any) -> None:
+    models = family(Path(root), None)
+    barrier.wait()
+    found.append(models.add(version_of(seed)))
+
+
+@pytest.mark.parametrize("seeds", [(1, 1, 1), (1, 2, 3)])
+def test_exports_at_once_give_one_version_of_each_graph(tmp_path: Path, seeds: tuple[int, ...]) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        barrier, found = manager.Barrier(len(seeds)), manager.list()
+        processes = [
+            context.Process(target=add_at_once, args=(str(tmp_path), seed, barrier, found)) for seed in seeds
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * len(seeds)
+        ended = sorted(found)
+    graphs = len(set(seeds))
+    assert sorted({number for number, _ in ended}) == list(range(1, graphs + 1))
+    assert sum(is_new for _, is_new in ended) == graphs
+    digests = [manifest.digest for manifest in model_of(tmp_path).manifests.values()]
+    assert len(digests) == len(set(digests)) == graphs
+    assert lint_model(model_of(tmp_path)) == []

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from lartpc.errors import UserError
+from lartpc.provenance import Provenance
 from tests.helpers.paths import ROOT
 from tests.helpers.trainings import tiny, weights
 from tests.helpers.waiting import wait_until
 from training.fit import main
 from training.network.checkpoint import load_checkpoint
-from training.run.run_folder import WholeCheckpoints
+from training.run.run_folder import WholeCheckpoints, hold_run
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_going_on_with_other_threads_is_told(
 def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) -> None:
     code = (
         "import pathlib, signal, os, torch\n"
-        "from training.run.run_folder import WholeCheckpoints\n"
+        "from training.run.run_folder import WholeCheckpoints, hold_run\n"
         "WholeCheckpoints().save_checkpoint({'number': 1}, 'last.ckpt')\n"
         "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "WholeCheckpoints().save_checkpoint({'number': 2}, 'last.ckpt')\n"
@@ -145,3 +147,41 @@ def test_early_stop_ends_what_no_longer_gains(workplace: Path, events_file: Path
         main(tiny(events_file, "--name=early", "--trainer.max_epochs=9", f"--trainer.callbacks={stop}")) == 0
     )
     assert torch.load("runs/early/last.ckpt", weights_only=True)["epoch"] == 1
+
+
+def test_two_trainings_of_one_name_at_once_have_a_folder_each(workplace: Path, events_file: Path) -> None:
+    seeds = (1, 9)
+    processes = [start(*tiny(events_file, "--name=race", f"--seed_everything={seed}")) for seed in seeds]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["race", "race-2"]
+    found = set()
+    for run in Path("runs").iterdir():
+        seed = yaml.safe_load((run / "config.yaml").read_text())["seed_everything"]
+        for name in ("best.ckpt", "last.ckpt"):
+            stored = Provenance.from_json(torch.load(run / name, weights_only=True)["provenance"])
+            assert stored.training["seed"] == seed
+        found.add(seed)
+    assert found == set(seeds)
+
+
+def test_a_run_that_is_trained_is_not_gone_on_with_by_another(
+    workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(tiny(events_file, "--name=held")) == 0
+    held = hold_run("held", Path("runs/held/last.ckpt"))
+    capsys.readouterr()
+    assert main(["--config=runs/held/config.yaml", "--ckpt_path=runs/held/last.ckpt"]) == 2
+    assert "another training writes into runs/held; wait for its end" in capsys.readouterr().err
+    held.let_go()
+    hold_run("held", Path("runs/held/last.ckpt")).let_go()
+    assert Path("runs/held/best.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    "fault", ["--data.path=none.h5", "--model.network=none", "--trainer.accelerator=none"]
+)
+def test_a_training_that_does_not_begin_leaves_no_folder(
+    workplace: Path, events_file: Path, fault: str
+) -> None:
+    assert main(tiny(events_file, "--name=nothing", fault)) == 2
+    assert not Path("runs/nothing").exists()

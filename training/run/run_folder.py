@@ -1,6 +1,9 @@
-"""The folder of a training: where it is, and how its checkpoints get there."""
+"""The folder of a training: where it is, who holds it, and how its checkpoints get there."""
 
 import io
+import itertools
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,32 +11,68 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.utilities import rank_zero_only
 
 from lartpc.errors import UserError
 from lartpc.files import whole_file
+from lartpc.locks import claim, let_go
 from training.network.checkpoint import RUNS
 
 
-def run_folder(name: str, ckpt_path: Path | None) -> Path:
-    """Folder of the run to go on with, or a new one: runs/NAME, or runs/NAME-2 where that exists.
+@dataclass(frozen=True)
+class HeldRun:
+    """The folder of a training, which no other training writes into.
 
-    Of processes that train together only the first one's answer counts: Lightning sends the folder of the
+    Attributes:
+        folder: runs/NAME.
+        lock: descriptor that holds it; None in processes that train with the one that holds it.
+    """
+
+    folder: Path
+    lock: int | None = None
+
+    def let_go(self) -> None:
+        """Hold it no longer; where the training did not begin it is removed."""
+        if self.lock is None:
+            return
+        let_go(self.folder, self.lock)
+        with suppress(OSError):
+            self.folder.rmdir()  # where nothing is in it
+
+
+def hold_run(name: str, ckpt_path: Path | None) -> HeldRun:
+    """The folder of the run to go on with, or a new one: runs/NAME, or runs/NAME-2 where that exists.
+
+    A new one is claimed by making it, and of two trainings that go on with one run the second is refused. Of
+    processes that train together only the first one's answer counts: Lightning sends the folder of the
     checkpoints to the others.
 
     Raises:
-        UserError: the checkpoint to go on with does not exist, or the name is not a plain one.
+        UserError: the checkpoint to go on with does not exist, the name is not a plain one, or another
+            training writes into the folder.
     """
-    if ckpt_path is not None:
-        if not ckpt_path.is_file():
-            raise UserError(f"no checkpoint {ckpt_path}; give the last.ckpt of a run")
-        return ckpt_path.parent
-    if Path(name).name != name:
+    if ckpt_path is not None and not ckpt_path.is_file():
+        raise UserError(f"no checkpoint {ckpt_path}; give the last.ckpt of a run")
+    if ckpt_path is None and (Path(name).name != name or name in ("", "..")):
         raise UserError(f"--name {name!r} is not a plain folder name")
-    taken = [folder.name for folder in RUNS.glob("*")]
-    number = 1
-    while (free := name if number == 1 else f"{name}-{number}") in taken:
-        number += 1
-    return RUNS / free
+    if rank_zero_only.rank != 0:
+        return HeldRun(RUNS / name if ckpt_path is None else ckpt_path.parent)
+    folder = _new_folder(name) if ckpt_path is None else ckpt_path.parent
+    return HeldRun(folder, claim(folder, f"another training writes into {folder}; wait for its end"))
+
+
+def _new_folder(name: str) -> Path:
+    for number in itertools.count(1):
+        folder = RUNS / (name if number == 1 else f"{name}-{number}")
+        try:
+            RUNS.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot make {folder}: {error.strerror}") from error
+        return folder
+    raise AssertionError("unreachable")
 
 
 def callbacks(run: Path, logs: bool) -> list[lightning.Callback]:

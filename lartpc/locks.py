@@ -1,0 +1,90 @@
+"""One process at a time: locks that end with their process, however it ends."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lartpc.errors import UserError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def one_at_a_time(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let no other process of this machine, or of a shared disk, be in a block of the same path.
+
+    Args:
+        path: what the block writes; the lock file ``.NAME.lock`` beside it is gone afterwards.
+        waiting: called once where another process is in its block.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    descriptor = _held(lock, waiting)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def claim(folder: Path, message: str) -> int:
+    """Hold a folder until this process ends, or :func:`let_go` of it.
+
+    Returns:
+        The descriptor that holds it.
+
+    Raises:
+        UserError: another process holds it, with the message, or it cannot be written.
+    """
+    while True:
+        descriptor = _open(folder / LOCK_FILE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise UserError(message) from error
+        if _is_there(descriptor, folder / LOCK_FILE):
+            return descriptor
+        os.close(descriptor)
+
+
+def let_go(folder: Path, descriptor: int) -> None:
+    """Hold a folder no longer."""
+    (folder / LOCK_FILE).unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def _is_there(descriptor: int, lock: Path) -> bool:
+    """Whether the lock file is still the one that was opened: who held it before removes it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _held(lock: Path, waiting: Callable[[], None]) -> int:
+    said = False
+    while True:
+        descriptor = _open(lock)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not said:
+                waiting()
+                said = True
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _is_there(descriptor, lock):
+            return descriptor
+        os.close(descriptor)
+
+
+def _open(lock: Path) -> int:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"cannot write {lock}: {error.strerror}; name another place") from error
