@@ -9,7 +9,10 @@ start and told to nobody (Triton: "Limit Endpoint Access", --http-restricted-api
 --grpc-restricted-protocol).
 """
 
+import ipaddress
 import secrets
+
+from lartpc.errors import UserError
 
 CLOSED = ("trace", "logging")
 SHARED_MEMORY = "shared-memory"
@@ -19,15 +22,29 @@ POLL_SECONDS = 1
 """Between two looks of the server at the folder that it serves."""
 
 
-def exposure_flags(shared_memory: bool = False) -> list[str]:
+def exposure_flags(address: str, shared_memory: bool = False) -> list[str]:
     """Options of tritonserver.
 
     Args:
+        address: to listen on, of this machine's loopback interface.
         shared_memory: leave it open, for clients on this machine.
+
+    Raises:
+        UserError: the address is another one.
     """
+    try:
+        inside = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise UserError(
+            f"the embedded server listens on this machine alone, not on {address}: it has neither TLS nor "
+            "tokens; put a proxy that has them before it"
+        )
     groups = ",".join(CLOSED if shared_memory else (*CLOSED, SHARED_MEMORY))
     key = f"key={secrets.token_hex(16)}"
     return [
+        *(f"--{name}-address={address}" for name in ("http", "grpc", "metrics")),
         "--model-control-mode=poll",
         f"--repository-poll-secs={POLL_SECONDS}",
         f"--http-restricted-api={groups}:{key}",

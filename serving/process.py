@@ -57,13 +57,14 @@ class ServerProcess:
         ports: to listen on.
         log_file: for the server's output; default a nameless file that goes with the process.
         shared_memory: see :func:`serving.exposure.exposure_flags`.
+        address: to listen on, of the loopback interface.
 
     Attributes:
         id: the name by which this very server answers; its shared memory begins with it too.
         pid: of the process, and of its process group.
 
     Raises:
-        UserError: the log cannot be written.
+        UserError: the log cannot be written, or the address is not this machine's alone.
     """
 
     def __init__(
@@ -73,25 +74,25 @@ class ServerProcess:
         ports: Ports,
         log_file: Path | None,
         shared_memory: bool = False,
+        address: str = LOOPBACK,
     ) -> None:
         self.id = f"triton_{os.getpid()}_{secrets.token_hex(4)}_"
-        self._log = _open_log(log_file)
         command = [
             str(environment.server),
             f"--id={self.id}",
             f"--model-repository={repository.absolute() if isinstance(repository, Path) else repository}",
-            *exposure_flags(shared_memory),
+            *exposure_flags(address, shared_memory),
             "--exit-on-error=false",
             f"--backend-directory={environment.backends}",
             f"--backend-config=python,shm-region-prefix-name={self.id}",
             "--disable-auto-complete-config",
-            *(f"--{name}-address={LOOPBACK}" for name in ("http", "grpc", "metrics")),
             f"--http-port={ports.http}",
             f"--grpc-port={ports.grpc}",
             f"--metrics-port={ports.metrics}",
             "--allow-gpu-metrics=false",
             f"--exit-timeout-secs={EXIT_SECONDS}",
         ]
+        self._log = _open_log(log_file)
         self._process = subprocess.Popen(
             [str(environment.python), "-c", _EXEC_BOUND_TO_PARENT, str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,

@@ -12,6 +12,10 @@ import tritonclient.grpc
 import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
+from lartpc.errors import UserError
+from serving import environment
+from serving.ports import free_ports
+from serving.process import ServerProcess
 from serving.triton import TritonServer
 from tests.helpers.served_repository import write_model
 
@@ -129,3 +133,10 @@ def test_it_listens_on_the_loopback_interface_alone(tiny_server: TritonServer) -
     assert {address.port for address in listening} >= {
         tiny_server.ports.http, tiny_server.ports.grpc, tiny_server.ports.metrics
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "localhost.example", "", "127.0.0.1.5"])
+def test_another_address_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="listens on this machine alone"):
+        ServerProcess(environment.find(), tmp_path, free_ports(), tmp_path / "log", address=address)
+    assert not (tmp_path / "log").exists()

@@ -6,8 +6,12 @@ import json
 import pickle
 import re
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,7 +30,7 @@ from training.data.batches import EpochBatches
 from training.data.dataset import PatchDataset
 from training.evaluate import main as evaluate
 from training.evaluation.metrics import physics_metrics
-from training.fit import CONFIGS, main
+from training.fit import CONFIGS, ensure_data, main
 from training.network.checkpoint import latest_checkpoint, load_checkpoint
 from training.network.networks import PAPER_PARAMETERS, build_network
 
@@ -341,3 +345,27 @@ def test_imported_patches_train_and_are_evaluated(
     assert record["hits"] == 2 * 225
     assert "none_auc" not in record["metrics"]
     assert record["natural_metrics"] == record["metrics"]
+
+
+def test_of_two_trainings_without_data_one_generates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, calls = tmp_path / "data" / "events.h5", tmp_path / "calls"
+
+    def generate(**options: Any) -> None:
+        with calls.open("a") as file:
+            file.write("generated\n")
+        time.sleep(1.0)
+        options["out"].touch()
+
+    monkeypatch.setattr("data_gen.generate.command", generate)
+    recipe = SimpleNamespace(events=1, seed=1, planes="W")
+    cli: Any = SimpleNamespace(
+        datamodule=SimpleNamespace(path=path),
+        config=SimpleNamespace(ckpt_path=None, config=[], generate=recipe),
+    )
+    trainings = [threading.Thread(target=ensure_data, args=(cli, [])) for _ in range(3)]
+    for training in trainings:
+        training.start()
+    for training in trainings:
+        training.join()
+    assert calls.read_text() == "generated\n"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
