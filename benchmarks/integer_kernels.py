@@ -129,7 +129,7 @@ def operators(graph: onnx.ModelProto, patches: np.ndarray) -> list[tuple[str, fl
         opened = session(graph, f"{folder}/profile")
         for _ in range(ROUNDS):
             answer(opened, patches, 256)
-        events = json.loads(Path(opened.end_profiling()).read_text())
+        events = json.loads(Path(opened.end_profiling()).read_text(encoding="utf-8"))
     total: dict[str, float] = {}
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):

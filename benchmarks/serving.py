@@ -66,10 +66,10 @@ def fill(repository: Path, checkpoint: Path) -> Path:
         shutil.copytree(Path(exported, MODEL), repository / MODEL)
     shutil.copytree(repository / MODEL, repository / UNMERGED)
     path = repository / UNMERGED / CONFIG_FILE
-    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    config = text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
     config.name = UNMERGED
     config.ClearField("dynamic_batching")
-    path.write_text(text_format.MessageToString(config))
+    path.write_text(text_format.MessageToString(config), encoding="utf-8")
     return repository / MODEL / "1" / MODEL_FILE
 
 

@@ -14,6 +14,7 @@ from data_gen.production.data_set import Production, Progress, Summary, compile_
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run, say
 from lartpc.errors import UserError
+from lartpc.files import sweep
 from lartpc.served.contract import Label
 
 Split = Literal["train", "validation", "test"]
@@ -111,18 +112,18 @@ def generate_folder(
     check_request(events, seed, workers, first_event, planes)
     check_folder(out, events_per_file, first_event + events)
     from data_gen.production.board import board
-    from data_gen.production.shards import board_path, divide, missing, remove_parts, write_all, write_shard
+    from data_gen.production.shards import board_path, divide, missing, write_all, write_shard
     from data_gen.production.workers import process_pool
 
     out = out.resolve()
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
     shards = divide(out, range(first_event, first_event + events), events_per_file)
     lacking = missing(shards, production)
-    remove_parts(out)
+    sweep(out)
     if not lacking:
         return Summary()
     with ExitStack() as stack:
-        stack.callback(remove_parts, out)
+        stack.callback(sweep, out, own=True)
         lines = board(board_path(out), len(lacking))
         if scheduler is not None:
             from data_gen.production.cluster import cluster, executor_of, versions, write_checked

@@ -73,7 +73,7 @@ def build(python: Path, model: Path, capability: str) -> tuple[dict[str, float] 
     """Run the builder; its answer, or None and the last line that it gave as its reason."""
     options = ["--module", "tensorrt_rtx", "--compute-capability", capability]
     command = [str(python), "-I", str(BUILDER), str(model), *options, "--rows", *map(str, PROFILE_ROWS)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1]), ""
     return None, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

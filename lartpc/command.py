@@ -1,9 +1,13 @@
 """How a typed function becomes a command: its docstring is the help, its errors one line."""
 
+import errno
 import inspect
+import io
 import logging
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -35,6 +39,9 @@ COMMANDS = (
 
 Command = Callable[..., int | None]
 
+LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
+"""Errors of the machine's limits, which name no file."""
+
 
 def run(function: Command | dict[str, Command], args: list[str] | None = None, *, prog: str) -> int:
     """Parse ``args`` (default: the command line) against ``function`` and call it; of several the one named.
@@ -44,25 +51,29 @@ def run(function: Command | dict[str, Command], args: list[str] | None = None, *
     every positional argument.
 
     Returns:
-        The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted.
+        The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted, 143 ended by SIGTERM.
     """
-    import jsonargparse
+    return guarded(lambda: _call(function, args, prog), prog)
+
+
+def guarded(command: Callable[[], int], prog: str) -> int:
+    """Call a command: faults of user or machine are one line each, and SIGTERM ends it as Ctrl-C does.
+
+    Args:
+        command: gives its exit code.
+        prog: its name, for the messages.
+    """
+    from jsonargparse import ArgumentError
 
     logging.basicConfig(format="%(name)s: %(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the terminal has not all letters
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
     try:
-        return (
-            jsonargparse.auto_cli(
-                function,
-                args=args,
-                prog=prog,
-                allow_abbrev=False,
-                exit_on_error=False,
-                parser_mode="yaml",
-                parser_class=_command_parser(function),
-            )
-            or 0
-        )
-    except jsonargparse.ArgumentError as error:
+        return command()
+    except ArgumentError as error:
         return report(f"{parser_reason(str(error), '-')} (see {prog} --help)", UserError.exit_code)
     except UserError as error:
         return report(str(error), error.exit_code)
@@ -70,11 +81,42 @@ def run(function: Command | dict[str, Command], args: list[str] | None = None, *
         sys.stderr.close()
         return 1
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in LIMITS:
             raise
-        return report(f"cannot use {error.filename}: {error.strerror}", UserError.exit_code)
+        place = "" if error.filename is None else f"cannot use {error.filename}: "
+        return report(f"{place}{error.strerror}", UserError.exit_code)
+    except TerminatedError:
+        return report("ended by SIGTERM", 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         return report("interrupted", 130)
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM; whatever ends well on Ctrl-C does on this."""
+
+
+def _terminate(*_: Any) -> None:
+    raise TerminatedError
+
+
+def _call(function: Command | dict[str, Command], args: list[str] | None, prog: str) -> int:
+    import jsonargparse
+
+    return (
+        jsonargparse.auto_cli(
+            function,
+            args=args,
+            prog=prog,
+            allow_abbrev=False,
+            exit_on_error=False,
+            parser_mode="yaml",
+            parser_class=_command_parser(function),
+        )
+        or 0
+    )
 
 
 def _positional_lists(function: Command) -> dict[str, type]:

@@ -1,15 +1,21 @@
 """Files and folders that appear whole or not at all."""
 
+import glob
 import hashlib
 import io
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lartpc.errors import UserError
+
+PART = ".part"
+"""Ending of what is not finished."""
 
 
 @contextmanager
@@ -19,9 +25,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
-    part = _part(path)
+    part = part_of(path)
     with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, path.name)
         try:
             yield part
             _sync(part)
@@ -34,10 +41,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder that does not exist yet; its files are synced too."""
-    part = _part(path)
+    part = part_of(path)
     with _write_errors(path):
         if path.exists():
             raise UserError(f"{path} exists already; it is never overwritten")
+        sweep(path.parent, path.name)
         try:
             part.mkdir(parents=True)
             yield part
@@ -50,10 +58,48 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _part(path: Path) -> Path:
+def part_of(path: Path, process: int | None = None) -> Path:
+    """Where a process, by default this one, makes a file or folder."""
     if not path.name:
         raise UserError(f"{str(path)!r} is not the name of a file; give one")
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.{_machine()}.{process or os.getpid()}{PART}")
+
+
+def sweep(folder: Path, name: str = "*", own: bool = False) -> None:
+    """Remove the unfinished files and folders of processes of this machine that have ended.
+
+    Args:
+        folder: that they lie in.
+        name: of what they were to become; by default everything.
+        own: those of this process too.
+    """
+    escaped = name if name == "*" else glob.escape(name)
+    for part in folder.glob(f".{escaped}.{_machine()}.*{PART}"):
+        process = part.name.removesuffix(PART).rpartition(".")[2]
+        if not process.isdecimal() or (_lives(int(process)) and not (own and int(process) == os.getpid())):
+            continue
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+@cache
+def _machine() -> str:
+    """Of a process's number: this machine and, in a container, its own count of processes."""
+    namespace = Path("/proc/self/ns/pid")
+    count = namespace.stat().st_ino if namespace.exists() else 0
+    return hashlib.sha256(f"{platform.node()} {count}".encode()).hexdigest()[:8]
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class DeferredWrites(io.FileIO):
@@ -95,7 +141,7 @@ class DeferredWrites(io.FileIO):
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
     with whole_file(path) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

@@ -137,7 +137,12 @@ def _install(environment: ServerEnvironment) -> None:
 
 def _call(environment: ServerEnvironment, *arguments: str) -> None:
     done = subprocess.run(
-        [environment.python, *arguments], capture_output=True, text=True, env=environment.variables()
+        [environment.python, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment.variables(),
     )
     if done.returncode != 0:
         reason = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[
@@ -150,7 +155,7 @@ def _refresh_backends(environment: ServerEnvironment) -> None:
     for source in BACKENDS.glob("*/model.py"):
         target = environment.backends / source.relative_to(BACKENDS)
         if not target.exists() or target.read_bytes() != source.read_bytes():
-            write_text(target, source.read_text())
+            write_text(target, source.read_text(encoding="utf-8"))
 
 
 def _libpython_folder() -> list[str]:

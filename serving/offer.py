@@ -30,7 +30,7 @@ class Offer:
     def __init__(self) -> None:
         _remove_left_over()
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = (self.root / LOCK_FILE).open("w")
+        self._lock = (self.root / LOCK_FILE).open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def put(self, model: RepositoryModel) -> str:

@@ -1,7 +1,6 @@
 """Shards: the event files that a large data set is divided into, each written by one process."""
 
 import json
-import os
 import re
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
@@ -13,9 +12,9 @@ from data_gen.production.data_set import Production, Progress, Summary
 from data_gen.production.workers import interrupts_held
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
+from lartpc.files import part_of
 
 _NAME = re.compile(r"events-(\d{8})-(\d{8})\.h5")
-_PART = re.compile(r"\..+\.(\d+)\.part")
 _SECONDS_PER_LOOK = 1.0
 
 
@@ -97,26 +96,7 @@ def _range_of(path: Path) -> tuple[int, int]:
 
 def board_path(folder: Path) -> Path:
     """Where a run of this process puts its board."""
-    return folder / f".generate.{os.getpid()}.part"
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove the unfinished files (lartpc.files.whole_file) of processes that have ended."""
-    for part in folder.glob(".*.part"):
-        found = _PART.fullmatch(part.name)
-        if found and not _lives(int(found[1])):
-            part.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    """Whether another process of this number lives on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return process != os.getpid()
+    return part_of(folder / "generate")
 
 
 def write_shard(production: Production, shard: Shard, board: Board, line: int) -> Summary:

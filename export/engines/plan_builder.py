@@ -72,7 +72,9 @@ def find_gpu() -> tuple[str, str]:
     """
     command = ["nvidia-smi", "--query-gpu=compute_cap,name", "--format=csv,noheader"]
     try:
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        lines = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=True
+        ).stdout.splitlines()
     except FileNotFoundError:
         raise PlanError("this machine has no NVIDIA driver (nvidia-smi is not there)") from None
     except subprocess.CalledProcessError as error:
@@ -104,7 +106,9 @@ def this_machine(trtexec: str) -> Engine:
         PlanError: there is no trtexec, or no GPU.
     """
     try:
-        banner = subprocess.run([trtexec, "--help"], capture_output=True, text=True).stdout
+        banner = subprocess.run(
+            [trtexec, "--help"], capture_output=True, text=True, encoding="utf-8", errors="replace"
+        ).stdout
     except OSError:
         raise PlanError(f"no {trtexec}: run this in Triton's container, or name it with --trtexec") from None
     return Engine(version_in_banner(banner), *find_gpu())
@@ -123,7 +127,7 @@ def build(graph: Path, plan: Path, trtexec: str) -> None:
     ]
     options = ["--stronglyTyped", "--noTF32", "--skipInference", *profile]
     command = [trtexec, f"--onnx={graph}", f"--saveEngine={part}", *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode or not part.is_file():
         part.unlink(missing_ok=True)
         errors = [line for line in (done.stdout + done.stderr).splitlines() if "[E]" in line]
@@ -134,7 +138,7 @@ def build(graph: Path, plan: Path, trtexec: str) -> None:
 def versions(repository: Path) -> Iterator[Path]:
     """Folders of the versions that are served as plans."""
     for config in sorted(repository.glob("*/config.pbtxt")):
-        if f'"{PLATFORM}"' in config.read_text():
+        if f'"{PLATFORM}"' in config.read_text(encoding="utf-8"):
             for folder in sorted(config.parent.iterdir()):
                 if folder.name.isdecimal() and (folder / "manifest.json").is_file():
                     yield folder
@@ -146,7 +150,7 @@ def prepare(folder: Path, machine: Engine, trtexec: str) -> str:
     Raises:
         PlanError: it came with a plan that does not fit, or its files are damaged, or no plan can be built.
     """
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     graph, plan, record = (folder / name for name in ("model.onnx", PLAN_FILE, RECORD_FILE))
     if _sha256(graph) != manifest["files"][graph.name]:
         raise PlanError(f"{graph} differs from its recorded SHA-256; fetch the version anew")
@@ -161,12 +165,12 @@ def prepare(folder: Path, machine: Engine, trtexec: str) -> str:
         return f"{plan} fits this machine"
     wanted = {"engine": asdict(machine), "graph": manifest["files"][graph.name]}
     if plan.is_file() and record.is_file():
-        known = json.loads(record.read_text())
+        known = json.loads(record.read_text(encoding="utf-8"))
         if known == {**wanted, "plan": _sha256(plan)}:
             return f"{plan} was built on such a machine before"
     build(graph, plan, trtexec)
     part = record.with_name(f".{record.name}.part")
-    part.write_text(json.dumps({**wanted, "plan": _sha256(plan)}, indent=2) + "\n")
+    part.write_text(json.dumps({**wanted, "plan": _sha256(plan)}, indent=2) + "\n", encoding="utf-8")
     part.replace(record)
     return f"{plan} built, {plan.stat().st_size / 1e6:.1f} MB"
 

@@ -54,7 +54,7 @@ def read_gates(path: Path = GATES) -> Gates:
             it does not say whether what passes it may be published.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read the gates {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or set(content) != {PUBLISHABLE, *PRECISIONS}:

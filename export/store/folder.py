@@ -79,7 +79,7 @@ class FolderStore(Store):
         with self._errors("write", path):
             file = self._inside(path)
             self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / LOCK_FILE).open("w") as lock:
+            with (self.root / LOCK_FILE).open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 found = self.read(path)
                 if (found[1] if found else None) != token:

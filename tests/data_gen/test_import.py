@@ -481,9 +481,9 @@ def test_out_is_no_folder(tmp_path, capsys):
 
 def change(path: Path, line: int, value: int, word: str | None) -> None:
     """Set a value of a text dump, or take it away."""
-    lines = [row.split() for row in path.read_text().splitlines()]
+    lines = [row.split() for row in path.read_text(encoding="utf-8").splitlines()]
     lines[line - 1][value - 1 : value] = [] if word is None else [word]
-    path.write_text("\n".join(map(" ".join, lines)) + "\n")
+    path.write_text("\n".join(map(" ".join, lines)) + "\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -513,8 +513,8 @@ def _unlink(suffix: str):
 
 
 def _blank_line(raw: Path) -> None:
-    lines = raw.read_text().splitlines()
-    raw.write_text("\n".join([*lines[:9], "", *lines[9:]]))
+    lines = raw.read_text(encoding="utf-8").splitlines()
+    raw.write_text("\n".join([*lines[:9], "", *lines[9:]]), encoding="utf-8")
 
 
 @pytest.mark.parametrize(

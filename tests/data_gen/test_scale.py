@@ -21,11 +21,12 @@ from data_gen.production import cluster as cluster_module
 from data_gen.production.board import Board, board
 from data_gen.production.data_set import Production
 from data_gen.production.progress import shown_progress
-from data_gen.production.shards import divide, missing, remove_parts, write_shard
+from data_gen.production.shards import divide, missing, write_shard
 from lartpc.adc_scale import DEFAULT_ERA, adc_scale
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
 from lartpc.event_folder import EventFolder, open_events
+from lartpc.files import part_of, sweep
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import PATIENCE, wait_until
 from training.data.dataset import PatchDataset
@@ -195,7 +196,7 @@ def test_a_kill_at_any_time_costs_only_what_was_unfinished(files, reference, tmp
     done = {path: path.stat().st_mtime_ns for path in out.glob("*.h5")}
     assert {path.read_bytes() for path in done} <= set(content(reference).values())
     make(out, workers=2)
-    remove_parts(out)  # of a worker that outlived its parent by an instant
+    wait_until(lambda: sweep(out) or not list(out.glob(".*.part")))  # a worker may outlive its parent
     assert content(out) == content(reference)
     assert done == {path: path.stat().st_mtime_ns for path in done}
 
@@ -271,10 +272,15 @@ def test_remains_of_ended_processes_are_removed(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for pid in (ended.pid, os.getppid()):
-        (tmp_path / f".{NAMES[0]}.{pid}.part").write_text("")
+        part_of(tmp_path / NAMES[0], pid).write_text("")
     (tmp_path / "notes.part").write_text("")
-    remove_parts(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f".{NAMES[0]}.{os.getppid()}.part", "notes.part"}
+    (tmp_path / f".{NAMES[0]}.{ended.pid}.part").write_text("of another machine")
+    sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {
+        part_of(tmp_path / NAMES[0], os.getppid()),
+        tmp_path / f".{NAMES[0]}.{ended.pid}.part",
+        tmp_path / "notes.part",
+    }
 
 
 def test_a_worker_stops_when_the_board_is_gone(tmp_path):

@@ -47,7 +47,7 @@ def killed(log: Path, point: int, *step: str) -> int:
 def points_of(log: Path, *step: str) -> list[int]:
     """The points to kill at: all, or some from the first to the last."""
     assert killed(log, 0, *step) == 0
-    count = len(log.read_text().splitlines())
+    count = len(log.read_text(encoding="utf-8").splitlines())
     log.unlink()
     assert count > 5
     return list(range(1, count + 1)) if EVERY_POINT else sorted({1, count // 3, 2 * count // 3, count})

@@ -53,7 +53,7 @@ def test_make_publish_says_what_it_needs() -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_pin_their_actions_and_call_targets_that_exist(path: Path) -> None:
-    workflow = yaml.safe_load(path.read_text())
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
@@ -62,7 +62,7 @@ def test_workflows_pin_their_actions_and_call_targets_that_exist(path: Path) -> 
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
         for line in re.findall(r"^make ([^A-Z$]+)", step.get("run", "")):
             assert set(line.split()) <= targets
-    assert "secrets." not in path.read_text()
+    assert "secrets." not in path.read_text(encoding="utf-8")
 
 
 def test_there_are_workflows() -> None:

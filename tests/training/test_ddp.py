@@ -73,7 +73,7 @@ def test_two_processes_train_as_one_does(workplace: Path, events_file: Path) -> 
     assert {path.name for path in Path("runs/two").iterdir()} == {
         "best.ckpt", "calibrated.ckpt", "last.ckpt", "gate.h5", "config.yaml", "hparams.yaml", "metrics.csv"
     }  # fmt: skip
-    witnesses = [Path(f"witness-{rank}").read_text().split() for rank in (0, 1)]
+    witnesses = [Path(f"witness-{rank}").read_text(encoding="utf-8").split() for rank in (0, 1)]
     assert witnesses[0] == witnesses[1]
     assert int(witnesses[0][1]) == 256
     assert main(tiny(events_file, "--name=one", *PLAIN)) == 0

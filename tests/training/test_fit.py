@@ -167,7 +167,7 @@ def test_missing_data_that_the_user_named_are_never_generated(
     config = run / "config.yaml"
     config.write_text(re.sub(r"path: .*events?\.h5|path: .*e\.h5", "path: gone.h5", config.read_text()))
     assert "path: gone.h5" in config.read_text()
-    Path("own.yaml").write_text("name: own\ndata: {path: gone.h5}\n")
+    Path("own.yaml").write_text("name: own\ndata: {path: gone.h5}\n", encoding="utf-8")
     arguments = {
         "own recipe": ["--config=own.yaml"],
         "config of a run": [f"--config={config}"],
@@ -304,7 +304,7 @@ def test_what_is_no_checkpoint_is_refused(workplace: Path, checkpoint: Path, con
     if content == "missing":
         message = "no checkpoint x.ckpt"
     elif content == "text":
-        path.write_text("hello, no checkpoint")
+        path.write_text("hello, no checkpoint", encoding="utf-8")
     elif content == "empty":
         path.touch()
     elif content == "pickle":
@@ -341,7 +341,7 @@ def test_imported_patches_train_and_are_evaluated(
     assert import_larsoft(arguments) == 0
     assert main(tiny(Path("data/imported.h5"), "--name=imported", "--trainer.max_epochs=1")) == 0
     assert evaluate(["--data=data/imported.h5"]) == 0
-    record = json.loads(Path("runs/imported/metrics.json").read_text())
+    record = json.loads(Path("runs/imported/metrics.json").read_text(encoding="utf-8"))
     assert record["hits"] == 2 * 225
     assert "none_auc" not in record["metrics"]
     assert record["natural_metrics"] == record["metrics"]

@@ -293,7 +293,7 @@ def test_what_a_quantised_training_cannot_start_from(
     message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("text.ckpt").write_text("no checkpoint")
+    Path("text.ckpt").write_text("no checkpoint", encoding="utf-8")
     options = [option.replace("FP32", str(fp32)).replace("QAT", str(qat)) for option in options]
     assert main(training("qat", events_file, "--name=refused", *options)) == 2
     assert message in capsys.readouterr().err.strip().splitlines()[-1]

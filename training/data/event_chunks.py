@@ -117,5 +117,5 @@ class EventChunks:
 def half_of_memory() -> float:
     """Half of the bytes that the machine, or the container, has."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _CGROUP_LIMIT.read_text().strip() if _CGROUP_LIMIT.is_file() else "max"
+    limit = _CGROUP_LIMIT.read_text(encoding="utf-8").strip() if _CGROUP_LIMIT.is_file() else "max"
     return (total if limit == "max" else min(total, int(limit))) / 2

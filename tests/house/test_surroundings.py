@@ -1,0 +1,95 @@
+"""What surrounds a command: its terminal's letters, the signals it gets, what killed ones have left."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lartpc.files import part_of, sweep, whole_file, whole_folder
+from tests.helpers.paths import ROOT
+from tests.helpers.waiting import wait_until
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+"""A locale whose letters are ASCII alone, as a Latin-1 one lacks most."""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+def test_a_locale_without_utf_8_ends_nothing(
+    run_folder: Path, events_file: Path, repository: Path, tmp_path: Path
+) -> None:
+    """Reports, cards and tables hold letters beyond ASCII."""
+    best = tmp_path / "best.ckpt"
+    for name in ("best.ckpt", "gate.h5", "config.yaml", "metrics.csv"):
+        if (run_folder / name).is_file():
+            (tmp_path / name).write_bytes((run_folder / name).read_bytes())
+    for arguments in (
+        ("training.evaluate", f"--checkpoint={best}", f"--data={events_file}"),
+        ("export.check", str(repository)),
+        ("data_gen.display", str(events_file), f"--out={tmp_path / 'event.png'}"),
+    ):
+        done = run(*arguments, **ASCII)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert not (tmp_path / "report.html").read_text(encoding="utf-8").isascii()
+
+
+@pytest.fixture
+def generating(tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """A generation of a file that takes minutes, which has begun to write."""
+    out = tmp_path / "events.h5"
+    command = [sys.executable, "-m", "data_gen.generate", "--events=500", "--workers=2", f"--out={out}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    try:
+        wait_until(lambda: part_of(out, process.pid).exists() or process.poll() is not None)
+        assert process.poll() is None
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_sigterm_is_one_line_and_leaves_nothing(generating: subprocess.Popen, tmp_path: Path) -> None:
+    generating.send_signal(signal.SIGTERM)
+    _, said = generating.communicate()
+    assert generating.returncode == 128 + signal.SIGTERM
+    assert said.strip().splitlines()[-1] == "error: ended by SIGTERM" and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_goes_with_the_next(
+    generating: subprocess.Popen, tmp_path: Path
+) -> None:
+    generating.kill()
+    generating.wait()
+    assert part_of(tmp_path / "events.h5", generating.pid).exists()
+    done = run("data_gen.generate", "--events=2", f"--out={tmp_path / 'events.h5'}", "--workers=1")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["events.h5"]
+
+
+def test_only_what_ended_processes_have_left_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = [part_of(tmp_path / "a", os.getppid()), part_of(tmp_path / "ab", ended.pid), tmp_path / "a.part"]
+    kept.append(tmp_path / f".a.{ended.pid}.part")
+    for path in (*kept, part_of(tmp_path / "a", ended.pid)):
+        path.touch()
+    part_of(tmp_path / "folder", ended.pid).mkdir()
+    with whole_file(tmp_path / "a") as part:
+        part.touch()
+    with whole_folder(tmp_path / "folder"):
+        pass
+    assert set(tmp_path.iterdir()) == {*kept, tmp_path / "a", tmp_path / "folder"}
+    sweep(tmp_path)
+    assert not part_of(tmp_path / "ab", ended.pid).exists() and kept[0].exists()
