@@ -7,6 +7,7 @@ sources of the two packages with kernels: altered physics never runs from old ma
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -14,14 +15,17 @@ import numba
 
 
 def _cache_folder() -> Path:
-    """First writable place: NUMBA_CACHE_DIR, the package's __pycache__, the user's or the system's cache."""
+    """First writable place: NUMBA_CACHE_DIR, the package's __pycache__, the user's cache, one under TMPDIR.
+
+    What lies there is run: the last one is taken only where it is this user's alone.
+    """
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for room in ("physics", "response"):
         for source in sorted(package.glob(f"{room}/*.py")):
             digest.update(source.read_bytes())
     named = os.environ.get("NUMBA_CACHE_DIR")
-    roots = [Path(named)] if named else [package / "__pycache__", Path.home() / ".cache"]
+    roots = [Path(named)] if named else [package / "__pycache__", *_home(), *_private()]
     for root in roots:
         folder = root / f"data_gen-{digest.hexdigest()[:16]}"
         try:
@@ -31,6 +35,26 @@ def _cache_folder() -> Path:
         if os.access(folder, os.W_OK):
             return folder
     return Path(tempfile.mkdtemp(prefix="data_gen-"))
+
+
+def _home() -> list[Path]:
+    """The user's cache; none where the user has no home, as an arbitrary one in a container."""
+    try:
+        return [Path.home() / ".cache"]
+    except RuntimeError:
+        return []
+
+
+def _private() -> list[Path]:
+    """A folder under TMPDIR that stays from one run to the next; none where it is another user's, too."""
+    folder = Path(tempfile.gettempdir()) / f"data_gen-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return []
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return [folder] if own else []
 
 
 numba.config.CACHE_DIR = str(_cache_folder())

@@ -1,20 +1,26 @@
 """A connection to a Triton server over gRPC or HTTP, with errors that say what to do."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
+from urllib.request import proxy_bypass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.errors import CheckError, UserError
 from serving import answers
+from serving.ports import is_loopback
 from serving.wire import AnswerError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
 PROTOCOL_NAMES = {"grpc": "gRPC", "http": "HTTP"}
 CONNECT_SECONDS = 10.0
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+"""Variables by which gRPC finds a proxy (grpc: doc/environment_variables.md), the first one first."""
+
 Answer = TypeVar("Answer")
 LONGEST_REASON = 2000
 """Letters of what a server says that a message repeats."""
@@ -77,10 +83,18 @@ class Connection:
         except Exception as error:  # a library raises whatever its transport raises
             raise UserError(
                 f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "
-                "start one with: python -m serving.local"
+                f"start one with: python -m serving.local{self._by_proxy()}"
             ) from error
         if not live:
             raise CheckError(f"the server at {self.url} says that it is not live; look at its log")
+
+    def _by_proxy(self) -> str:
+        """That gRPC asks a proxy, where the environment names one for this server."""
+        host = self.url.rpartition(":")[0]
+        named = [name for name in PROXIES if os.environ.get(name)]
+        if self.protocol != "grpc" or is_loopback(self.url) or not named or proxy_bypass(host):
+            return ""
+        return f". gRPC asks the proxy that {named[0]} names; no_proxy={host} lets it ask the server itself"
 
     def __str__(self) -> str:
         return f"{self.url} ({PROTOCOL_NAMES[self.protocol]})"

@@ -9,10 +9,10 @@ start and told to nobody (Triton: "Limit Endpoint Access", --http-restricted-api
 --grpc-restricted-protocol).
 """
 
-import ipaddress
 import secrets
 
 from lartpc.errors import UserError
+from serving.ports import is_loopback
 
 CLOSED = ("trace", "logging")
 SHARED_MEMORY = "shared-memory"
@@ -32,11 +32,7 @@ def exposure_flags(address: str, shared_memory: bool = False) -> list[str]:
     Raises:
         UserError: the address is another one.
     """
-    try:
-        inside = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    if not is_loopback(f"{address}:0"):
         raise UserError(
             f"the embedded server listens on this machine alone, not on {address}: it has neither TLS nor "
             "tokens; put a proxy that has them before it"

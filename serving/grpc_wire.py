@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from serving.answers import LARGEST
+from serving.ports import is_loopback
 from serving.wire import AnswerError, RefusedError, SilentError, Wire
 
 
 class GrpcWire(Wire):
-    """A channel to one server; see the base class."""
+    """A channel to one server, to this machine never by a proxy; see the base class."""
 
     def __init__(self, url: str) -> None:
-        self._client = triton.InferenceServerClient(
-            url, channel_args=[("grpc.max_receive_message_length", LARGEST), ("grpc.enable_http_proxy", 0)]
-        )
+        options = [("grpc.max_receive_message_length", LARGEST)]
+        if is_loopback(url):
+            options.append(("grpc.enable_http_proxy", 0))
+        self._client = triton.InferenceServerClient(url, channel_args=options)
 
     def close(self) -> None:
         """See the base class."""

@@ -1,11 +1,21 @@
 """The three ports of a server: asked for, default or free."""
 
+import ipaddress
 import socket
 from dataclasses import astuple, dataclass
 
 from lartpc.errors import UserError
 
 LOOPBACK = "127.0.0.1"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether HOST:PORT is this machine itself."""
+    host = url.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -137,3 +137,24 @@ def test_a_server_that_is_too_slow(protocol, tiny_server):
     ):
         # The INT8 model's queue waits for 200 ms.
         TritonClassifier(impatient, "emtrkmichel_int8").classify(patches_of(1))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(protocol, host, tiny_server, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "grpc_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    url = f"{host}:{getattr(tiny_server, protocol).rpartition(':')[2]}"
+    with Connection(url, protocol) as connection:
+        TritonClassifier(connection, "emtrkmichel_fp32").classify(patches_of(1))
+
+
+def test_of_another_host_the_proxy_is_named(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UserError, match="the proxy that http_proxy names; no_proxy=192.0.2.1 lets it"):
+        Connection("192.0.2.1:8001", connect_s=1)
+    monkeypatch.setenv("no_proxy", "192.0.2.1")
+    with pytest.raises(UserError, match="serving.local$"):
+        Connection("192.0.2.1:8001", connect_s=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from data_gen import compiled
 from lartpc.files import part_of, sweep, whole_file, whole_folder
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import wait_until
@@ -93,3 +94,42 @@ def test_only_what_ended_processes_have_left_is_removed(tmp_path: Path) -> None:
     assert set(tmp_path.iterdir()) == {*kept, tmp_path / "a", tmp_path / "folder"}
     sweep(tmp_path)
     assert not part_of(tmp_path / "ab", ended.pid).exists() and kept[0].exists()
+
+
+@pytest.fixture
+def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without passwd entry and HOME, of an installation that cannot be written; the folder TMPDIR."""
+    package = str(ROOT / "data_gen")
+    writable = os.access
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not str(path).startswith(package) and writable(path, mode)
+    )
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    return tmp_path
+
+
+def test_compiled_code_of_a_user_without_home_stays_in_a_private_folder(homeless: Path) -> None:
+    first, second = compiled._cache_folder(), compiled._cache_folder()
+    assert first == second and first.parent == homeless / f"data_gen-{os.getuid()}"
+    assert first.parent.stat().st_mode & 0o077 == 0
+    assert list(homeless.iterdir()) == [first.parent]
+
+
+@pytest.mark.parametrize("trap", ["open to others", "link", "file"])
+def test_code_that_another_user_could_have_put_there_is_not_run(homeless: Path, trap: str) -> None:
+    place = homeless / f"data_gen-{os.getuid()}"
+    if trap == "open to others":
+        place.mkdir()
+        place.chmod(0o777)
+    elif trap == "link":
+        (homeless / "elsewhere").mkdir()
+        place.symlink_to(homeless / "elsewhere")
+    else:
+        place.touch()
+    assert compiled._cache_folder().parent == homeless
