@@ -33,6 +33,7 @@ from training.data.gate_file import GATE_FILE, write_gate_file
 from training.host_memory import keep_freed_memory
 from training.network.checkpoint import BEST, read_content
 from training.network.networks import multiply_adds
+from training.run.batch_job import job_checkpoints, requeued
 from training.run.initialise import initialise, resume
 from training.run.module import HitTraining
 from training.run.run_folder import WholeCheckpoints, callbacks, hold_run
@@ -60,6 +61,8 @@ class FitCLI(LightningCLI):
         """Choose the run's folder and bfloat16 where the processor has it."""
         if self.config.trainer.precision is None:
             self.config.trainer.precision = default_precision()
+        if self.config.ckpt_path is None:
+            self.config.ckpt_path = requeued(self.config.name, PROG)
         self.held = hold_run(self.config.name, self.config.ckpt_path)
         self.run = self.held.folder
 
@@ -92,7 +95,7 @@ class FitCLI(LightningCLI):
                 default_root_dir=trainer.default_root_dir or str(self.run),
                 **kwargs,
             )
-        except (TypeError, ValueError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"Lightning refuses: {error} (see {PROG} --help)") from error
 
 
@@ -234,6 +237,8 @@ def conclude(cli: FitCLI, calibrated: Path | None, seconds: float) -> None:
     if calibrated is None:
         say(f"no validation took place, so {cli.run} has no best checkpoint")
         return
+    for left in job_checkpoints(cli.run):
+        left.unlink()
     score = cli.trainer.checkpoint_callback.best_model_score
     say(f"wrote {cli.run / BEST} (validation score {score:.4f}) and {GATE_FILE} in {seconds:.0f} s")
     say_calibration(calibrated)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,3 +186,34 @@ def test_a_training_that_does_not_begin_leaves_no_folder(
 ) -> None:
     assert main(tiny(events_file, "--name=nothing", fault)) == 2
     assert not Path("runs/nothing").exists()
+
+
+def test_a_job_that_is_started_again_goes_on(
+    workplace: Path, events_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Saved by Lightning on SIGUSR1; SLURM then starts the same command again, and counts."""
+    command = tiny(events_file, "--name=job", "--data.patches_per_epoch=1280")
+    process = start(*command)
+    run = Path("runs/job")
+    try:
+        wait_until(lambda: (run / "last.ckpt").exists() or process.poll() is not None)
+    finally:
+        process.kill()
+        process.wait()
+    shutil.copy(run / "last.ckpt", run / "hpc_ckpt_1.ckpt")
+    assert main(command) == 2
+    assert "--config runs/job/config.yaml --ckpt_path runs/job/hpc_ckpt_1.ckpt" in capsys.readouterr().err
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert main(command) == 0
+    assert "going on with runs/job/hpc_ckpt_1.ckpt" in capsys.readouterr().out
+    assert [path.name for path in Path("runs").iterdir()] == ["job"]
+    assert not (run / "hpc_ckpt_1.ckpt").exists()
+
+
+def test_what_lightning_makes_of_slurm_is_one_line(
+    workplace: Path, events_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert main(tiny(events_file, "--name=slurm")) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: Lightning refuses: You set `--ntasks=4`") and "\n" not in said
