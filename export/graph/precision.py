@@ -7,6 +7,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.graph.bias_correction import correct_biases
+from export.graph.not_finite import let_through
 from export.graph.quantization import canonical_int8, cpu_int8
 from export.graph.wide_convolution import widen_first_convolution
 from export.variants import Variant
@@ -36,7 +37,9 @@ def rewrite(
     graph = canonical_int8(fp32, calibration, learnt)
     if not variant.gpu:
         graph = cpu_int8(graph, stretch=learnt is None)
-    return graph if learnt else correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP])
+    if not learnt:
+        graph = correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP])
+    return let_through(graph)
 
 
 def _fp16(fp32: onnx.ModelProto) -> onnx.ModelProto:

@@ -10,6 +10,7 @@ import torch
 
 from export.graph.bias_correction import correct_biases
 from export.graph.fp32 import export_network, fp32_graph
+from export.graph.not_finite import let_through
 from export.graph.precision import rewrite
 from export.graph.quantization import canonical_int8, cpu_int8
 from export.graph.wide_convolution import widen_first_convolution
@@ -133,3 +134,24 @@ def test_a_graph_that_begins_otherwise_is_not_widened() -> None:
     graph = onnx.helper.make_graph([node] * 4, "graph", [], [value])
     with pytest.raises(ValueError, match="not Reshape, Conv, Relu"):
         widen_first_convolution(onnx.helper.make_model(graph))
+
+
+@pytest.mark.parametrize("suffix", ["int8", "int8_gpu", "fp16", "fp32"])
+def test_a_patch_that_holds_no_number_is_answered_by_none(paper_checkpoint, graphs, held_out, suffix) -> None:
+    """In every precision, and its neighbours in the batch as without it."""
+    calibration = calibration_of(load_checkpoint(paper_checkpoint))
+    graph = rewrite(graphs[0], BY_SUFFIX[suffix], calibration)
+    patches = held_out[:8].copy()
+    expected = answers(graph, patches)
+    for row, value in ((1, np.nan), (3, np.inf), (6, -np.inf)):
+        patches[row, 5, 40, 0] = value
+    patches[7, 0, 0, 0], patches[7, 0, 1, 0] = np.inf, -np.inf
+    for output, before in zip(answers(graph, patches), expected, strict=True):
+        assert np.isnan(output[[1, 3, 6, 7]]).all()
+        np.testing.assert_array_equal(output[[0, 2, 4, 5]], before[[0, 2, 4, 5]])
+
+
+def test_the_guard_changes_no_answer_to_numbers(graphs, held_out) -> None:
+    plain = cpu_int8(graphs[1])
+    for guarded, before in zip(answers(let_through(plain), held_out), answers(plain, held_out), strict=True):
+        np.testing.assert_array_equal(guarded, before)

@@ -1,4 +1,4 @@
-"""A training whose batch job's time ended: Lightning saves it on SIGUSR1, and SLURM may start the job again."""
+"""A training whose batch job's time ended: Lightning saves it on SIGUSR1, SLURM may start the job again."""
 
 import os
 from pathlib import Path
