@@ -27,17 +27,19 @@ from numpy.typing import NDArray
 from lartpc.adc_scale import StoredPixels
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
-from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
+from lartpc.event import SAMPLE_DTYPE, Event
+from lartpc.event_form import COUNTS, SPLITS, TABLES, check_form
 from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
+from lartpc.served.contract import Label
 
 SCHEMA = "lartpc-events"
 SCHEMA_VERSION = 2
 
-SPLITS = ("train", "validation", "test")
+DAMAGE = (AttributeError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError)
+"""What h5py and numpy raise on files that are not as they say; nested JSON is a RecursionError."""
+
 _SPLIT_CYCLE = (0, 0, 0, 1, 0, 2, 0, 0, 2, 0)
-_TABLES = {"hit_table": HIT_DTYPE, "particle_table": PARTICLE_DTYPE, "empty_pixel_table": EMPTY_DTYPE}
-_COUNTS = {table: f"event_table/{table.removesuffix('_table')}s" for table in _TABLES}
 _ROWS_PER_CHUNK = 16384
 
 
@@ -79,8 +81,8 @@ class EventWriter:
             self._cleanup = stack.pop_all()
         self._column("event_table/event_id", np.zeros((0, 3), "i4"))
         self._column("event_table/split", np.zeros(0, "u1"))
-        for table, dtype in _TABLES.items():
-            self._column(_COUNTS[table], np.zeros(0, "i4"))
+        for table, dtype in TABLES.items():
+            self._column(COUNTS[table], np.zeros(0, "i4"))
             self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
             for field in dtype.names or ():
                 self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
@@ -95,10 +97,10 @@ class EventWriter:
             self._append_image(f"plane_images/{name}", image.astype("f2"))
         self._append("event_table/event_id", np.array([event.event_id], "i4"))
         self._append("event_table/split", np.array([split_of(event.event_id[2])], "u1"))
-        for table, rows in zip(_TABLES, (event.hits, event.particles, event.empty), strict=True):
-            self._append(_COUNTS[table], np.array([len(rows)], "i4"))
+        for table, rows in zip(TABLES, (event.hits, event.particles, event.empty), strict=True):
+            self._append(COUNTS[table], np.array([len(rows)], "i4"))
             self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
-            for field in _TABLES[table].names or ():
+            for field in TABLES[table].names or ():
                 self._append(f"{table}/{field}", rows[field])
         self._disk.check()
 
@@ -197,7 +199,7 @@ class EventFile:
         except UserError:
             self._file.close()
             raise
-        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        except DAMAGE as error:
             self._file.close()
             raise UserError(f"{path} is damaged: {error}; generate it anew") from error
 
@@ -211,6 +213,7 @@ class EventFile:
                 f"{self.path} has schema version {version}, not {SCHEMA_VERSION}; generate it anew"
             )
         self.provenance = Provenance.from_json(attributes["provenance"])
+        check_form(self._file)
         self.event_ids: NDArray[np.int32] = self._file["event_table/event_id"][:]
         self.splits: NDArray[np.uint8] = self._file["event_table/split"][:]
         self.planes = tuple(sorted(self._file["plane_images"]))
@@ -218,23 +221,10 @@ class EventFile:
         self.samples = np.zeros(len(self._file["sample_table/name"]), SAMPLE_DTYPE)
         for field in SAMPLE_DTYPE.names or ():
             self.samples[field] = self._file[f"sample_table/{field}"]
-        self._first = {table: self._first_rows(table) for table in _TABLES}
-        known = {plane.name for plane in PLANES}
-        if (len(self.event_ids) and not self.planes) or not set(self.planes) <= known:
-            raise ValueError(f"it has the planes {', '.join(self.planes) or 'none'}; known are U, V and W")
-        for plane in self.planes:
-            shape = self._file[f"plane_images/{plane}"].shape
-            if len(shape) != 4 or shape[0] != len(self.event_ids):
-                raise ValueError(f"the images of plane {plane} have shape {shape}")
-
-    def _first_rows(self, table: str) -> NDArray[np.int64]:
-        """First row of each event in a table, and behind them the number of rows."""
-        counts = self._file[_COUNTS[table]][:]
-        first = np.concatenate([[0], np.cumsum(counts)])
-        lengths = {len(self._file[f"{table}/{name}"]) for name in _TABLES[table].names or ()}
-        if len(counts) != len(self.event_ids) or np.any(counts < 0) or lengths != {int(first[-1])}:
-            raise ValueError(f"the rows of its {table} are not those that its events count")
-        return first
+        self._first = {
+            table: np.concatenate([[0], np.cumsum(self._file[COUNTS[table]], dtype=np.int64)])
+            for table in TABLES
+        }
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -272,8 +262,19 @@ class EventFile:
         return self._rows("empty_pixel_table", index)
 
     def hits(self, index: int) -> NDArray[np.void]:
-        """(H,) hits of one event, of :data:`lartpc.event.HIT_DTYPE`."""
-        return self._rows("hit_table", index)
+        """(H,) hits of one event, of :data:`lartpc.event.HIT_DTYPE`.
+
+        Raises:
+            UserError: a hit has a label, plane or Michel flag that there is not.
+        """
+        hits = self._rows("hit_table", index)
+        for name, most in (("label", max(Label)), ("local_plane", len(PLANES) - 1), ("michel", 1)):
+            if len(hits) and hits[name].max() > most:
+                raise UserError(
+                    f"{self.path} is damaged: a hit of event {index} has the {name} {hits[name].max()}; "
+                    f"0 to {int(most)} are known"
+                )
+        return hits
 
     def particles(self, index: int) -> NDArray[np.void]:
         """(P,) particles of one event, of :data:`lartpc.event.PARTICLE_DTYPE`."""
@@ -289,13 +290,13 @@ class EventFile:
 
     def _rows(self, table: str, index: int) -> NDArray[np.void]:
         first, last = self._first[table][index], self._first[table][index + 1]
-        rows = np.zeros(last - first, _TABLES[table])
-        for field in _TABLES[table].names or ():
+        rows = np.zeros(last - first, TABLES[table])
+        for field in TABLES[table].names or ():
             rows[field] = self._read(f"{table}/{field}", first, last)
         return rows
 
     def _read(self, name: str, first: int, last: int) -> NDArray:
         try:
             return self._file[name][first:last]
-        except (KeyError, OSError) as error:
+        except DAMAGE as error:
             raise UserError(f"{self.path} is damaged at {name}: {error}; generate it anew") from error

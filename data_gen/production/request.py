@@ -7,7 +7,8 @@ from pathlib import Path
 from data_gen.production.workers import available_cores
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
-from lartpc.event_file import SPLITS, split_of
+from lartpc.event_file import split_of
+from lartpc.event_form import SPLITS
 
 ALL_PLANES = tuple(plane.name for plane in PLANES)
 

@@ -88,16 +88,22 @@ class PlaneHits:
     ) -> "PlaneHits":
         hits, is_hit = table
         number = np.flatnonzero(hits["local_plane"] == plane_number(events, plane_name))
+        image, where = events.image(index, plane_name), f"{events.path}, event {index}, plane {plane_name}"
+        if len(number) and hits["tpc"][number].max() >= len(image):
+            raise UserError(
+                f"{where}: a hit lies in drift volume {hits['tpc'][number].max()} of {len(image)}; "
+                "generate the file anew"
+            )
         run, subrun, event_number = (int(part) for part in events.event_ids[index])
         return cls(
             event_id=(run, subrun, event_number),
             plane=plane_name,
-            image=events.image(index, plane_name),
+            image=image,
             hits=hits[number],
             is_hit=is_hit[number],
             number=number,
             stored=events.stored,
-            where=f"{events.path}, event {index}, plane {plane_name}",
+            where=where,
         )
 
     def canvas(self, scale: AdcScale, clipped: bool = True) -> Canvas:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH
 
+LARGEST = 1 << 30
+"""Bytes that the file may declare; 512 patches have 5 MB."""
+
 
 @dataclass(frozen=True)
 class GoldenPatches:
@@ -62,6 +65,9 @@ class GoldenPatches:
         """
         try:
             with h5py.File(io.BytesIO(content), "r") as file:
+                declared = sum(file[name].nbytes for name in (INPUT_NAME, *OUTPUT_NAMES, "label", "michel"))
+                if declared > LARGEST:
+                    raise ValueError(f"it declares {declared / 1e9:.0f} GB")
                 outputs = {name: file[name][:] for name in OUTPUT_NAMES}
                 golden = cls(file[INPUT_NAME][:], outputs, file["label"][:], file["michel"][:])
             golden._check()

@@ -163,7 +163,7 @@ def _is_whole(manifest: Manifest) -> bool:
         and manifest.precision in PRECISIONS
         and all(type(number) in (int, float) for number in (manifest.class_agreement, *limits, *metrics))
         and all(math.isfinite(number) for number in (manifest.class_agreement, *limits))
-        and all(isinstance(float(number), float) for number in metrics)
+        and all(math.isfinite(number) for number in metrics)
         and all(isinstance(text, str) for text in texts)
     )
 

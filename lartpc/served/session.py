@@ -44,13 +44,19 @@ class GraphSession:
 
     def answer_batches(self, batches: Iterable[NDArray[np.float32]]) -> Outputs:
         """Answers to batches of (B, 48, 48, 1) patches, joined."""
-        parts = [self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch}) for batch in batches]
+        parts = [self._run(batch) for batch in batches]
         if not parts:
             return {spec.name: np.zeros((0, *spec.shape), np.float32) for spec in PATCH.signature.outputs}
         return {
             name: np.concatenate(values)
             for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
         }
+
+    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        try:
+            return self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch})
+        except Exception as error:  # ONNX Runtime's errors share no narrower base
+            raise UserError(f"ONNX Runtime does not run the graph: {error}") from error
 
 
 def _threads() -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import h5py
 import numpy as np
+import onnx
 import pytest
 
 from export.check import main as check
@@ -151,8 +152,10 @@ SURROGATE = "\ud800"
         (("provenance", "training", "era"), SURROGATE),
         (("metrics", "michel_auc"), 10**400),
         (("metrics", "michel_auc"), True),
+        (("metrics", "michel_auc"), float("nan")),
+        (("tolerances", "michel_netout/Sigmoid", "max"), float("inf")),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_a_field_of_another_type_is_one_line(
     path: tuple, value: Any, target: Path, capsys: pytest.CaptureFixture[str]
@@ -166,7 +169,9 @@ def test_a_field_of_another_type_is_one_line(
         capsys.readouterr()
 
 
-@pytest.mark.parametrize("damage", ["no patches", "fewer outputs", "scalar", "group", "40 wires", "float64"])
+@pytest.mark.parametrize(
+    "damage", ["no patches", "fewer outputs", "scalar", "group", "40 wires", "float64", "84 TB"]
+)
 def test_golden_patches_of_another_form_are_one_line(
     damage: str, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +183,8 @@ def test_golden_patches_of_another_form_are_one_line(
         del file[name]
         if damage == "group":
             file.create_group(name)
+        elif damage == "84 TB":
+            file.create_dataset(name, (10**10, 48, 48, 1), "f4", chunks=(1000, 48, 48, 1))
         else:
             file[name] = {
                 "no patches": patches[:0], "fewer outputs": outputs[:3], "scalar": 3.0,
@@ -328,3 +335,19 @@ def test_a_folder_without_permission_is_one_line(
             assert code in (1, 2)
             one_line(capsys)
     (for_everybody / closed).chmod(0o755)
+
+
+def test_a_graph_that_fails_while_it_runs_is_one_line(
+    target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lookup beyond its table: ONNX Runtime loads it, and finds out when it is asked."""
+    weights = target / MODEL / "3" / "model.onnx"
+    graph = onnx.load(weights)
+    for node in graph.graph.node:
+        if node.op_type == "Gather":
+            (table,) = (each for each in graph.graph.initializer if each.name == node.input[0])
+            table.CopyFrom(onnx.numpy_helper.from_array(np.zeros(1, np.float32), table.name))
+    onnx.save(graph, weights)
+    edited(target / MODEL / "3", "files", "model.onnx", to=sha256(weights))
+    assert check([str(target)]) == 1
+    assert "ONNX Runtime does not" in one_line(capsys)

@@ -71,6 +71,17 @@ def replace(file: h5py.File, name: str, data: np.ndarray) -> None:
     file[name] = data
 
 
+def bomb(file: h5py.File, name: str, shape: tuple[int, ...]) -> None:
+    """Declare an array of any size, which costs no disk."""
+    del file[name]
+    file.create_dataset(name, shape, "f2", chunks=(1, 1, 1000, 1000), fillvalue=0)
+
+
+def link_in_a_loop(file: h5py.File, name: str) -> None:
+    del file[name]
+    file[name] = h5py.SoftLink(f"/{name}")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -84,11 +95,37 @@ def replace(file: h5py.File, name: str, data: np.ndarray) -> None:
         lambda file: file.move("plane_images/W", "elsewhere"),
         lambda file: (file.move("plane_images/W", "elsewhere"), file.create_group("plane_images/W")),
         lambda file: file.move("hit_table/rms", "elsewhere"),
+        lambda file: replace(file, "plane_images/W", np.full((2, 2, 60, 100), b"x")),
+        lambda file: bomb(file, "plane_images/W", (2, 1, 100_000, 100_000)),
+        lambda file: replace(file, "event_table/split", np.array([0, 7], "u1")),
+        lambda file: replace(file, "event_table/split", np.zeros(1, "u1")),
+        lambda file: replace(file, "sample_table/natural", np.array([np.nan])),
+        lambda file: replace(file, "sample_table/generated", np.array([-1.0])),
+        lambda file: file.attrs.modify("provenance", "[" * 20_000),
+        lambda file: file.attrs.modify("provenance", "{}" * 2),
+        lambda file: link_in_a_loop(file, "hit_table/rms"),
+        lambda file: file.move("plane_images/W", "plane_images/<script>"),
     ],
-    ids=range(10),
+    ids=range(20),
 )
 def test_a_file_whose_tables_do_not_fit_is_damaged(path: Path, damage: Callable[[h5py.File], object]) -> None:
     with h5py.File(path, "r+") as file:
         damage(file)
     with pytest.raises(UserError, match="is damaged: .*; generate it anew"):
         EventFile(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("label", 3, "a hit of event 1 has the label 3; 0 to 2 are known"),
+        ("local_plane", 3, "a hit of event 1 has the local_plane 3; 0 to 2 are known"),
+        ("michel", 2, "a hit of event 1 has the michel 2; 0 to 1 are known"),
+        ("tpc", 2, "a hit lies in drift volume 2 of 2"),
+    ],
+)
+def test_a_hit_of_what_there_is_not_is_told(path: Path, column: str, value: int, said: str) -> None:
+    with h5py.File(path, "r+") as file:
+        file[f"hit_table/{column}"][4] = value
+    with EventFile(path) as events, pytest.raises(UserError, match=said):
+        PlaneHits.read(events, 1, "W")

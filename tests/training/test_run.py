@@ -217,3 +217,23 @@ def test_what_lightning_makes_of_slurm_is_one_line(
     assert main(tiny(events_file, "--name=slurm")) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith("error: Lightning refuses: You set `--ntasks=4`") and "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/tmp/a"])
+def test_a_name_that_leads_elsewhere_is_refused(
+    workplace: Path, events_file: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(workplace.parent.iterdir())
+    assert main(tiny(events_file, f"--name={name}")) == 2
+    assert "is not a plain folder name" in capsys.readouterr().err
+    assert list(workplace.iterdir()) == [] and sorted(workplace.parent.iterdir()) == before
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("trap", ["file", "link to nothing"])
+def test_runs_that_is_no_folder_is_one_line(
+    workplace: Path, events_file: Path, trap: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("runs").touch() if trap == "file" else Path("runs").symlink_to("nowhere")
+    assert main(tiny(events_file, "--name=any")) == 2
+    assert "cannot make runs/any" in capsys.readouterr().err

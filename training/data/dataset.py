@@ -89,8 +89,6 @@ class PatchDataset(Dataset):
         self.number = np.concatenate(number)
         self.is_hit = np.concatenate(is_hit)
         self.weight = events.natural_weights(hit)
-        if self.label.max() > max(Label):
-            raise UserError(f"{events.path} has the label {self.label.max()}; labels are 0, 1 and 2")
 
     def __len__(self) -> int:
         return len(self.row)

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale
 from lartpc.detector import PLANES
-from lartpc.errors import UserError
 from lartpc.event_folder import open_events
 from lartpc.patches.plane_hits import hits_of_event
-from lartpc.served.contract import PATCH_SIZE, Label
+from lartpc.served.contract import PATCH_SIZE
 from training.data.dataset import CLASSES, PatchDataset, class_of
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -62,9 +61,6 @@ class EventChunks:
             for index in self.indices:
                 of_event = hits_of_event(events, index, empty_pixels)[0]
                 of_event = of_event[np.isin(of_event["local_plane"], planes)]
-                if of_event["label"].max(initial=0) > max(Label):
-                    worst = of_event["label"].max()
-                    raise UserError(f"{path} has the label {worst}; labels are 0, 1 and 2")
                 events.natural_weights(of_event)
                 np.add.at(
                     self.counts, (of_event["sample"], class_of(of_event["label"], of_event["michel"])), 1

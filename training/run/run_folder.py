@@ -1,7 +1,6 @@
 """The folder of a training: where it is, who holds it, and how its checkpoints get there."""
 
 import io
-import itertools
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ class HeldRun:
         let_go(self.folder, self.lock)
         with suppress(OSError):
             self.folder.rmdir()  # where nothing is in it
+            self.folder.parent.rmdir()
 
 
 def hold_run(name: str, ckpt_path: Path | None) -> HeldRun:
@@ -62,17 +62,22 @@ def hold_run(name: str, ckpt_path: Path | None) -> HeldRun:
 
 
 def _new_folder(name: str) -> Path:
-    for number in itertools.count(1):
+    number = 1
+    while True:
         folder = RUNS / (name if number == 1 else f"{name}-{number}")
         try:
-            RUNS.mkdir(parents=True, exist_ok=True)
+            if not RUNS.is_dir():
+                RUNS.mkdir(parents=True)
             folder.mkdir()
-        except FileExistsError:
-            continue
+            return folder
+        except FileNotFoundError:
+            continue  # a training that did not begin has removed the folder of all
+        except FileExistsError as error:
+            if not RUNS.is_dir():
+                raise UserError(f"cannot make {folder}: {RUNS} is no folder") from error
+            number += 1
         except OSError as error:
             raise UserError(f"cannot make {folder}: {error.strerror}") from error
-        return folder
-    raise AssertionError("unreachable")
 
 
 def callbacks(run: Path, logs: bool) -> list[lightning.Callback]:
