@@ -99,6 +99,7 @@ class TerminatedError(KeyboardInterrupt):
 
 
 def _terminate(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off what ends well
     raise TerminatedError
 
 

@@ -10,6 +10,12 @@ from typing import Any
 LARGEST = 64 << 20
 """Bytes of an answer: a thousand times those of 8192 patches."""
 
+LARGEST_JSON = 4 << 20
+"""Bytes of an answer without tensors: an index of ten thousand models has one million."""
+
+MOST_MODELS = 10_000
+LONGEST_TEXT = 10_000
+LONGEST_NAME = 255
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -17,8 +23,10 @@ def ready_versions(index: Any) -> dict[str, list[int]]:
     """Versions of each model that a server is ready to ask, in ascending order, from its repository index."""
     models: dict[str, list[int]] = {}
     entries = index.get("models", []) if isinstance(index, dict) else index
-    for entry in _list(entries, "the index"):
-        name, state = _text(entry, "name"), _text(entry, "state", "")
+    if len(_list(entries, "the index")) > MOST_MODELS:
+        raise ValueError(f"the index has {len(entries)} entries, more than {MOST_MODELS}")
+    for entry in entries:
+        name, state = _name(entry), _text(entry, "state", "")
         if state == "READY":
             models.setdefault(name, []).append(whole_number(entry.get("version"), f"the version of {name!r}"))
     return {name: sorted(versions) for name, versions in sorted(models.items())}
@@ -29,7 +37,7 @@ def metadata(answer: Any) -> dict[str, list[dict[str, Any]]]:
     return {
         kind: [
             {
-                "name": _text(tensor, "name"),
+                "name": _name(tensor),
                 "datatype": _text(tensor, "datatype"),
                 "shape": [_size(size) for size in _list(tensor.get("shape", []), "a shape")],
             }
@@ -90,4 +98,13 @@ def _text(value: dict[str, Any], key: str, default: str | None = None) -> str:
     found = value.get(key, default)
     if not isinstance(found, str):
         raise ValueError(f"{key} is {found!r:.40}, not a text")
+    if len(found) > LONGEST_TEXT:
+        raise ValueError(f"{key} has {len(found)} letters")
+    return found
+
+
+def _name(value: dict[str, Any]) -> str:
+    found = _text(value, "name")
+    if not found.isprintable() or not 0 < len(found) <= LONGEST_NAME:
+        raise ValueError(f"a name is {found!r:.40}, with {len(found)} letters")
     return found

@@ -67,7 +67,7 @@ class Connection:
             raise UserError(f"no protocol is called {protocol!r}; there are {', '.join(DEFAULT_URLS)}")
         self.url = url or DEFAULT_URLS[protocol]
         self.protocol = protocol
-        if not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", self.url):
+        if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", self.url):
             raise UserError(f"{self.url!r} is not a server's address; write HOST:PORT, as in localhost:8001")
         self._timeout_s = timeout_s
         self._wire = _open(self.url, protocol)

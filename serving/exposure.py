@@ -4,9 +4,8 @@ Open are health, inference, metadata, configurations, statistics and the index o
 and CMS's and LArSoft's own C++ clients ask them without a key. Closed are the others. Models are loaded and
 unloaded by nobody, for Triton itself refuses that while it polls its repository: in its explicit mode a
 request could bring a model whose Python code then runs as the server's user. Trace and log settings write
-files; shared memory reads and writes this machine's. They are closed by a key that is drawn anew at each
-start and told to nobody (Triton: "Limit Endpoint Access", --http-restricted-api and
---grpc-restricted-protocol).
+files; shared memory reads and writes this machine's. They are closed by a key that no request can carry
+(Triton: "Limit Endpoint Access", --http-restricted-api and --grpc-restricted-protocol).
 """
 
 import secrets
@@ -15,6 +14,9 @@ from lartpc.errors import UserError
 from serving.ports import is_loopback
 
 CLOSED = ("trace", "logging")
+UNSENDABLE = "\n"
+"""No header of HTTP and no metadata of gRPC holds it: who reads the key in ps cannot send it."""
+
 SHARED_MEMORY = "shared-memory"
 """Closed as well, unless a user wants it: clients on the same machine save a copy by it."""
 
@@ -38,7 +40,7 @@ def exposure_flags(address: str, shared_memory: bool = False) -> list[str]:
             "tokens; put a proxy that has them before it"
         )
     groups = ",".join(CLOSED if shared_memory else (*CLOSED, SHARED_MEMORY))
-    key = f"key={secrets.token_hex(16)}"
+    key = f"key={UNSENDABLE}{secrets.token_hex(16)}"
     return [
         *(f"--{name}-address={address}" for name in ("http", "grpc", "metrics")),
         "--model-control-mode=poll",

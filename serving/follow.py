@@ -14,8 +14,8 @@ A version that was served goes on answering until the next one does.
 import logging
 from dataclasses import dataclass
 
-from lartpc.errors import CheckError, UserError
-from serving.repository import RepositoryModel, read_models
+from lartpc.errors import UserError
+from serving.repository import RepositoryModel, look_into
 from serving.triton import TritonServer
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Follower:
         self._server = server
         self._failed: dict[str, _Failure] = {}
         self._missing: set[str] = set()
+        self._faults: dict[str, str] = {}
 
     def look(self, again: bool = False) -> list[str]:
         """Serve what config.pbtxt files name now; the names of the models of which something else is served.
@@ -52,16 +53,17 @@ class Follower:
             CheckError: the server has ended.
         """
         try:
-            models = read_models(self._server.repository)
+            models, faults = look_into(self._server.repository)
         except UserError as error:
-            log.warning("%s; serving what is loaded", error)
+            self._say_new({"": f"{error}; serving what is loaded"})
             return []
+        self._say_new({name: f"{fault}; serving what is loaded of it" for name, fault in faults.items()})
         served = [
             model.name
             for model in models.values()
             if not model.left_out and self._wanted(model, again) and self._try(model)
         ]
-        self._end(set(models))
+        self._end({*models, *faults})
         return served
 
     def heal(self) -> list[str]:
@@ -71,6 +73,13 @@ class Follower:
             CheckError: the server has ended.
         """
         return [name for name, versions in self._server.versions().items() if self._healed(name, versions)]
+
+    def _say_new(self, faults: dict[str, str]) -> None:
+        """Say what was not so at the last look."""
+        for name, fault in faults.items():
+            if self._faults.get(name) != fault:
+                log.warning("%s", fault)
+        self._faults = faults
 
     def _wanted(self, model: RepositoryModel, again: bool) -> bool:
         if model == self._server.models.get(model.name):
@@ -82,7 +91,7 @@ class Follower:
     def _try(self, model: RepositoryModel) -> bool:
         try:
             self._server.load(model)
-        except CheckError as error:
+        except UserError as error:
             self._server.check_alive()
             self._say_once(model, str(error))
             return False
@@ -114,7 +123,7 @@ class Follower:
         try:
             self._server.unload(name)
             self._server.load(model)
-        except CheckError as error:
+        except UserError as error:
             self._server.check_alive()
             self._say_once(model, str(error))
             return False

@@ -1,44 +1,43 @@
 """Triton over HTTP: tensors as bytes behind a JSON header (Triton: binary tensor data extension)."""
 
 import json
-import time
+import socket
+import threading
+from collections import deque
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote
 
 import tritonclient.http as triton
-import urllib3
 from numpy.typing import NDArray
 from tritonclient.utils import np_to_triton_dtype
-from urllib3.exceptions import HTTPError, TimeoutError
 
-from serving.answers import LARGEST
+from serving.answers import LARGEST, LARGEST_JSON
 from serving.wire import AnswerError, BrokenError, RefusedError, SilentError, Wire
 
 HEADER = "Inference-Header-Content-Length"
 PIECE = 1 << 20
 """Bytes that are read at a time."""
 
-CONNECTIONS = 64
-"""Kept open for as many requests at once."""
-
 
 class HttpWire(Wire):
-    """Connections to one server, never by a proxy; see the base class."""
+    """Connections to one server, kept open and never by a proxy; see the base class."""
 
     def __init__(self, url: str) -> None:
         host, _, port = url.rpartition(":")
-        self._pool = urllib3.HTTPConnectionPool(
-            host.strip("[]"), int(port), maxsize=CONNECTIONS, retries=False
-        )
+        self._host, self._port = host.strip("[]"), int(port)
+        self._idle: deque[HTTPConnection] = deque()
 
     def close(self) -> None:
         """See the base class."""
-        self._pool.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def is_live(self, timeout_s: float) -> bool:
         """See the base class."""
         try:
-            self._ask("GET", "v2/health/live", timeout_s)
+            self._ask("GET", "v2/health/live", timeout_s, LARGEST_JSON)
         except BrokenError:
             raise
         except RefusedError:
@@ -82,8 +81,8 @@ class HttpWire(Wire):
         wanted = [triton.InferRequestedOutput(name) for name in outputs]
         body, size = triton.InferenceServerClient.generate_request_body(tensors, outputs=wanted)
         headers = {} if size is None else {HEADER: str(size)}
-        answer, found = self._ask("POST", f"{_path(model, version)}/infer", timeout_s, body, headers)
-        length = found.get(HEADER)
+        path = f"{_path(model, version)}/infer"
+        answer, length = self._ask("POST", path, timeout_s, LARGEST, body, headers)
         result = triton.InferenceServerClient.parse_response_body(
             answer, header_length=None if length is None else int(length)
         )
@@ -93,7 +92,7 @@ class HttpWire(Wire):
         }
 
     def _json(self, method: str, path: str, timeout_s: float) -> Any:
-        content, _ = self._ask(method, path, timeout_s)
+        content, _ = self._ask(method, path, timeout_s, LARGEST_JSON)
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -104,44 +103,76 @@ class HttpWire(Wire):
         method: str,
         path: str,
         timeout_s: float,
+        largest: int,
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
-    ) -> tuple[bytes, Any]:
-        """Content and headers of the answer."""
-        deadline = time.monotonic() + timeout_s
+    ) -> tuple[bytes, str | None]:
+        """Content of the answer, and the length of its JSON header where it has one."""
+        kept = self._idle.pop() if self._idle else None
+        if kept is not None and kept.sock is not None:
+            kept.sock.settimeout(timeout_s)
+            with suppress(BrokenError):  # the server may have closed what was idle
+                return self._exchange(kept, method, path, timeout_s, largest, body, headers)
+        fresh = HTTPConnection(self._host, self._port, timeout=timeout_s)
+        return self._exchange(fresh, method, path, timeout_s, largest, body, headers)
+
+    def _exchange(
+        self,
+        connection: HTTPConnection,
+        method: str,
+        path: str,
+        timeout_s: float,
+        largest: int,
+        body: bytes | None,
+        headers: dict[str, str] | None,
+    ) -> tuple[bytes, str | None]:
+        """The answer on one connection, all of it in time: a socket's own limit is for a piece alone."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            if (open_socket := connection.sock) is not None:
+                with suppress(OSError):
+                    open_socket.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(timeout_s, expire)
+        timer.daemon = True
+        timer.start()
+        whole = False
         try:
-            response = self._pool.request(
-                method,
-                f"/{path}",
-                body=body,
-                headers=headers,
-                timeout=timeout_s,
-                preload_content=False,
-                redirect=False,
-            )
-            content = _read(response, deadline)
+            connection.request(method, f"/{path}", body, headers or {})
+            response = connection.getresponse()
+            content = _read(response, largest)
+            whole = not expired.is_set()
         except TimeoutError as error:
             raise SilentError from error
-        except HTTPError as error:
-            raise BrokenError(f"the connection broke ({error})") from error
+        except (OSError, HTTPException, ValueError) as error:
+            if expired.is_set():
+                raise SilentError from error
+            raise BrokenError(f"the connection broke ({error or type(error).__name__})") from error
+        finally:
+            timer.cancel()
+            if whole and not response.will_close:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        if not whole:
+            raise SilentError
         if response.status != 200:
             raise RefusedError(_reason(content, response.status))
-        return content, response.headers
+        return content, response.headers.get(HEADER)
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """The content, of bounded size, within the time."""
+def _read(response: HTTPResponse, largest: int) -> bytes:
+    """The content, of bounded size."""
     pieces, size = [], 0
-    while piece := response.read1(PIECE, decode_content=False):
+    while piece := response.read1(PIECE):
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST:
-            response.close()
-            raise AnswerError(f"it is larger than {LARGEST >> 20} MiB")
-        if time.monotonic() > deadline:
-            response.close()
-            raise SilentError
-    response.release_conn()
+        if size > largest:
+            raise AnswerError(f"it is larger than {largest >> 20} MiB")
+    if response.length:
+        raise HTTPException(f"it ended {response.length} bytes early")
     return b"".join(pieces)
 
 

@@ -86,6 +86,7 @@ def _watch(server: "TritonServer") -> None:
 
 
 def _interrupt(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off the end of the server
     raise KeyboardInterrupt
 
 

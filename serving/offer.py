@@ -5,6 +5,7 @@ on this machine is not in the folder, and neither blanks nor other letters in th
 """
 
 import fcntl
+import re
 import secrets
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ class Offer:
 
     def __init__(self) -> None:
         _remove_left_over()
-        self.root = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place()))
         self._lock = (self.root / LOCK_FILE).open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -43,6 +44,9 @@ class Offer:
         folder.mkdir(exist_ok=True)
         if not model.config.version_policy.HasField("specific"):
             self.trim(model)  # whatever lies there is served
+        for link in folder.iterdir():
+            if link.is_symlink() and not link.exists():
+                link.unlink()
         for source in model.files:
             link = folder / source.name
             if link.is_symlink() and link.readlink() != source:
@@ -75,9 +79,15 @@ class Offer:
         self._lock.close()
 
 
+def _place() -> Path:
+    """TMPDIR, or /tmp where it has letters that the shell of Triton's Python backend takes otherwise."""
+    folder = tempfile.gettempdir()
+    return Path(folder if re.fullmatch(r"[A-Za-z0-9_./-]+", folder) else "/tmp")
+
+
 def _remove_left_over() -> None:
     """Remove the folders of servers whose process was killed: the kernel has let go of their locks."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in _place().glob(f"{PREFIX}*"):
         try:
             with (folder / LOCK_FILE).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,6 +13,8 @@ from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_fi
 WEIGHTS = {"onnxruntime": "model.onnx", "python": "model.py"}
 """Backend of the embedded server -> how it calls a version's file (Triton: model_repository.md)."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+
 
 @dataclass(frozen=True)
 class RepositoryModel:
@@ -60,6 +62,18 @@ def read_models(repository: Path) -> dict[str, RepositoryModel]:
         UserError: there is no such repository, or it is empty.
         CheckError: a config.pbtxt is not a Triton model configuration.
     """
+    models, faults = look_into(repository)
+    for fault in faults.values():
+        raise CheckError(fault)
+    return models
+
+
+def look_into(repository: Path) -> tuple[dict[str, RepositoryModel], dict[str, str]]:
+    """The models of a repository by name, and of those whose configuration cannot be read the reason.
+
+    Raises:
+        UserError: there is no such repository, or it is empty.
+    """
     if re.match(r"[a-z][a-z0-9]+:/", str(repository)):
         raise UserError(
             f"{repository} is a URL, and the embedded server serves a folder; docs/publishing.md says how "
@@ -71,23 +85,29 @@ def read_models(repository: Path) -> dict[str, RepositoryModel]:
         raise UserError(
             f"the model repository {repository} {fault}; fill it: python -m export.triton --precision all"
         )
-    return {folder.name: _read_model(folder) for folder in folders}
+    models, faults = {}, {}
+    for folder in folders:
+        try:
+            models[folder.name] = _read_model(folder)
+        except (UserError, OSError) as error:
+            faults[folder.name] = str(error)
+    return models, faults
 
 
 def _read_model(folder: Path) -> RepositoryModel:
-    try:
-        text = read_config_file(folder)
-        config = parse_config(text, str(folder / CONFIG_FILE))
-    except UserError as error:
-        raise CheckError(str(error)) from error
+    text = read_config_file(folder)
+    config = parse_config(text, str(folder / CONFIG_FILE))
     versions = tuple(config.version_policy.specific.versions) or tuple(
         sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
     )
     digest = hashlib.sha256(text).hexdigest()
-    return RepositoryModel(folder.absolute(), digest, versions, config, _why_left_out(config))
+    return RepositoryModel(folder.absolute(), digest, versions, config, _why_left_out(config, folder.name))
 
 
-def _why_left_out(config: model_config_pb2.ModelConfig) -> str:
+def _why_left_out(config: model_config_pb2.ModelConfig, name: str) -> str:
+    for what in (name, config.name or name, config.default_model_filename or "plain"):
+        if not _PLAIN.fullmatch(what):  # Triton's Python backend hands them to a shell
+            return f"{what!r} has other letters than a-z, A-Z, 0-9, _, - and ."
     if config.platform == "tensorrt_plan" or config.backend == "tensorrt":
         return "a TensorRT plan needs a GPU"
     if any(group.kind == model_config_pb2.ModelInstanceGroup.KIND_GPU for group in config.instance_group):

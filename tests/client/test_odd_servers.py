@@ -226,9 +226,24 @@ def test_a_silent_server_is_given_up_in_the_time_to_connect(first: bytes) -> Non
     assert time.monotonic() - start < 20
 
 
-def test_a_server_that_drips_is_given_up_in_time() -> None:
+@pytest.mark.parametrize(
+    ("first", "more", "pause_s"),
+    [
+        (ENDLESS, b"1\r\nx\r\n", 0.2),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.0),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.3),
+        (b"HTTP/1.1 200 OK\r\n", b"X: ", 0.3),
+        (b"HTTP/1.1 200", b" ", 0.3),
+        (ENDLESS + b"0\r\n", b"X: y\r\n", 0.0),
+        (ENDLESS, b"0", 0.3),
+        (ENDLESS + b"1;", b"x", 0.3),
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_server_that_drips_is_given_up_in_time(first: bytes, more: bytes, pause_s: float) -> None:
+    """In each part of an answer."""
     start = time.monotonic()
-    with Dripping(ENDLESS, b"1\r\nx\r\n", pause_s=0.2) as server, pytest.raises(UserError):
+    with Dripping(first, more, pause_s) as server, pytest.raises(UserError, match="no server answers"):
         Connection(server.url, "http", connect_s=1)
     assert time.monotonic() - start < 20
 
@@ -244,3 +259,37 @@ def test_an_answer_that_is_too_large_is_refused(server: Callable, monkeypatch: p
         pytest.raises(CheckError, match="larger than 64 MiB"),
     ):
         asked.infer(MODEL, 1, row, (CLASS_OUTPUT,))
+
+
+@pytest.mark.parametrize("server", [over_http, over_grpc])
+@pytest.mark.parametrize(
+    "answered",
+    [
+        changed("index", 0, "name", to="a\0b"),
+        changed("index", 0, "name", to="a\nerror: b"),
+        changed("index", 0, "name", to="a\u202eb"),
+        changed("index", 0, "name", to=""),
+        changed("index", 0, "name", to="n" * 1_000_000),
+        changed("metadata", "outputs", 0, "name", to="n" * 1_000_000),
+        changed("metadata", "outputs", 0, "datatype", to="n" * 1_000_000),
+        changed("config", "parameters", "v1.adc_era", to={"string_value": "n" * 1_000_000}),
+        changed(
+            "index", to=[{"name": f"m{number}", "version": "1", "state": "READY"} for number in range(20_000)]
+        ),
+    ],
+    ids=range(9),
+)
+def test_names_and_numbers_of_any_size_are_one_short_line(
+    server: Callable, answered: dict[str, Any], tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(server, answered, tiny_repository) == 1
+    one_line(capsys)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("host", ["[]", "\u2603", "a\u202e", "%00", "%", "\udc80", "\0", "\x1b[31m", "a b"])
+def test_a_host_of_odd_letters_is_no_address(
+    protocol: str, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity(["--protocol", protocol, "--url", f"{host}:80"]) == 2
+    assert "is not a server's address" in one_line(capsys)

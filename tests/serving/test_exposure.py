@@ -1,6 +1,7 @@
 """What whoever reaches the ports of an embedded server may ask, over gRPC and HTTP."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -140,3 +141,20 @@ def test_another_address_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="listens on this machine alone"):
         ServerProcess(environment.find(), tmp_path, free_ports(), tmp_path / "log", address=address)
     assert not (tmp_path / "log").exists()
+
+
+def test_the_key_that_stands_in_the_list_of_processes_opens_nothing(tiny_server: TritonServer) -> None:
+    command = Path(f"/proc/{tiny_server._process.pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    (option,) = (part for part in command if part.startswith("--http-restricted-api="))
+    key = option.rpartition("key=")[2]
+    with tritonclient.grpc.InferenceServerClient(tiny_server.grpc) as client:
+        for value in (key, key.strip(), key.encode().decode("latin-1")):
+            with pytest.raises(Exception, match="restricted|llegal|metadata"):
+                client.get_log_settings(headers={"triton-grpc-protocol-key": value})
+    host, port = tiny_server.http.split(":")
+    for value in (key, key.strip(), " " + key.strip(), "\n " + key.strip(), "\r\n " + key.strip()):
+        with socket.create_connection((host, int(port)), timeout=10) as raw:
+            asked = f"GET /v2/logging HTTP/1.1\r\nHost: x\r\nConnection: close\r\nkey: {value}\r\n\r\n"
+            raw.sendall(asked.encode())
+            answer = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))
+        assert b"log_verbose_level" not in answer, value

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE
 from serving.follow import Follower
@@ -184,3 +185,69 @@ def test_the_folder_of_links_goes_and_that_of_a_killed_server_with_the_next(
             assert mine.is_dir(), "that of a server that runs stays"
             assert answering(second) == 1
     assert list(tmp_path.glob(f"{PREFIX}*")) == [] and (folder / "1" / MODEL_FILE).is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["x$(touch INJECTED)", "x;touch INJECTED;", "`touch INJECTED`", "it's", "a\nb", ".lock", "a b"]
+)
+def test_a_name_that_a_shell_would_take_otherwise_is_left_out(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Triton's Python backend starts its processes by a shell, with the name of the model."""
+    write_model(folder.parent, name)
+    monkeypatch.chdir(folder.parent.parent)
+    with TritonServer(folder.parent) as server:
+        assert server.versions() == {MODEL: [1]}
+        assert "other letters" in server.left_out[name]
+        assert Follower(server).look() == []
+    assert not Path("INJECTED").exists()
+
+
+def test_a_version_that_went_does_not_stand_in_the_way_of_another(
+    server: TritonServer, follower: Follower, folder: Path
+) -> None:
+    write_config(folder, model_config(folder, (2,)))
+    assert follower.look() == [MODEL]
+    shutil.rmtree(folder / "2")
+    write_config(folder, model_config(folder, (1,)))
+    assert follower.look() == [MODEL] and answering(server) == 1
+
+
+def test_a_full_disk_is_waited_for(
+    server: TritonServer,
+    follower: Follower,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*given: object) -> None:
+        raise UserError("cannot write config.pbtxt: No space left on device")
+
+    write_config(folder, model_config(folder, (2,)))
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.offer.write_text", full)
+        assert follower.look() == [] and follower.look(again=True) == []
+        assert answering(server) == 1
+    assert len(warnings(caplog)) == 1
+    assert follower.look(again=True) == [MODEL] and answering(server) == 2
+
+
+def test_what_is_wrong_is_said_once_and_stops_no_other_model(
+    server: TritonServer, follower: Follower, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = write_model(folder.parent, "emtrkmichel_int8")
+    whole = (other / "config.pbtxt").read_text()
+    (other / "config.pbtxt").write_text("half a conf")
+    write_config(folder, model_config(folder, (2,)))
+    assert follower.look() == [MODEL] and answering(server) == 2
+    for _ in range(3):
+        assert follower.look(again=True) == []
+    assert len(warnings(caplog)) == 1
+    (other / "config.pbtxt").write_text(whole)
+    assert follower.look() == ["emtrkmichel_int8"]
+    gone = folder.parent.rename(folder.parent.parent / "elsewhere")
+    for _ in range(3):
+        assert follower.look() == []
+    assert len(warnings(caplog)) == 1 and answering(server) == 2
+    gone.rename(folder.parent)
+    assert follower.look() == []

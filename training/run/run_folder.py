@@ -53,7 +53,8 @@ def hold_run(name: str, ckpt_path: Path | None) -> HeldRun:
     """
     if ckpt_path is not None and not ckpt_path.is_file():
         raise UserError(f"no checkpoint {ckpt_path}; give the last.ckpt of a run")
-    if ckpt_path is None and (Path(name).name != name or name in ("", "..")):
+    plain = name.isprintable() and name == Path(name).name and not name.startswith((".", "-"))
+    if ckpt_path is None and not (name and plain):
         raise UserError(f"--name {name!r} is not a plain folder name")
     if rank_zero_only.rank != 0:
         return HeldRun(RUNS / name if ckpt_path is None else ckpt_path.parent)
