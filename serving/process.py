@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import IO
 
 from lartpc.errors import CheckError, UserError
+from serving import bound_server
 from serving.environment import ServerEnvironment
 from serving.exposure import exposure_flags
 from serving.ports import LOOPBACK, Ports
 
 EXIT_SECONDS = 5
 """Grace that tritonserver gives its models at the end; it uses all of it after a stub died."""
+
+GRACE_SECONDS = EXIT_SECONDS + 5
+"""Then it is killed."""
 
 SHARED_MEMORY = Path("/dev/shm")
 LOG_LINES = 10
@@ -36,14 +40,6 @@ STUB_TRACEBACK = "\\n\\nAt:\\n"
 """In the log, after the message of an error of the Python backend."""
 
 _TAKEN = re.compile(r"failed to start .*Socket '([^']*)' already in use")
-
-_EXEC_BOUND_TO_PARENT = (
-    "import ctypes, os, signal, sys\n"
-    "PR_SET_PDEATHSIG = 1\n"
-    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n"
-    "if os.getppid() != int(sys.argv[1]): sys.exit('the parent is gone')\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
-)
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +89,20 @@ class ServerProcess:
             f"--exit-timeout-secs={EXIT_SECONDS}",
         ]
         self._log = _open_log(log_file)
-        self._process = subprocess.Popen(
-            [str(environment.python), "-c", _EXEC_BOUND_TO_PARENT, str(os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env=environment.variables(),
-            start_new_session=True,
-        )
+        ends, self._lives = os.pipe()  # it ends with this process, which tells the watcher
+        bound = [str(environment.python), "-I", bound_server.__file__, str(os.getpid()), str(ends)]
+        try:
+            self._process = subprocess.Popen(
+                [*bound, str(GRACE_SECONDS), str(SHARED_MEMORY / self.id), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                env=environment.variables(),
+                start_new_session=True,
+                pass_fds=(ends,),
+            )
+        finally:
+            os.close(ends)
         self.pid = self._process.pid
 
     def check_alive(self) -> None:
@@ -138,12 +140,13 @@ class ServerProcess:
         """End the server and its stubs, and remove what they leave in shared memory."""
         try:
             self._process.terminate()
-            self._process.wait(EXIT_SECONDS + 5)
+            self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            log.warning("the server did not end within %d s; killed", EXIT_SECONDS + 5)
+            log.warning("the server did not end within %d s; killed", GRACE_SECONDS)
         finally:
             self._kill_group()
             self._process.wait()
+            os.close(self._lives)
             self._log.close()
             for left in SHARED_MEMORY.glob(f"{self.id}*"):
                 left.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from lartpc.command import COMMANDS
 from tests.helpers.paths import ROOT
 
 ROOMS = ("lartpc", "data_gen", "training", "export", "serving", "client")
-SCRIPTS = ("export.engines.plan_builder", "export.engines.engine_builder")
+SCRIPTS = ("export.engines.plan_builder", "export.engines.engine_builder", "serving.bound_server")
 """Run by their path, by an interpreter that has nothing of this project."""
 
 HEAVY = {"torch", "numba", "onnxruntime", "matplotlib"}

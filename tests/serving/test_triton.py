@@ -205,7 +205,10 @@ def test_a_missing_or_empty_repository_is_refused(tmp_path, make, reason):
         TritonServer(tmp_path / "repository").__enter__()
 
 
-def test_the_server_ends_with_a_parent_that_is_killed(tmp_path):
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_the_server_ends_with_its_parent_whichever_way_that_ends(tmp_path, end, hangs):
+    """Also where the server does not listen to the kernel's signal."""
     write_model(tmp_path, "emtrkmichel_fp32")
     program = (
         "import sys, time; from pathlib import Path; from serving.triton import TritonServer\n"
@@ -219,8 +222,10 @@ def test_the_server_ends_with_a_parent_that_is_killed(tmp_path):
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     group, identifier = parent.stdout.readline().split()
-    assert len(processes_of_group(group)) == 2
-    parent.kill()
+    assert len(processes_of_group(group)) == 3, "server, stub, watcher"
+    if hangs:
+        os.kill(int(group), signal.SIGSTOP)
+    parent.send_signal(end)
     parent.wait()
     parent.stdout.close()
     wait_until(lambda: processes_of_group(group) == {})
