@@ -1,10 +1,8 @@
 """Export: three precisions, gated, in a versioned repository that is whole or unchanged."""
 
 import json
-import resource
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +31,7 @@ from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import Visibility
 from lartpc.served.names import served_name
+from tests.helpers.limits import largest_file
 from tests.helpers.paths import QUICK_GATES, ROOT
 from tests.helpers.published_repository import model_of
 from tests.helpers.served_repository import read_config, write_config
@@ -354,18 +353,9 @@ def test_gate_file_of_other_data_is_refused(trained: Path, capsys: pytest.Captur
 def test_a_full_target_leaves_no_version(trained: Path, tmp_path: Path) -> None:
     """A file-size limit makes the kernel refuse the write, as a full disk does."""
     target = tmp_path / "repository"
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
-    command = [sys.executable, "-m", "export.triton", "--precision=fp32"]
-    done = subprocess.run(
-        [*command, f"--checkpoint={trained}", f"--repository={target}"],
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ["--precision=fp32", f"--checkpoint={trained}", f"--repository={target}"]
+    command = largest_file(300_000, "export.triton", *options)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write") and done.stderr.count("\n") == 1
     assert not list((target / "emtrkmichel_compact_fp32").glob("*1*"))

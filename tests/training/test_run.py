@@ -1,7 +1,6 @@
 """A run's folder: killed, on a full disk, with another logger, stopped early."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import yaml
 
 from lartpc.errors import UserError
 from lartpc.provenance import Provenance
+from tests.helpers.limits import largest_file
 from tests.helpers.paths import ROOT
 from tests.helpers.trainings import tiny, weights
 from tests.helpers.waiting import wait_until
@@ -101,16 +101,12 @@ def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) 
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(workplace: Path, events_file: Path) -> None:
     assert main(tiny(events_file, "--name=full", "--model.optimizer=sgd", "--trainer.max_epochs=1")) == 0
     kept = {name: Path(f"runs/full/{name}").read_bytes() for name in ("best.ckpt", "last.ckpt")}
-    again = subprocess.run(
-        [
-            sys.executable, "-m", "training.fit", "--config=runs/full/config.yaml",
-            "--ckpt_path=runs/full/last.ckpt", "--trainer.max_epochs=2",
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
-        capture_output=True,
-        text=True,
+    command = largest_file(
+        400_000, "training.fit", "--config=runs/full/config.yaml", "--ckpt_path=runs/full/last.ckpt",
+        "--trainer.max_epochs=2",
     )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    again = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert again.returncode == 2
     error = again.stderr.strip().splitlines()[-1]
     assert error.startswith("error: cannot write ") and "ckpt: File too large; free the space" in error
