@@ -23,12 +23,15 @@ def one_at_a_time(path: Path, waiting: Callable[[], None] = lambda: None) -> Ite
         UserError: the folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
-    descriptor = _held(lock, waiting)
+    try:
+        descriptor = _held(lock, block=False)
+    except BlockingIOError:
+        waiting()
+        descriptor = _held(lock, block=True)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        _release(lock, descriptor)
 
 
 def claim(folder: Path, message: str) -> int:
@@ -40,22 +43,15 @@ def claim(folder: Path, message: str) -> int:
     Raises:
         UserError: another process holds it, with the message, or it cannot be written.
     """
-    while True:
-        descriptor = _open(folder / LOCK_FILE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise UserError(message) from error
-        if _is_there(descriptor, folder / LOCK_FILE):
-            return descriptor
-        os.close(descriptor)
+    try:
+        return _held(folder / LOCK_FILE, block=False)
+    except BlockingIOError as error:
+        raise UserError(message) from error
 
 
 def let_go(folder: Path, descriptor: int) -> None:
     """Hold a folder no longer."""
-    (folder / LOCK_FILE).unlink(missing_ok=True)
-    os.close(descriptor)
+    _release(folder / LOCK_FILE, descriptor)
 
 
 def _is_there(descriptor: int, lock: Path) -> bool:
@@ -66,20 +62,23 @@ def _is_there(descriptor: int, lock: Path) -> bool:
         return False
 
 
-def _held(lock: Path, waiting: Callable[[], None]) -> int:
-    said = False
+def _held(lock: Path, *, block: bool) -> int:
+    """The descriptor that holds a lock file; BlockingIOError where another holds it and this may not wait."""
     while True:
         descriptor = _open(lock)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not said:
-                waiting()
-                said = True
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+        except BaseException:
+            os.close(descriptor)
+            raise
         if _is_there(descriptor, lock):
             return descriptor
         os.close(descriptor)
+
+
+def _release(lock: Path, descriptor: int) -> None:
+    lock.unlink(missing_ok=True)
+    os.close(descriptor)
 
 
 def _open(lock: Path) -> int:

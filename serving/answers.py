@@ -23,7 +23,7 @@ def ready_versions(index: Any) -> dict[str, list[int]]:
     """Versions of each model that a server is ready to ask, in ascending order, from its repository index."""
     models: dict[str, list[int]] = {}
     entries = index.get("models", []) if isinstance(index, dict) else index
-    if len(_list(entries, "the index")) > MOST_MODELS:
+    if len(_dicts(entries, "the index")) > MOST_MODELS:
         raise ValueError(f"the index has {len(entries)} entries, more than {MOST_MODELS}")
     for entry in entries:
         name, state = _name(entry), _text(entry, "state", "")
@@ -41,7 +41,7 @@ def metadata(answer: Any) -> dict[str, list[dict[str, Any]]]:
                 "datatype": _text(tensor, "datatype"),
                 "shape": [_size(size) for size in _list(tensor.get("shape", []), "a shape")],
             }
-            for tensor in _list(_dict(answer, "the metadata").get(kind, []), kind)
+            for tensor in _dicts(_dict(answer, "the metadata").get(kind, []), kind)
         ]
         for kind in ("inputs", "outputs")
     }
@@ -57,7 +57,7 @@ def parameters(answer: Any) -> dict[str, str]:
 
 def statistics(answer: Any) -> dict[str, Any]:
     """Counters of the one version that was asked for."""
-    (found,) = _list(_dict(answer, "the statistics").get("model_stats"), "the statistics")
+    (found,) = _dicts(_dict(answer, "the statistics").get("model_stats"), "the statistics")
     return found
 
 
@@ -83,7 +83,11 @@ def _size(value: Any) -> int:
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"{what} is {value!r:.40}, not a list")
-    if what != "a shape" and not all(isinstance(item, dict) for item in value):
+    return value
+
+
+def _dicts(value: Any, what: str) -> list[dict[str, Any]]:
+    if not all(isinstance(item, dict) for item in _list(value, what)):
         raise ValueError(f"{what} has other entries than objects")
     return value
 

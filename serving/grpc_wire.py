@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from serving.answers import LARGEST
 from serving.ports import is_loopback
-from serving.wire import AnswerError, RefusedError, SilentError, Wire
+from serving.wire import AnswerError, RefusedError, SilentError, Wire, tensors_of
 
 
 class GrpcWire(Wire):
@@ -58,12 +58,7 @@ class GrpcWire(Wire):
         timeout_s: float,
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """See the base class."""
-        tensors = []
-        for name, values in inputs.items():
-            tensor = triton.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
-            tensor.set_data_from_numpy(values)
-            tensors.append(tensor)
-        wanted = [triton.InferRequestedOutput(name) for name in outputs]
+        tensors, wanted = tensors_of(triton, inputs, outputs)
         response = self._ask("infer", timeout_s, model, tensors, version, wanted).get_response()
         if len(response.outputs) != len(response.raw_output_contents):
             raise AnswerError("it has other outputs than contents")

@@ -11,10 +11,9 @@ from urllib.parse import quote
 
 import tritonclient.http as triton
 from numpy.typing import NDArray
-from tritonclient.utils import np_to_triton_dtype
 
 from serving.answers import LARGEST, LARGEST_JSON
-from serving.wire import AnswerError, BrokenError, RefusedError, SilentError, Wire
+from serving.wire import AnswerError, BrokenError, RefusedError, SilentError, Wire, tensors_of
 
 HEADER = "Inference-Header-Content-Length"
 PIECE = 1 << 20
@@ -73,12 +72,7 @@ class HttpWire(Wire):
         timeout_s: float,
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """See the base class."""
-        tensors = []
-        for name, values in inputs.items():
-            tensor = triton.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
-            tensor.set_data_from_numpy(values)
-            tensors.append(tensor)
-        wanted = [triton.InferRequestedOutput(name) for name in outputs]
+        tensors, wanted = tensors_of(triton, inputs, outputs)
         body, size = triton.InferenceServerClient.generate_request_body(tensors, outputs=wanted)
         headers = {} if size is None else {HEADER: str(size)}
         path = f"{_path(model, version)}/infer"

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from numpy.typing import NDArray
+from tritonclient.utils import np_to_triton_dtype
 
 
 class RefusedError(Exception):
@@ -67,3 +68,15 @@ class Wire(ABC):
         timeout_s: float,
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """The version that answered, and those of the outputs asked for that it gave."""
+
+
+def tensors_of(
+    library: Any, inputs: dict[str, NDArray[Any]], outputs: tuple[str, ...]
+) -> tuple[list[Any], list[Any]]:
+    """Inputs and wanted outputs as a library of tritonclient (its grpc or its http) takes them."""
+    tensors = []
+    for name, values in inputs.items():
+        tensor = library.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
+        tensor.set_data_from_numpy(values)
+        tensors.append(tensor)
+    return tensors, [library.InferRequestedOutput(name) for name in outputs]
