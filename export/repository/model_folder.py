@@ -152,15 +152,8 @@ class ModelFolder:
         Raises:
             ConflictError: another export has written a version of this number meanwhile.
         """
-        self._write_labels(served)
         self.store.create_all(f"{self.name}/{manifest.version}", {MANIFEST_FILE: manifest.content, **files})
-        written = self
-        for _ in range(ATTEMPTS):
-            try:
-                return written.changed(written._showing(manifest.version), (served, manifest))
-            except ConflictError:
-                written = ModelFolder.read(self.store, self.name)
-        raise self.store.changed(f"{self.name}/{CONFIG_FILE}")
+        return self._known(served, manifest)
 
     def finished(self, served: ServedModel, version: int) -> "ModelFolder":
         """Finish an export that was killed before its configuration, and renew one of an older form.
@@ -174,8 +167,7 @@ class ModelFolder:
             self.check(manifest)
         except CheckError as error:
             raise CheckError(f"{error}: remove the folder {self.place(version)} first") from error
-        self._write_labels(served)
-        return self.changed(self.visibility if known else self._showing(version), (served, manifest))
+        return self._known(served, manifest)
 
     def changed(
         self,
@@ -219,8 +211,22 @@ class ModelFolder:
             raise UserError(f"{self.place()} has no {CONFIG_FILE}; export or publish the model")
         return self.config
 
+    def _known(self, served: ServedModel, manifest: Manifest) -> "ModelFolder":
+        """Name a written version in the configuration, whoever else changes that meanwhile."""
+        written = self
+        for _ in range(ATTEMPTS):
+            try:
+                written._write_labels(served)
+                return written.changed(written._showing(manifest.version), (served, manifest))
+            except ConflictError:
+                written = ModelFolder.read(self.store, self.name)
+        raise self.store.changed(f"{self.name}/{CONFIG_FILE}")
+
     def _showing(self, version: int) -> Visibility:
-        return Visibility(version) if self.config is None else self.visibility.moved_to(version)
+        """A version that becomes known is shown; of one that is known already, what is shown stays."""
+        if self.config is None:
+            return Visibility(version)
+        return self.visibility if version in self.versions else self.visibility.moved_to(version)
 
     def _write_labels(self, served: ServedModel) -> None:
         for labels in served.facts.of_contract.label_files:

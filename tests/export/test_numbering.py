@@ -140,6 +140,16 @@ def test_a_configuration_of_an_older_form_is_renewed_and_shows_what_it_showed(tm
     assert lint_model(model_of(tmp_path)) == [] and visible(str(tmp_path)) == 2
 
 
+def test_two_exports_that_finish_a_version_at_once_both_end_well(tmp_path: Path) -> None:
+    add(tmp_path, 1)
+    for file in (CONFIG_FILE, "labels_michel.txt"):
+        (tmp_path / MODEL / file).unlink()
+    first, second = model_of(tmp_path), model_of(tmp_path)
+    finished = first.finished(SERVED, 1)
+    assert second.finished(SERVED, 1).config == finished.config
+    assert lint_model(model_of(tmp_path)) == [] and visible(str(tmp_path)) == 1
+
+
 def add_at_once(root: str, seed: int, barrier: Any, found: Any) -> None:
     models = family(Path(root), None)
     barrier.wait()
