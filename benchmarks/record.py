@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from lartpc.command import say
 from lartpc.files import write_text
 from lartpc.provenance import git_commit, package_versions
+from lartpc.terminal import say, show
 
 RESULTS = Path("benchmarks/results")
 
@@ -31,7 +31,7 @@ def record(title: str, name: str, figures: list[Figure]) -> None:
     )
     for figure in figures:
         table.add_row(figure.name, _readable(figure.value), figure.unit, figure.goal)
-    say(table)
+    show(table)
     path = RESULTS / f"{name}.json"
     content = {
         "figures": [figure._asdict() for figure in figures],

@@ -1,7 +1,7 @@
 # The report of the default recipe: against the published one, and against the compact network, after the same
 # number of patches of the same data, on 320 held-out events and in other detectors. Two to three hours on two cores.
 
-SEEN := --trainer.max_epochs 4 --data.patches_per_epoch 120000 --data.validation_patches 30000
+SEEN := --trainer.max-epochs 4 --data.patches-per-epoch 120000 --data.validation-patches 30000
 
 noise_x2 := --response.raw-noise 5
 coherent_noise := --response.coherent-noise 2.5

@@ -18,8 +18,8 @@ from training.data.augmentation import Augmentation
 from training.data.batches import DrawnPatches
 from training.data.data_module import PatchData
 from training.data.dataset import Batch
-from training.fit import default_precision, quiet_lightning
 from training.host_memory import keep_freed_memory
+from training.run.command_line import default_precision, quiet_lightning
 from training.run.module import HitTraining
 
 DATA = Path("data/quick.h5")

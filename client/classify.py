@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.served.names import served_name
+from lartpc.terminal import say, suggest
 
 if TYPE_CHECKING:
     from lartpc.event_file import EventFile
@@ -72,7 +73,7 @@ def classify(
     say(f"{count} hits in {seconds:.1f} s: {count / seconds:.0f} hits/s, cutting included")
     say(f"Class as in truth: {agreement:.1%} of hits")
     say(f"Wrote {out}")
-    say("next: python -m client.classify --help  (other events, planes and models)")
+    suggest("client.classify", "--help", note="(other events, planes and models)")
 
 
 def most_michel_hits(events: "EventFile", plane_name: str) -> int:

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lartpc.command import cells, plain, run, say
+from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES
 from lartpc.served.model_config import says_what_it_is
+from lartpc.terminal import TABLE_WIDTH, cells, plain, say, show, suggest, working
 
 if TYPE_CHECKING:
     from client.comparison import Comparison
     from serving.connection import Connection
 
 PROTOCOLS = {"grpc": ("grpc",), "http": ("http",), "both": ("grpc", "http")}
-TABLE_WIDTH = 160
 
 
 def parity(
@@ -41,8 +41,6 @@ def parity(
         require_version: version that must answer.
         require_adc_era: ADC era of the pixels that must answer, such as 2021.
     """
-    from rich.console import Console
-
     from client.comparison import Demands, compare_version
     from client.server import connections
     from client.triton import TritonClassifier
@@ -50,7 +48,7 @@ def parity(
     demands = Demands(require_digest, require_version, require_adc_era)
     comparisons = []
     with (
-        Console(stderr=True).status("Asking the server ...") as status,
+        working("Asking the server ...") as status,
         connections(url, PROTOCOLS[protocol], repository, local) as opened,
     ):
         for name, reason in opened.left_out.items():
@@ -62,10 +60,10 @@ def parity(
                     classifier = TritonClassifier(connection, name, version)
                     comparisons.append(compare_version(classifier, repository, demands))
     comparisons.sort(key=lambda row: (row.model, row.version))
-    Console(width=max(Console().width, TABLE_WIDTH)).print(_table(comparisons))
+    show(_table(comparisons), least=TABLE_WIDTH)
     if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
         raise CheckError("; ".join(faults))
-    say("next: python -m client.classify EVENTS.h5" + (" --local" if local else ""))
+    suggest("client.classify", "EVENTS.h5", "--local" if local else None)
 
 
 def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:

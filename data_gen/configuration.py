@@ -1,10 +1,14 @@
 """What an event holds and how the detector answers: recorded whole in the file's provenance."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from data_gen.physics.nuclides import ACTIVITY, CHAINS
 from lartpc.detector import DETECTORS, DRIFT_SPEED, ELECTRON_LIFETIME_US
 from lartpc.errors import UserError
+
+CONFIGS = Path(__file__).with_name("configs")
+"""Configurations that come along, by their names."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import DEFAULT_ERA, AdcScale, adc_scale
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.detector import plane as wire_plane
 from lartpc.errors import UserError
+from lartpc.terminal import say, suggest
 
 if TYPE_CHECKING:
     from lartpc.event_file import EventFile
@@ -122,8 +123,8 @@ def draw_event(
     if left_out:
         say(f"{left_out} more drift volumes have charge; name one with --volume")
     say(str(out))
-    other = "--gallery" if truth else f"--event {event} --plane {plane} --truth"
-    say(f"next: python -m data_gen.display {events.path} {other}")
+    other = ["--gallery"] if truth else ["--event", event, "--plane", plane, "--truth"]
+    suggest("data_gen.display", events.path, *other)
 
 
 def count_hits(
@@ -179,7 +180,7 @@ def draw_gallery(events: "EventFile", plane: str, each: int, scale: AdcScale, se
     for name in missing:
         say(f"no {name} in plane {plane} of {events.path}: its row is left out")
     say(str(out))
-    say(f"next: python -m data_gen.display {events.path} --plane {plane} --truth")
+    suggest("data_gen.display", events.path, "--plane", plane, "--truth")
 
 
 def main(args: list[str] | None = None) -> int:

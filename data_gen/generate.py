@@ -9,13 +9,14 @@ from typing import Literal
 
 import numpy as np
 
-from data_gen.configuration import Configuration, Labels, Response, Sources
+from data_gen.configuration import CONFIGS, Configuration, Labels, Response, Sources
 from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.files import sweep
 from lartpc.served.contract import Label
+from lartpc.terminal import say, suggest
 
 Split = Literal["train", "validation", "test"]
 
@@ -200,9 +201,9 @@ def command(
     by_whom = f"on {scheduler}" if scheduler else f"with {crew} workers"
     say_summary(out, events, summary, time.monotonic() - started, by_whom)
     if split == "test":
-        say(f"next: python -m training.evaluate --data {out}")
+        suggest("training.evaluate", "--data", out)
     else:
-        say(f"next: python -m training.fit --data.path {out}")
+        suggest("training.fit", "--data.path", out)
 
 
 def say_summary(out: Path, events: int, summary: Summary, seconds: float, by_whom: str) -> None:
@@ -225,7 +226,7 @@ def say_summary(out: Path, events: int, summary: Summary, seconds: float, by_who
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; the exit code."""
-    return run(command, args, prog="python -m data_gen.generate")
+    return run(command, args, prog="python -m data_gen.generate", configs=CONFIGS)
 
 
 if __name__ == "__main__":

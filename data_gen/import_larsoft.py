@@ -18,7 +18,7 @@ from data_gen.larsoft.dump_planes import PlaneEvents
 from data_gen.larsoft.dump_root import find_root
 from data_gen.larsoft.dump_scale import DumpScale
 from data_gen.larsoft.dump_text import find_text
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.detector import PIXEL_TICKS
 from lartpc.errors import UserError
 from lartpc.event import Event
@@ -26,6 +26,7 @@ from lartpc.event_file import SPLITS, EventWriter, split_of
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import Label
+from lartpc.terminal import say, suggest
 
 GENERATOR = "larsoft-import"
 GENERATOR_VERSION = 1
@@ -242,7 +243,7 @@ def _report(out: Path, form: str, done: Imported) -> None:
             f"the dump names no events: blocks of {PSEUDO_EVENT} patches stand for them, "
             "so patches of one real event may lie in two splits"
         )
-    say(f"next: python -m training.fit --data.path {out}")
+    suggest("training.fit", "--data.path", out)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data_gen.configuration import Configuration, Labels, Response
+from data_gen.configuration import CONFIGS, Configuration, Labels, Response
 from data_gen.generate import Show, say_summary, unseen
 from data_gen.production.data_set import GENERATOR_VERSION, Summary
 from data_gen.production.request import ALL_PLANES, check_request
 from data_gen.production.steps_file import StepsFile
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.event import Event
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
+from lartpc.terminal import suggest
 
 
 def respond_to_file(
@@ -114,12 +115,12 @@ def command(
     started = time.monotonic()
     summary = respond_to_file(steps, out, seed, names, configuration, shown_progress)
     say_summary(out, summary.events, summary, time.monotonic() - started, "with 1 worker")
-    say(f"next: python -m training.fit --data.path {out}")
+    suggest("training.fit", "--data.path", out)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; the exit code."""
-    return run(command, args, prog="python -m data_gen.respond")
+    return run(command, args, prog="python -m data_gen.respond", configs=CONFIGS)
 
 
 if __name__ == "__main__":

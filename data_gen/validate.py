@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.files import whole_file, write_text
+from lartpc.terminal import say, show, suggest
 
 if TYPE_CHECKING:
     from data_gen.validation.study import Section
@@ -124,15 +125,15 @@ def conclude(sections: "list[Section]", out: Path) -> None:
                 allowed(check),
                 f"[{colours[verdict]}]{verdict}[/]",
             )
-    say(table)
-    say(", ".join(f"{number} {verdict}" for verdict, number in counts(sections).items()))
+    show(table)
+    show(", ".join(f"{number} {verdict}" for verdict, number in counts(sections).items()))
     failed = failures(sections)
     if failed:
         raise CheckError(
             f"{len(failed)} checks failed: {'; '.join(check.quantity for check in failed)}; see "
             f"{out / 'index.html'}"
         )
-    say("next: python -m data_gen.generate")
+    suggest("data_gen.generate")
 
 
 @contextmanager

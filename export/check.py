@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lartpc.command import cells, plain, run, say
+from lartpc.command import run
+from lartpc.terminal import cells, plain, show, suggest
 
 PROG = "python -m export.check"
 
@@ -45,10 +46,10 @@ def check(repository: Path) -> None:
                 continue
             figures = [f"{parity.max_dp[name]:.1e}" for name in OUTPUT_NAMES]
             table.add_row(*row, *figures, str(parity.flips["class"]), "[green]passed")
-    say(table)
+    show(table)
     if failures:
         raise CheckError(f"{len(failures)} of {repository}'s checks failed: {'; '.join(failures)}")
-    say(f"next: python -m serving.local --repository {repository}")
+    suggest("serving.local", "--repository", repository)
 
 
 def main(args: list[str] | None = None) -> int:

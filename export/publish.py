@@ -4,8 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lartpc.command import cells, plain, run, say
+from lartpc.command import run
 from lartpc.errors import CheckError, UserError
+from lartpc.terminal import cells, plain, say, show, suggest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +29,7 @@ def publish(
     dry_run: bool = False,
     hold: bool = False,
     checksum_agent: bool = False,
-    gates: Path | None = None,
+    gates: Path = Path("gates"),
 ) -> None:
     """Send the visible versions of a repository to a folder or an object store that servers read.
 
@@ -44,21 +45,21 @@ def publish(
         dry_run: print what would be sent and send nothing.
         hold: leave the version that servers load now; export.registry promote makes this one visible.
         checksum_agent: let Triton's repository agent checksum verify the weights; needs a server that has it.
-        gates: limits that every version must have kept at its export; export/gate/gates.yaml where not given.
+        gates: limits that every version must have kept at its export; a file, or gates, the strict ones.
     """
     from rich.progress import track
 
-    from export.gate.limits import GATES, read_gates
+    from export.gate.limits import read_gates
     from export.repository.transfer import plan, send
     from export.store.folder import FolderStore
     from export.store.target import open_store
 
     source, store = FolderStore(repository), open_store(target)
-    limits = read_gates(gates or GATES)
+    limits = read_gates(gates)
     models = select(source, profile, model)
     check_all(models, limits)
     plans = [plan(model, shown(model), store, hold) for model in models]
-    say(plan_table(f"{repository} to {target}", plans))
+    show(plan_table(f"{repository} to {target}", plans))
     if dry_run:
         say("nothing was sent")
         return
@@ -68,7 +69,7 @@ def publish(
         visibility = transfer.shown
         state = f"visible: version {visibility.visible}" if visibility else "config.pbtxt stays as it is"
         say(f"{name}: {len(transfer.missing)} files, {transfer.size / 1e6:.1f} MB sent; {state}")
-    say(f"next: python -m export.registry list {target}")
+    suggest("export.registry", "list", target)
 
 
 def select(source: "Store", profile: Profile, name: str | None) -> list["ModelFolder"]:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lartpc.command import Command, cells, run, say
+from lartpc.command import Command, run
 from lartpc.errors import CheckError, UserError
 from lartpc.files import write_text
+from lartpc.terminal import cells, say, show, suggest
 
 if TYPE_CHECKING:
     from export.repository.find import Found
@@ -66,15 +67,15 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     table = Table(*COLUMNS)
     for row in rows:
         table.add_row(*cells(*row))
-    say(table)
+    show(table)
     if markdown is not None:
         lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]
         write_text(markdown, "\n".join([f"Published at {store.name}:", "", *lines, ""]))
     found.check()
-    say(f"next: {PROG} verify {store.name}")
+    suggest("export.registry", "verify", store.name)
 
 
-def show(target: str, model: str, version: int) -> None:
+def show_version(target: str, model: str, version: int) -> None:
     """Print everything that is known of a version: its manifest.
 
     Args:
@@ -83,7 +84,7 @@ def show(target: str, model: str, version: int) -> None:
         version: its number.
     """
     published = _one(target, model)
-    say(published.manifest(version).content.decode())
+    show(published.manifest(version).content.decode())
 
 
 def verify(target: str, model: str | None = None) -> None:
@@ -115,7 +116,7 @@ def verify(target: str, model: str | None = None) -> None:
             say(f"{published.place()}: version {version} is not whole; publish it again")
     if failures:
         raise CheckError("; ".join(dict.fromkeys(failures)))
-    say(f"{checked} versions of {len(found.models)} models lie there as they were published")
+    show(f"{checked} versions of {len(found.models)} models lie there as they were published")
 
 
 def promote(target: str, model: str, version: int) -> None:
@@ -184,7 +185,7 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
         versions = candidates(published, keep)
         numbers = ", ".join(map(str, versions)) or "none"
         if dry_run:
-            say(f"{published.name}: would remove versions {numbers}")
+            show(f"{published.name}: would remove versions {numbers}")
             continue
         if versions:
             remove(published, versions)
@@ -209,7 +210,7 @@ def _one(target: str, model: str) -> "ModelFolder":
 
 COMMANDS: dict[str, Command] = {
     "list": list_versions,
-    "show": show,
+    "show": show_version,
     "verify": verify,
     "promote": promote,
     "rollback": rollback,

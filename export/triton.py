@@ -6,9 +6,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from lartpc.command import plain, run, say
+from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import PRECISIONS
+from lartpc.terminal import say, show, suggest, working
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +32,7 @@ def export(
     checkpoint: Path | None = None,
     reference: Path | None = None,
     repository: Path = Path("model_repository"),
-    gates: Path | None = None,
+    gates: Path = Path("gates"),
     backend: Literal["onnxruntime", "tensorrt", "all"] = "onnxruntime",
     on_server: bool = False,
     published: str | None = None,
@@ -50,7 +51,7 @@ def export(
         reference: FP32 checkpoint that one of quantisation-aware training started from, against which it is
             judged; where its training found it where not given.
         repository: folder that Triton serves.
-        gates: limits of each precision; export/gate/gates.yaml where not given.
+        gates: limits of each precision: gates, the strict ones, gates_quick for short trainings, or a file.
         backend: onnxruntime serves the graph itself; tensorrt a plan of it, built here for this GPU; or all.
         on_server: let the host that serves a plan build it, at its start.
         published: folder or URL that the versions will be published to: new ones are numbered after those
@@ -59,7 +60,7 @@ def export(
     from rich.progress import track
 
     from export.engines.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
-    from export.gate.limits import GATES, read_gates
+    from export.gate.limits import read_gates
     from export.gate.sample import GateSample
     from export.graph.graphs import Graphs
     from export.graph.recipe import recipe
@@ -76,7 +77,7 @@ def export(
     plans = {"onnxruntime": NO_PLAN} if backend != "tensorrt" else {}
     if backend != "onnxruntime":
         plans["tensorrt"] = built_on_server() if on_server else built_here()
-    limits = read_gates(gates or GATES)
+    limits = read_gates(gates)
     stores = FolderStore(repository), open_store(published) if published else None
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     precisions, models = offered(trained, precision), models_of(trained.name)
@@ -109,7 +110,7 @@ def export(
         served = next(served for served in numbers if served.variant.backend == "tensorrt")
         script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"
         say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
-    say(f"next: python -m export.check {repository}")
+    suggest("export.check", repository)
 
 
 def new(
@@ -142,19 +143,17 @@ def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) ->
     Raises:
         CheckError: it is beyond a limit.
     """
-    from rich.console import Console
-
     from export.gate.judgement import judge
 
     start = perf_counter()
-    with Console(stderr=True).status(plain(f"{models}: answering held-out patches")):
+    with working(f"{models}: answering held-out patches"):
         judgement = judge(graph.weights, graph.precision, sample, gates)
-    say(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
+    show(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
     if judgement.verdict.failures:
         failures = "; ".join(judgement.verdict.failures)
         raise CheckError(
             f"the graph of {models} fails its gates: {failures}; a training of minutes may keep those of "
-            "--gates export/gate/gates_quick.yaml, which let nothing be published"
+            "--gates gates_quick, which let nothing be published"
         )
     parity, metrics = judgement.parity, judgement.metrics
     say(

@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
 from export.engines.plan_builder import PROFILE_ROWS
-from lartpc.command import cells, run, say
+from lartpc.command import run
 from lartpc.errors import CheckError, UserError
+from lartpc.terminal import cells, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def check(repository: Path | None = None, python: Path = PYTHON) -> None:
             else:
                 megabytes, seconds = f"{answer['bytes'] / 1e6:.1f}", f"{answer['seconds']:.1f}"
                 table.add_row(*cells(name, capability, megabytes, seconds), "[green]built")
-    say(table)
+    show(table)
     if failures:
         raise CheckError("; ".join(failures))
     say(f"TensorRT-RTX built all {len(asked)} engines")

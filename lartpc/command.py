@@ -3,95 +3,114 @@
 import errno
 import inspect
 import io
-import logging
 import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
+from lartpc.commands import version
 from lartpc.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-COMMANDS = (
-    "data_gen.generate",
-    "data_gen.validate",
-    "data_gen.display",
-    "data_gen.respond",
-    "data_gen.import_larsoft",
-    "training.fit",
-    "training.calibrate",
-    "training.evaluate",
-    "export.triton",
-    "export.check",
-    "export.trt_check",
-    "export.publish",
-    "export.registry",
-    "serving.environment",
-    "serving.local",
-    "client.parity",
-    "client.classify",
-)
-"""Every command, ``python -m NAME``, in the order in which data flow."""
+from lartpc.packaged import packaged
+from lartpc.terminal import Loudness, loudness, report, show, speaking
 
 Command = Callable[..., int | None]
 
 LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
 """Errors of the machine's limits, which name no file."""
 
+EPILOG = (
+    "Every command takes --quiet (its results and errors alone), --verbose (log messages of libraries, an "
+    "error's traceback) and --version."
+)
 
-def run(function: Command | dict[str, Command], args: list[str] | None = None, *, prog: str) -> int:
+
+def run(
+    function: Command | dict[str, Command],
+    args: list[str] | None = None,
+    *,
+    prog: str,
+    configs: Path | None = None,
+) -> int:
     """Parse ``args`` (default: the command line) against ``function`` and call it; of several the one named.
 
     Parameters without a default become positional arguments, the others ``--options`` with dashes
     for underscores; one that is False by default becomes a switch. A list without a default takes
     every positional argument.
 
+    Args:
+        function: what to call.
+        args: the arguments.
+        prog: the command's name, for its messages.
+        configs: folder of the files that ``--config`` finds by their name alone.
+
     Returns:
         The exit code: 0 done, 1 found wanting, 2 asked wrongly, 130 interrupted, 143 ended by SIGTERM.
     """
-    return guarded(lambda: _call(function, args, prog), prog)
+    return guarded(lambda own: _call(function, named_configs(own, configs), prog), args, prog=prog)
 
 
-def guarded(command: Callable[[], int], prog: str) -> int:
+def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog: str) -> int:
     """Call a command: faults of user or machine are one line each, and SIGTERM ends it as Ctrl-C does.
 
     Args:
-        command: gives its exit code.
+        command: takes its own arguments, without those that every command takes; gives its exit code.
+        args: the arguments; those of the command line where None.
         prog: its name, for the messages.
     """
     from jsonargparse import ArgumentError
 
-    logging.basicConfig(format="%(name)s: %(message)s")
+    own, wanted = _common(sys.argv[1:] if args is None else args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the terminal has not all letters
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
-    try:
-        return command()
-    except ArgumentError as error:
-        return report(f"{parser_reason(str(error), '-')} (see {prog} --help)", UserError.exit_code)
-    except UserError as error:
-        return report(str(error), error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        if error.filename is None and error.errno not in LIMITS:
-            raise
-        place = "" if error.filename is None else f"cannot use {error.filename}: "
-        return report(f"{place}{error.strerror}", UserError.exit_code)
-    except TerminatedError:
-        return report("ended by SIGTERM", 128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        return report("interrupted", 130)
-    finally:
-        if in_main:
-            signal.signal(signal.SIGTERM, before)
+    with speaking(wanted or Loudness.NORMAL):
+        try:
+            if wanted is None:
+                show(version())
+                return 0
+            return command(own)
+        except ArgumentError as error:
+            return _failed(f"{parser_reason(str(error))} (see {prog} --help)", UserError.exit_code)
+        except UserError as error:
+            return _failed(str(error), error.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return 1
+        except OSError as error:
+            if error.filename is None and error.errno not in LIMITS:
+                raise
+            place = "" if error.filename is None else f"cannot use {error.filename}: "
+            return _failed(f"{place}{error.strerror}", UserError.exit_code)
+        except TerminatedError as error:
+            return _failed(str(error) or "ended by SIGTERM", 128 + signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            return _failed(str(error) or "interrupted", 130)
+        finally:
+            if in_main:
+                signal.signal(signal.SIGTERM, before)
+
+
+def _common(args: list[str]) -> tuple[list[str], Loudness | None]:
+    """The command's own arguments, and how loud it is; None where its version is asked for."""
+    end = args.index("--") if "--" in args else len(args)
+    options = {f"--{name.value}": name for name in (Loudness.QUIET, Loudness.VERBOSE)}
+    given = [arg for arg in args[:end] if arg in options]
+    own = [arg for arg in args[:end] if arg not in options] + args[end:]
+    if "--version" in args[:end]:
+        return own, None
+    return own, options[given[-1]] if given else Loudness.NORMAL
+
+
+def _failed(message: str, exit_code: int) -> int:
+    if loudness() is Loudness.VERBOSE:
+        traceback.print_exc()
+    return report(message, exit_code)
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -103,7 +122,27 @@ def _terminate(*_: Any) -> None:
     raise TerminatedError
 
 
-def _call(function: Command | dict[str, Command], args: list[str] | None, prog: str) -> int:
+def named_configs(args: list[str], folder: Path | None) -> list[str]:
+    """The arguments with what ``--config`` or ``-c`` names as a file: one of a folder goes by its name alone.
+
+    Raises:
+        UserError: there is neither such a file nor such a name.
+    """
+    if folder is None:
+        return args
+    found = list(args)
+    for index, arg in enumerate(args):
+        name, equals, value = arg.partition("=")
+        if name not in ("--config", "-c"):
+            continue
+        if equals:
+            found[index] = f"{name}={packaged(value, folder)}"
+        elif index + 1 < len(args):
+            found[index + 1] = str(packaged(args[index + 1], folder))
+    return found
+
+
+def _call(function: Command | dict[str, Command], args: list[str], prog: str) -> int:
     import jsonargparse
 
     return (
@@ -130,12 +169,33 @@ def _positional_lists(function: Command) -> dict[str, type]:
     }
 
 
+class OneSpelling:
+    """A parser of options with dashes between their words; underscores, as in YAML, are taken too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"print_config": "--print-config", "epilog": EPILOG, **kwargs})
+
+    # jsonargparse compiles this method again for groups of options: nothing of another function
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        """Add an option, with dashes."""
+        dashed = (name.replace("_", "-") if name.startswith("--") else name for name in names)
+        return super().add_argument(*dashed, **options)  # type: ignore[misc]
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        name, equals, value = arg_string.partition("=")
+        known = self._option_string_actions  # type: ignore[attr-defined]
+        dashed = name.replace("_", "-")
+        if name.startswith("--") and name not in known and dashed in known:
+            arg_string = dashed + equals + value
+        return super()._parse_optional(arg_string)  # type: ignore[misc]
+
+
 def _command_parser(function: Command | dict[str, Command]) -> type:
     from jsonargparse import ArgumentParser
 
     lists = {} if isinstance(function, dict) else _positional_lists(function)
 
-    class CommandParser(ArgumentParser):
+    class CommandParser(OneSpelling, ArgumentParser):
         positional_lists = lists
 
         # jsonargparse compiles this method again for groups of options: nothing of the outer function
@@ -154,62 +214,12 @@ def _command_parser(function: Command | dict[str, Command]) -> type:
     return CommandParser
 
 
-def report(message: str, exit_code: int) -> int:
-    """Write one line ``error: message`` to standard error and return the exit code."""
-    sys.stderr.write("error: " + printable(" ".join(message.split())) + "\n")
-    return exit_code
-
-
-def printable(text: str) -> str:
-    """The text with whatever moves a terminal's cursor, or turns its writing round, as escapes.
-
-    Names and messages of servers, files and manifests go through it before they are printed.
-    """
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
-def plain(text: Any) -> str:
-    """A text for where rich looks for markup, as in the description of a progress bar: shown as it is."""
-    from rich.markup import escape
-
-    return escape(printable(str(text)))
-
-
-def cells(*values: Any) -> "list[Text]":
-    """Cells of a table, shown as they are."""
-    from rich.text import Text
-
-    return [Text(printable(str(value))) for value in values]
-
-
-def parser_reason(text: str, hyphen: str = "_") -> str:
-    """The parser's message in one short line, without its listing of every type that it tried.
-
-    Args:
-        text: the message.
-        hyphen: what the command's options have between their words.
-    """
+def parser_reason(text: str) -> str:
+    """The parser's message in one short line, without its listing of every type that it tried."""
     option = re.search(r'Parser key "([^"]+)"', text)
     value = re.search(r"(?:Given|Got) value: (\S+)", text)
     wanted = re.search(r"Expected (?:an? )?(?:typing\.)?(.+?)(?:\.? (?:Given|Got) value|\n|$)", text)
     if not (option and value and wanted):
         return " ".join(text.split())
     kind = re.sub(r"<class '(.+?)'>", r"\1", wanted[1].strip())
-    return f"--{option[1].replace('_', hyphen)} {value[1].rstrip('.')}: expected {kind}"
-
-
-def say(message: Any) -> None:
-    """Print a line of a command's result, or a table, to standard output.
-
-    Text of a table that is not this project's own must come as :func:`cells`.
-    """
-    from rich.console import Console
-    from rich.text import Text
-
-    width = None if sys.stdout.isatty() else 160
-    if isinstance(message, str):
-        message = Text(printable(message))  # a line may name files
-    Console(highlight=False, soft_wrap=True, width=width).print(message)
+    return f"--{option[1].replace('_', '-')} {value[1].rstrip('.')}: expected {kind}"

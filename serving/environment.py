@@ -16,10 +16,11 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from lartpc.command import plain, run, say
+from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.files import whole_folder, write_text
 from lartpc.locks import one_at_a_time
+from lartpc.terminal import say, suggest, working
 
 VARIABLE = "LARTPC_SERVER"
 COMMAND = "python -m serving.environment"
@@ -180,13 +181,11 @@ def environment() -> None:
 
     It lies in .server/ of the current folder, or in the folder that LARTPC_SERVER names.
     """
-    from rich.console import Console
-
     folder = _expected().folder
-    with Console(stderr=True).status(plain(f"Installing Triton and ONNX Runtime into {folder} ...")):
+    with working(f"Installing Triton and ONNX Runtime into {folder} ..."):
         made = make()
     say(f"{'Made' if made else 'Up to date:'} {folder}")
-    say("next: python -m serving.local --repository model_repository")
+    suggest("serving.local", "--repository", "model_repository")
 
 
 def main(args: list[str] | None = None) -> int:

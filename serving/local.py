@@ -8,7 +8,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lartpc.command import plain, run, say
+from lartpc.command import run
+from lartpc.terminal import say, suggest, working
 from serving.ports import DEFAULT_PORTS, choose_ports
 
 if TYPE_CHECKING:
@@ -42,14 +43,12 @@ def local(
         log: file for the server's log; default a temporary one.
         shared_memory: let clients on this machine pass tensors by it, as whoever reaches a port may then do.
     """
-    from rich.console import Console
-
     from serving.triton import TritonServer
 
     ports = choose_ports(http_port, grpc_port, metrics_port)
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
-        with Console(stderr=True).status(plain(f"Starting Triton on {repository} ...")):
+        with working(f"Starting Triton on {repository} ..."):
             server = stack.enter_context(TritonServer(repository, ports, log, shared_memory))
         with suppress(KeyboardInterrupt):
             _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
@@ -67,7 +66,7 @@ def _say_what_is_served(server: "TritonServer", asked: tuple[int | None, ...]) -
     for name, reason in server.left_out.items():
         say(f"Left out {name}: {reason}")
     say(f"Ready: HTTP http://{server.http}  gRPC {server.grpc}  metrics {server.metrics}")
-    say(f"next: python -m client.parity --url localhost:{server.ports.grpc}  (Ctrl-C here stops the server)")
+    suggest("client.parity", "--url", f"localhost:{server.ports.grpc}", note="(Ctrl-C here stops the server)")
 
 
 def _watch(server: "TritonServer") -> None:

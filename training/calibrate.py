@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.errors import UserError
+from lartpc.terminal import say, suggest
 
 if TYPE_CHECKING:
     from lartpc.adc_scale import AdcScale
@@ -145,7 +146,7 @@ def command(data: Path, checkpoint: Path | None = None, mixture: Mixture = "natu
     watch = partial(track, description="answering", transient=True)
     target = calibrate(path, validation, digest, mixture, watch)
     say_calibration(target)
-    say(f"next: python -m training.evaluate --checkpoint {target} --data {data}")
+    suggest("training.evaluate", "--checkpoint", target, "--data", data)
 
 
 def say_calibration(target: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from lartpc.command import run, say
+from lartpc.command import run
 from lartpc.files import write_text
+from lartpc.terminal import say, show, suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +93,7 @@ def evaluate(
         f"wrote report.html, model_card.md, metrics.json and scores.h5 to {trained.path.parent} in "
         f"{perf_counter() - start:.0f} s ({answered:.0f} s of them answering)"
     )
-    say(f"next: python -m export.triton --precision all --checkpoint {trained.path}")
+    suggest("export.triton", "--precision", "all", "--checkpoint", trained.path)
 
 
 def check_scores(scores: "NDArray[np.void]", path: Path) -> None:
@@ -209,7 +210,7 @@ def say_metrics(record: dict[str, Any], path: Path) -> None:
             if any(found):
                 cells = ("–" if area is None else shown(area[figure], 4) for area in found)
                 table.add_row(f"{task.title}, {name}", *cells)
-    say(table)
+    show(table)
 
 
 def main(args: list[str] | None = None) -> int:

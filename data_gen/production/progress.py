@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from data_gen.production.data_set import Progress
-from lartpc.command import say
+from lartpc.terminal import say
 
 SECONDS_PER_LINE = 30.0
 

@@ -8,9 +8,13 @@ from typing import Any
 import yaml
 
 from lartpc.errors import UserError
+from lartpc.packaged import packaged
 from lartpc.served.contract import PRECISIONS
 
-GATES = Path(__file__).with_name("gates.yaml")
+FOLDER = Path(__file__).parent
+STRICT = Path("gates")
+"""What a publication needs: the gates of the name alone."""
+
 PUBLISHABLE = "publishable"
 
 
@@ -46,13 +50,14 @@ class Gates:
         return {"name": self.name, "publishable": self.publishable, "limits": limits}
 
 
-def read_gates(path: Path = GATES) -> Gates:
-    """Read a file of gates.
+def read_gates(name: Path = STRICT) -> Gates:
+    """Read gates of the package by their name, such as ``gates_quick``, or a file of one's own.
 
     Raises:
         UserError: it is missing, or a precision or limit is missing, unknown, or no number of 0 or more, or
             it does not say whether what passes it may be published.
     """
+    path = packaged(name, FOLDER)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -60,7 +65,7 @@ def read_gates(path: Path = GATES) -> Gates:
     if not isinstance(content, dict) or set(content) != {PUBLISHABLE, *PRECISIONS}:
         raise UserError(
             f"{path} must hold limits of {', '.join(PRECISIONS)}, and {PUBLISHABLE}: true or false; "
-            f"see {GATES.name}"
+            f"see {FOLDER / STRICT}.yaml"
         )
     if not isinstance(content[PUBLISHABLE], bool):
         raise UserError(f"{path}: {PUBLISHABLE} is {content[PUBLISHABLE]!r}; give true or false")

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.gate.limits import GATES, Limits, read_gates
+from export.gate.limits import Limits, read_gates
 from export.gate.losses import Verdict, judge_physics
 from lartpc.errors import UserError
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
 from lartpc.served.parity import Outputs
+from tests.helpers.paths import GATES
 
 LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3)
 
@@ -133,8 +134,12 @@ def test_gates_that_cannot_be_read(tmp_path: Path, change: tuple[str, str], mess
     path.write_text(GATES.read_text().replace(*change))
     with pytest.raises(UserError, match=message):
         read_gates(path)
-    with pytest.raises(UserError, match="cannot read the gates"):
+    with pytest.raises(UserError, match="no file .*none.yaml"):
         read_gates(tmp_path / "none.yaml")
+    with pytest.raises(
+        UserError, match="no file gates_slow; give the path of one, or a name: gates, gates_quick"
+    ):
+        read_gates(Path("gates_slow"))
 
 
 def test_figures_are_judged_as_they_are_not_as_they_are_printed(held_out: HeldOut) -> None:

@@ -18,7 +18,6 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from export.check import main as check
 from export.gate import judgement
-from export.gate.limits import GATES
 from export.graph import graphs
 from export.repository.config import model_config
 from export.repository.promotion import promoted
@@ -32,7 +31,7 @@ from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import Visibility
 from lartpc.served.names import served_name
 from tests.helpers.limits import largest_file
-from tests.helpers.paths import QUICK_GATES, ROOT
+from tests.helpers.paths import GATES, QUICK_GATES, ROOT
 from tests.helpers.published_repository import model_of
 from tests.helpers.served_repository import read_config, write_config
 from training.network.checkpoint import Checkpoint

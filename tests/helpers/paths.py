@@ -3,4 +3,5 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-QUICK_GATES = f"--gates={ROOT / 'export' / 'gate' / 'gates_quick.yaml'}"
+GATES = ROOT / "export" / "gate" / "gates.yaml"
+QUICK_GATES = "--gates=gates_quick"

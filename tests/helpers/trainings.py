@@ -17,11 +17,11 @@ def tiny(data: Path, *options: str) -> list[str]:
         f"--config={QUICK}",
         f"--data.path={data}",
         "--model.network=compact",
-        "--data.batch_size=64",
-        "--data.patches_per_epoch=256",
-        "--data.validation_patches=2000",
-        "--trainer.max_epochs=2",
-        "--trainer.enable_progress_bar=false",
+        "--data.batch-size=64",
+        "--data.patches-per-epoch=256",
+        "--data.validation-patches=2000",
+        "--trainer.max-epochs=2",
+        "--trainer.enable-progress-bar=false",
         *options,
     ]
 
@@ -31,7 +31,7 @@ def trained_in(folder: Path, data: Path, *options: str) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        longer = ["--data.batch_size=256", "--data.patches_per_epoch=9216", "--data.validation_patches=3000"]
+        longer = ["--data.batch-size=256", "--data.patches-per-epoch=9216", "--data.validation-patches=3000"]
         assert fit(tiny(data, *longer, *options)) == 0
     finally:
         os.chdir(before)

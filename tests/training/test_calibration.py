@@ -282,7 +282,7 @@ def test_training_does_not_go_on_from_a_calibrated_checkpoint(
     calibrated: Path, events_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(calibrated.parents[2])
-    assert fit([f"--data.path={events_file}", f"--ckpt_path={calibrated}"]) == 2
+    assert fit([f"--data.path={events_file}", f"--ckpt-path={calibrated}"]) == 2
     assert "cannot be trained on; give the last.ckpt" in capsys.readouterr().err
 
 
@@ -293,7 +293,7 @@ def test_training_calibrates_on_all_validation_events(
     light = Configuration(sources=Sources(cosmic_muons=0.05, stopping_muons=10.0, showers=0.5, beam=0.5))
     generate(tmp_path / "light.h5", 20, 3, workers=2, planes=("W",), configuration=light)
     monkeypatch.chdir(tmp_path)
-    options = ["--model.network=compact", "--data.validation_patches=500", "--trainer.max_epochs=1"]
+    options = ["--model.network=compact", "--data.validation-patches=500", "--trainer.max-epochs=1"]
     assert fit(tiny(tmp_path / "light.h5", *options)) == 0
     trained = load_checkpoint(tmp_path / "runs" / "quick" / "calibrated.ckpt")
     assert trained.provenance.training["calibration"]["events"] == 2

@@ -217,7 +217,7 @@ def test_resumed_training_is_exact_in_chunks_with_everything_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = [
-        f"--data.memory_gb={memory}",
+        f"--data.memory-gb={memory}",
         "--data.balance={michel: 2, radioactivity: 0.5}",
         "--data.augmentation={flip_drift: true, shift: 1, charge: 0.1, noise: 0.05, dead_wires: 0.01}",
     ]
@@ -232,7 +232,7 @@ def test_resumed_training_is_exact_in_chunks_with_everything_on(
     with monkeypatch.context() as patch:
         patch.setattr(batches_module.EpochBatches, "set_epoch", interrupt_in_epoch_1)
         assert main(tiny(events_file, "--name=cut", *options)) == 130
-    assert main(["--config=runs/cut/config.yaml", "--ckpt_path=runs/cut/last.ckpt"]) == 0
+    assert main(["--config=runs/cut/config.yaml", "--ckpt-path=runs/cut/last.ckpt"]) == 0
     whole, resumed = weights(Path("runs/whole/last.ckpt")), weights(Path("runs/cut/last.ckpt"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

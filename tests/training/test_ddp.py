@@ -23,6 +23,7 @@ SAYS_ITS_WEIGHTS = """
 import hashlib, pathlib, sys
 import pytorch_lightning as lightning
 from training import fit
+from training.run import command_line
 
 class Witness(lightning.Callback):
     def __init__(self):
@@ -34,8 +35,8 @@ class Witness(lightning.Callback):
         said = f"{hashlib.sha256(content).hexdigest()} {len(self.hits)}"
         pathlib.Path(f"witness-{trainer.global_rank}").write_text(said)
 
-plain = fit.callbacks
-fit.callbacks = lambda *arguments, **options: [*plain(*arguments, **options), Witness()]
+plain = command_line.callbacks
+command_line.callbacks = lambda *arguments, **options: [*plain(*arguments, **options), Witness()]
 sys.exit(fit.main())
 """
 
@@ -87,10 +88,10 @@ def test_two_processes_train_as_one_does(workplace: Path, events_file: Path) -> 
 
 
 def test_they_go_on_from_a_checkpoint_and_one_may_go_on_alone(workplace: Path, events_file: Path) -> None:
-    sgd = ["--model.optimizer=sgd", "--trainer.max_epochs=1", "--data.memory_gb=0.01", *PLAIN]
+    sgd = ["--model.optimizer=sgd", "--trainer.max-epochs=1", "--data.memory-gb=0.01", *PLAIN]
     assert main(tiny(events_file, "--name=mixed", *sgd)) == 0
     go_on = [
-        "--config=runs/mixed/config.yaml", "--ckpt_path=runs/mixed/last.ckpt", "--trainer.max_epochs=2"
+        "--config=runs/mixed/config.yaml", "--ckpt-path=runs/mixed/last.ckpt", "--trainer.max-epochs=2"
     ]  # fmt: skip
     done = train_together(workplace, *go_on)
     assert done.returncode == 0, done.stderr
@@ -99,7 +100,7 @@ def test_they_go_on_from_a_checkpoint_and_one_may_go_on_alone(workplace: Path, e
 
 
 def test_an_error_ends_both_with_one_line(workplace: Path, events_file: Path) -> None:
-    done = train_together(workplace, *tiny(events_file, "--data.batch_size=63"))
+    done = train_together(workplace, *tiny(events_file, "--data.batch-size=63"))
     assert done.returncode == 2
-    assert done.stderr.count("error: --data.batch_size 63 cannot be divided between 2 processes") >= 1
+    assert done.stderr.count("error: --data.batch-size 63 cannot be divided between 2 processes") >= 1
     assert "Traceback" not in done.stderr

@@ -114,7 +114,7 @@ def test_resumed_training_gives_the_weights_of_an_uninterrupted_one(
         patch.setattr(EpochBatches, "set_epoch", interrupt_in_epoch_1)
         assert main(tiny(events_file, "--name=interrupted")) == 130
     advice = capsys.readouterr().err.strip().split(" go on with: python -m training.fit ")[1]
-    assert advice == "--config runs/interrupted/config.yaml --ckpt_path runs/interrupted/last.ckpt"
+    assert advice == "--config runs/interrupted/config.yaml --ckpt-path runs/interrupted/last.ckpt"
     last = Path("runs/interrupted/last.ckpt")
     assert torch.load(last, weights_only=True)["epoch"] == 0
     assert main(advice.split()) == 0
@@ -138,7 +138,7 @@ def test_without_data_the_recipe_generates_its_own(
                 "--generate.events=10",
                 "--generate.seed=5",
                 "--generate.planes=W",
-                "--trainer.max_epochs=1",
+                "--trainer.max-epochs=1",
             ]
         )
         == 0
@@ -171,7 +171,7 @@ def test_missing_data_that_the_user_named_are_never_generated(
     arguments = {
         "own recipe": ["--config=own.yaml"],
         "config of a run": [f"--config={config}"],
-        "checkpoint": [f"--config={QUICK}", f"--ckpt_path={run / 'last.ckpt'}"],
+        "checkpoint": [f"--config={QUICK}", f"--ckpt-path={run / 'last.ckpt'}"],
     }[how]
     assert main(arguments) == 2
     assert "no event file" in capsys.readouterr().err
@@ -180,7 +180,7 @@ def test_missing_data_that_the_user_named_are_never_generated(
 
 def test_a_taken_name_gets_a_number(workplace: Path, events_file: Path) -> None:
     Path("runs/mine").mkdir(parents=True)
-    assert main(tiny(events_file, "--name=mine", "--trainer.max_epochs=1")) == 0
+    assert main(tiny(events_file, "--name=mine", "--trainer.max-epochs=1")) == 0
     assert latest_checkpoint() == Path("runs/mine-2/calibrated.ckpt")
     assert not any(Path("runs/mine").iterdir())
 
@@ -188,16 +188,16 @@ def test_a_taken_name_gets_a_number(workplace: Path, events_file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model.learning_rat=1"], "learning_rat"),
+        (["--model.learning-rat=1"], "learning-rat"),
         (["--model.network=resnet"], "model.network"),
         (["--data.path=none.h5"], "none.h5"),
         (["--data.era=1999"], "1999"),
         (["--name=../x"], "not a plain folder name"),
-        (["--ckpt_path=none.ckpt"], "no checkpoint none.ckpt"),
-        (["--data.batch_size=0"], "batch_size"),
-        (["--data.patches_per_epoch=-5"], "patches_per_epoch"),
-        (["--data.memory_gb=0"], "memory_gb"),
-        (["--data.augmentation.dead_wires=1"], "data.augmentation.dead_wires"),
+        (["--ckpt-path=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--data.batch-size=0"], "batch-size"),
+        (["--data.patches-per-epoch=-5"], "patches-per-epoch"),
+        (["--data.memory-gb=0"], "memory-gb"),
+        (["--data.augmentation.dead-wires=1"], "data.augmentation.dead-wires"),
         (["--data.balance={neutrino: 2}"], "--data.balance names 'neutrino'"),
         (["--trainer.accelerator=gpu"], "Lightning refuses"),
         (["--config=none.yaml"], "none.yaml"),
@@ -235,7 +235,7 @@ def test_nan_in_an_image_is_named(
 def test_without_validation_there_is_no_best_checkpoint(
     workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(tiny(events_file, "--trainer.limit_val_batches=0")) == 0
+    assert main(tiny(events_file, "--trainer.limit-val-batches=0")) == 0
     assert "has no best checkpoint" in capsys.readouterr().out
 
 
@@ -244,7 +244,7 @@ def test_another_training_is_refused_on_resume_and_loses_nothing(
 ) -> None:
     copy = shutil.copytree(run_folder, "runs/copy")
     before = {path: path.read_bytes() for path in Path(copy).iterdir()}
-    assert main(tiny(events_file, "--data.era=2020", f"--ckpt_path={copy}/last.ckpt")) == 2
+    assert main(tiny(events_file, "--data.era=2020", f"--ckpt-path={copy}/last.ckpt")) == 2
     error = capsys.readouterr().err
     assert "era was 2021, now 2020" in error
     assert "patches_per_epoch was 9216, now 256" in error
@@ -254,12 +254,12 @@ def test_another_training_is_refused_on_resume_and_loses_nothing(
 def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
     workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(tiny(events_file, "--name=nan", "--trainer.max_epochs=1", "--model.optimizer=sgd")) == 0
+    assert main(tiny(events_file, "--name=nan", "--trainer.max-epochs=1", "--model.optimizer=sgd")) == 0
     kept = Path("runs/nan/last.ckpt").read_bytes()
     broken = torch.load("runs/nan/last.ckpt", weights_only=True)
     broken["state_dict"]["network.classes.layer.bias"][0] = torch.nan
     torch.save(broken, "runs/nan/broken.ckpt")
-    assert main(tiny(events_file, "--ckpt_path=runs/nan/broken.ckpt", "--model.optimizer=sgd")) == 1
+    assert main(tiny(events_file, "--ckpt-path=runs/nan/broken.ckpt", "--model.optimizer=sgd")) == 1
     assert "the loss is nan at epoch 1, batch 0" in capsys.readouterr().err
     assert Path("runs/nan/last.ckpt").read_bytes() == kept
 
@@ -339,7 +339,7 @@ def test_imported_patches_train_and_are_evaluated(
     Path("data").mkdir()
     arguments = ["dump.npy", "--format=numpy", "--adc-scale=2021", "--out=data/imported.h5"]
     assert import_larsoft(arguments) == 0
-    assert main(tiny(Path("data/imported.h5"), "--name=imported", "--trainer.max_epochs=1")) == 0
+    assert main(tiny(Path("data/imported.h5"), "--name=imported", "--trainer.max-epochs=1")) == 0
     assert evaluate(["--data=data/imported.h5"]) == 0
     record = json.loads(Path("runs/imported/metrics.json").read_text(encoding="utf-8"))
     assert record["hits"] == 2 * 225

@@ -43,11 +43,11 @@ def training(recipe: str, data: Path, *options: str) -> list[str]:
     return [
         f"--config={CONFIGS / recipe}.yaml",
         f"--data.path={data}",
-        "--data.batch_size=64",
-        "--data.patches_per_epoch=2048",
-        "--data.validation_patches=2000",
-        "--trainer.max_epochs=1",
-        "--trainer.enable_progress_bar=false",
+        "--data.batch-size=64",
+        "--data.patches-per-epoch=2048",
+        "--data.validation-patches=2000",
+        "--trainer.max-epochs=1",
+        "--trainer.enable-progress-bar=false",
         "--model.network=compact",
         *options,
     ]
@@ -72,7 +72,7 @@ def fp32(workshop: Path, run_folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def qat(workshop: Path, events_file: Path, fp32: Path) -> Path:
     """Checkpoint that was fine-tuned from it."""
-    assert main(training("qat", events_file, f"--model.init_from={fp32}")) == 0
+    assert main(training("qat", events_file, f"--model.init-from={fp32}")) == 0
     return workshop / "runs" / "qat" / "best.ckpt"
 
 
@@ -248,11 +248,11 @@ def test_a_resumed_training_learns_from_its_start_again(
     workshop: Path, events_file: Path, fp32: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(fp32, "start.ckpt")
-    sgd = ["--model.optimizer=sgd", "--data.patches_per_epoch=512"]
-    options = ["--model.init_from=start.ckpt", *sgd, "--name=resumed"]
+    sgd = ["--model.optimizer=sgd", "--data.patches-per-epoch=512"]
+    options = ["--model.init-from=start.ckpt", *sgd, "--name=resumed"]
     assert main(training("qat", events_file, *options)) == 0
     last = Path("runs/resumed/last.ckpt")
-    further = training("qat", events_file, *options, "--trainer.max_epochs=2", f"--ckpt_path={last}")
+    further = training("qat", events_file, *options, "--trainer.max-epochs=2", f"--ckpt-path={last}")
     Path("start.ckpt").write_bytes(Path("runs/compact/last.ckpt").read_bytes() + b" ")
     assert main(further) == 2
     assert "start.ckpt is not the checkpoint that the training started from" in capsys.readouterr().err
@@ -266,7 +266,7 @@ def test_a_resumed_training_learns_from_its_start_again(
 def test_fine_tuning_in_fp32_starts_from_the_weights_alone(
     workshop: Path, events_file: Path, fp32: Path
 ) -> None:
-    options = [f"--model.init_from={fp32}", "--model.learning_rate=1e-12", "--name=further"]
+    options = [f"--model.init-from={fp32}", "--model.learning-rate=1e-12", "--name=further"]
     assert main(training("compact", events_file, *options)) == 0
     further = load_checkpoint(Path("runs/further/last.ckpt"))
     for name, weight in load_checkpoint(fp32).network.state_dict().items():
@@ -276,12 +276,12 @@ def test_fine_tuning_in_fp32_starts_from_the_weights_alone(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "starts from a trained FP32 checkpoint: --model.init_from"),
-        (["--model.init_from=none.ckpt"], "no checkpoint none.ckpt"),
-        (["--model.init_from=text.ckpt"], "not a readable checkpoint"),
-        (["--model.init_from=QAT"], "is quantised already"),
-        (["--model.init_from=FP32", "--model.network=paper"], "give --model.network compact"),
-        (["--model.init_from=FP32", "--data.era=2020"], "give --data.era 2021"),
+        ([], "starts from a trained FP32 checkpoint: --model.init-from"),
+        (["--model.init-from=none.ckpt"], "no checkpoint none.ckpt"),
+        (["--model.init-from=text.ckpt"], "not a readable checkpoint"),
+        (["--model.init-from=QAT"], "is quantised already"),
+        (["--model.init-from=FP32", "--model.network=paper"], "give --model.network compact"),
+        (["--model.init-from=FP32", "--data.era=2020"], "give --data.era 2021"),
     ],
 )
 def test_what_a_quantised_training_cannot_start_from(

@@ -40,7 +40,7 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 def test_killed_in_an_epoch_it_goes_on_as_if_nothing_had_been(workplace: Path, events_file: Path) -> None:
-    longer = ["--data.patches_per_epoch=1280", "--data.augmentation.noise=0.05"]
+    longer = ["--data.patches-per-epoch=1280", "--data.augmentation.noise=0.05"]
     assert main(tiny(events_file, "--name=whole", *longer)) == 0
     process = start(*tiny(events_file, "--name=killed", *longer))
     last = Path("runs/killed/last.ckpt")
@@ -52,7 +52,7 @@ def test_killed_in_an_epoch_it_goes_on_as_if_nothing_had_been(workplace: Path, e
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert torch.load(last, weights_only=True)["epoch"] == 0
-    assert main(["--config=runs/killed/config.yaml", f"--ckpt_path={last}"]) == 0
+    assert main(["--config=runs/killed/config.yaml", f"--ckpt-path={last}"]) == 0
     whole, resumed = weights(Path("runs/whole/last.ckpt")), weights(last)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -65,15 +65,15 @@ def test_going_on_with_other_threads_is_told(
     workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     threads = torch.get_num_threads()
-    assert main(tiny(events_file, "--name=other", "--model.optimizer=sgd", "--trainer.max_epochs=1")) == 0
+    assert main(tiny(events_file, "--name=other", "--model.optimizer=sgd", "--trainer.max-epochs=1")) == 0
     begun = load_checkpoint(Path("runs/other/last.ckpt")).provenance.training["computed_on"]
     assert [machine["threads"] for machine in begun] == [threads]
-    go_on = ["--config=runs/other/config.yaml", "--ckpt_path=runs/other/last.ckpt"]
-    assert main([*go_on, "--trainer.max_epochs=2"]) == 0
+    go_on = ["--config=runs/other/config.yaml", "--ckpt-path=runs/other/last.ckpt"]
+    assert main([*go_on, "--trainer.max-epochs=2"]) == 0
     assert not told(caplog)
     torch.set_num_threads(threads + 1)
     try:
-        assert main([*go_on, "--trainer.max_epochs=3"]) == 0
+        assert main([*go_on, "--trainer.max-epochs=3"]) == 0
     finally:
         torch.set_num_threads(threads)
     (message,) = told(caplog)
@@ -99,11 +99,11 @@ def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) 
 
 
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(workplace: Path, events_file: Path) -> None:
-    assert main(tiny(events_file, "--name=full", "--model.optimizer=sgd", "--trainer.max_epochs=1")) == 0
+    assert main(tiny(events_file, "--name=full", "--model.optimizer=sgd", "--trainer.max-epochs=1")) == 0
     kept = {name: Path(f"runs/full/{name}").read_bytes() for name in ("best.ckpt", "last.ckpt")}
     command = largest_file(
-        400_000, "training.fit", "--config=runs/full/config.yaml", "--ckpt_path=runs/full/last.ckpt",
-        "--trainer.max_epochs=2",
+        400_000, "training.fit", "--config=runs/full/config.yaml", "--ckpt-path=runs/full/last.ckpt",
+        "--trainer.max-epochs=2",
     )  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     again = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -141,14 +141,14 @@ def test_early_stop_ends_what_no_longer_gains(workplace: Path, events_file: Path
         "{monitor: val_score, mode: max, patience: 1, min_delta: 1.0}}]"
     )
     assert (
-        main(tiny(events_file, "--name=early", "--trainer.max_epochs=9", f"--trainer.callbacks={stop}")) == 0
+        main(tiny(events_file, "--name=early", "--trainer.max-epochs=9", f"--trainer.callbacks={stop}")) == 0
     )
     assert torch.load("runs/early/last.ckpt", weights_only=True)["epoch"] == 1
 
 
 def test_two_trainings_of_one_name_at_once_have_a_folder_each(workplace: Path, events_file: Path) -> None:
     seeds = (1, 9)
-    processes = [start(*tiny(events_file, "--name=race", f"--seed_everything={seed}")) for seed in seeds]
+    processes = [start(*tiny(events_file, "--name=race", f"--seed-everything={seed}")) for seed in seeds]
     assert [process.wait() for process in processes] == [0, 0]
     assert sorted(path.name for path in Path("runs").iterdir()) == ["race", "race-2"]
     found = set()
@@ -167,7 +167,7 @@ def test_a_run_that_is_trained_is_not_gone_on_with_by_another(
     assert main(tiny(events_file, "--name=held")) == 0
     held = hold_run("held", Path("runs/held/last.ckpt"))
     capsys.readouterr()
-    assert main(["--config=runs/held/config.yaml", "--ckpt_path=runs/held/last.ckpt"]) == 2
+    assert main(["--config=runs/held/config.yaml", "--ckpt-path=runs/held/last.ckpt"]) == 2
     assert "another training writes into runs/held; wait for its end" in capsys.readouterr().err
     held.let_go()
     hold_run("held", Path("runs/held/last.ckpt")).let_go()
@@ -188,7 +188,7 @@ def test_a_job_that_is_started_again_goes_on(
     workplace: Path, events_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Saved by Lightning on SIGUSR1; SLURM then starts the same command again, and counts."""
-    command = tiny(events_file, "--name=job", "--data.patches_per_epoch=1280")
+    command = tiny(events_file, "--name=job", "--data.patches-per-epoch=1280")
     process = start(*command)
     run = Path("runs/job")
     try:
@@ -198,7 +198,7 @@ def test_a_job_that_is_started_again_goes_on(
         process.wait()
     shutil.copy(run / "last.ckpt", run / "hpc_ckpt_1.ckpt")
     assert main(command) == 2
-    assert "--config runs/job/config.yaml --ckpt_path runs/job/hpc_ckpt_1.ckpt" in capsys.readouterr().err
+    assert "--config runs/job/config.yaml --ckpt-path runs/job/hpc_ckpt_1.ckpt" in capsys.readouterr().err
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert main(command) == 0
     assert "going on with runs/job/hpc_ckpt_1.ckpt" in capsys.readouterr().out

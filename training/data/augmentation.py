@@ -43,9 +43,8 @@ class Augmentation:
         for name, highest in (("shift", HALF), ("charge", 1.0), ("noise", np.inf), ("dead_wires", 1.0)):
             value = getattr(self, name)
             if not 0 <= value < highest:
-                raise UserError(
-                    f"--data.augmentation.{name} is {value}; it must be from 0 to below {highest:g}"
-                )
+                option = f"--data.augmentation.{name.replace('_', '-')}"
+                raise UserError(f"{option} is {value}; it must be from 0 to below {highest:g}")
 
     @property
     def changes_charge(self) -> bool:

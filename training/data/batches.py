@@ -132,7 +132,7 @@ class EpochBatches(Sampler):
             )
         if batch_size % rank[1]:
             raise UserError(
-                f"--data.batch_size {batch_size} cannot be divided between {rank[1]} processes; "
+                f"--data.batch-size {batch_size} cannot be divided between {rank[1]} processes; "
                 "give a multiple of their number"
             )
         self.set_epoch(0)

@@ -56,9 +56,9 @@ class PatchData(lightning.LightningDataModule):
             ("validation_patches", validation_patches),
         ):
             if value is not None and value < 1:
-                raise UserError(f"--data.{name} is {value}; it must be at least 1")
+                raise UserError(f"--data.{name.replace('_', '-')} is {value}; it must be at least 1")
         if memory_gb is not None and memory_gb <= 0.0:
-            raise UserError(f"--data.memory_gb is {memory_gb}; it must be more than 0")
+            raise UserError(f"--data.memory-gb is {memory_gb}; it must be more than 0")
         if seed < 0:
             raise UserError(f"--data.seed is {seed}; it must be 0 or more")
         self.path = Path(path)

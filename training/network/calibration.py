@@ -105,7 +105,7 @@ def fit_scaling(
         CheckError: a logit or a weight is not finite.
     """
     if not (np.isfinite(logits).all() and np.isfinite(weight).all()):
-        raise CheckError("a head's logits are not finite; train anew with a lower --model.learning_rate")
+        raise CheckError("a head's logits are not finite; train anew with a lower --model.learning-rate")
     used = weight > 0.0
     sigmoid = logits.shape[1] == 1
     z = logits[used].astype(np.float64)

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from lartpc.command import say
 from lartpc.errors import UserError
+from lartpc.terminal import say
 from training.network.checkpoint import RUNS
 
 
@@ -31,7 +31,7 @@ def requeued(name: str, prog: str) -> Path | None:
     if int(os.environ.get("SLURM_RESTART_COUNT") or 0) == 0:
         raise UserError(
             f"{RUNS / name} was saved when its job's time ended; go on with: {prog} --config "
-            f"{RUNS / name}/config.yaml --ckpt_path {left[-1]}, or give another --name"
+            f"{RUNS / name}/config.yaml --ckpt-path {left[-1]}, or give another --name"
         )
     say(f"the job was started again: going on with {left[-1]}")
     return left[-1]

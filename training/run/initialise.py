@@ -19,7 +19,7 @@ CALIBRATION_PATCHES = 256
 
 
 def initialise(module: HitTraining, data: PatchData) -> None:
-    """Take over the weights that ``--model.init_from`` names; quantised, set the first scales too.
+    """Take over the weights that ``--model.init-from`` names; quantised, set the first scales too.
 
     Raises:
         UserError: see :func:`read_start`.
@@ -69,11 +69,11 @@ def read_start(module: HitTraining, data: PatchData) -> Checkpoint | None:
     name, quantised = module.hparams["network"], module.hparams["quantised"]
     if module.hparams["init_from"] is None:
         if quantised:
-            raise UserError("a quantised training starts from a trained FP32 checkpoint: --model.init_from")
+            raise UserError("a quantised training starts from a trained FP32 checkpoint: --model.init-from")
         return None
     start = load_checkpoint(Path(module.hparams["init_from"]))
     if start.quantised:
-        raise UserError(f"{start.path} is quantised already; --model.init_from wants an FP32 checkpoint")
+        raise UserError(f"{start.path} is quantised already; --model.init-from wants an FP32 checkpoint")
     if start.name != name:
         raise UserError(
             f"{start.path} holds the network {start.name}, not {name}; give --model.network {start.name}"

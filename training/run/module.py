@@ -138,7 +138,7 @@ class HitTraining(lightning.LightningModule):
         if not torch.isfinite(mean):
             raise CheckError(
                 f"the loss is {mean.item()} at epoch {self.current_epoch}, batch {index}; lower "
-                "--model.learning_rate and resume from the last checkpoint"
+                "--model.learning-rate and resume from the last checkpoint"
             )
         self.log("train_loss", mean, prog_bar=True)
         return loss

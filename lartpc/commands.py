@@ -1,0 +1,61 @@
+"""The table of commands, and the one command that starts each of them: ``emtrkmichel COMMAND``."""
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+
+from lartpc.provenance import git_commit
+from lartpc.terminal import report, show
+
+COMMANDS = {
+    "data_gen.generate": "simulates events into an HDF5 file",
+    "data_gen.validate": "holds the simulation against tables and formulas, on one page",
+    "data_gen.display": "draws an event, or with `--gallery` patches of each class",
+    "data_gen.respond": "energy deposits from Geant4 or elsewhere through the same detector",
+    "data_gen.import_larsoft": "the collaboration's own training dumps into the same HDF5 form",
+    "training.fit": "trains; without `--config` the default recipe, about half an hour on two cores",
+    "training.calibrate": "scores that are probabilities of a mixture; a training ends with it",
+    "training.evaluate": "held-out events: a page of figures, a model card, numbers and scores",
+    "export.triton": "latest checkpoint to ONNX, gated, into `model_repository/`",
+    "export.check": "lints and replays the repository without a server",
+    "export.trt_check": "TensorRT's parser and builder on the graphs of GPUs, without a GPU",
+    "export.publish": "sends checked versions to a folder or bucket that servers read",
+    "export.registry": "what is published there; also verify, promote, roll back, prune",
+    "serving.environment": "makes the embedded server's environment, where `make install` has not",
+    "serving.local": "serves it with a real Triton until Ctrl-C",
+    "client.parity": "the served answers against the golden patches",
+    "client.classify": "classifies an event on that server and draws it",
+}
+"""What each command does, ``python -m NAME``, in the order in which data flow."""
+
+
+def version() -> str:
+    """The package's version and commit."""
+    try:
+        number = installed("emtrkmichel")
+    except PackageNotFoundError:
+        number = "not installed"
+    return f"emtrkmichel {number}, commit {git_commit()}"
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``emtrkmichel``: call a command of the table by its name."""
+    name, *rest = (sys.argv[1:] if args is None else args) or ["--help"]
+    if name == "--version":
+        show(version())
+        return 0
+    if name in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        show("usage: emtrkmichel COMMAND [OPTIONS]\n")
+        for command, does in COMMANDS.items():
+            show(f"  {command:{width}}  {does.replace('`', '')}")
+        show("\nemtrkmichel COMMAND --help explains one; python -m COMMAND is the same")
+        return 0
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, 1, 0.4)
+        meant = f", perhaps {near[0]}" if near else ""
+        return report(f"there is no command {name}{meant} (see emtrkmichel --help)", 2)
+    code: int = import_module(name).main(rest)
+    return code
