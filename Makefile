@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run test lint validate trt-check bench publish soak report lock clean
+.PHONY: help install run trial test lint validate trt-check bench publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -32,10 +32,21 @@ runs/quick/metrics.json: runs/quick/calibrated.ckpt $(REPORT)
 	$(RUN) training.evaluate --checkpoint $< --data data/quick.h5
 
 run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serve and check, in minutes
-	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt --gates export/gate/gates_quick.yaml
+	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt --gates gates_quick
 	$(RUN) export.check model_repository
 	$(RUN) client.parity --local --protocol both
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
+
+trial: install runs/quick/metrics.json  ## after make run: publish, list, verify, roll back, in a folder for trials
+	rm -rf trial
+	$(RUN) export.triton --precision fp32 --checkpoint runs/quick/best.ckpt --repository trial/models --gates gates_quick
+	$(RUN) export.publish trial/models trial/published --trial
+	$(RUN) export.triton --precision fp32 --checkpoint runs/quick/calibrated.ckpt --repository trial/models --gates gates_quick
+	$(RUN) export.publish trial/models trial/published
+	$(RUN) export.registry list trial/published
+	$(RUN) export.registry verify trial/published
+	$(RUN) export.registry rollback trial/published emtrkmichel_fp32
+	$(RUN) client.parity --local --repository trial/published --require-version 1
 
 test: install  ## the whole test suite, with a real Triton
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
@@ -68,8 +79,13 @@ REPOSITORY ?= model_repository
 SUMMARY ?= runs/release.md
 LIMITS = $(if $(GATES),--gates $(GATES))
 
+ifneq (,$(filter publish,$(MAKECMDGOALS)))
+ifeq (,$(and $(CHECKPOINT),$(TARGET)))
+$(error make publish CHECKPOINT=runs/NAME/calibrated.ckpt TARGET=FOLDER-OR-URL)
+endif
+endif
+
 publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check, publish, and write what is there
-	@test -n "$(CHECKPOINT)" -a -n "$(TARGET)" || { echo 'make publish CHECKPOINT=runs/NAME/calibrated.ckpt TARGET=URL' >&2; exit 2; }
 	$(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) --published $(TARGET) $(LIMITS) --backend all --on-server
 	$(RUN) export.check $(REPOSITORY)
 	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(LIMITS) $(PUBLISH_OPTIONS)
@@ -84,6 +100,6 @@ lock: .venv/installed  ## write down the installed versions as the ones to insta
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock
 
 clean:  ## everything that was generated, environments excepted
-	rm -rf data runs benchmarks/results
+	rm -rf data runs trial benchmarks/results
 	find model_repository -name config.pbtxt -delete
 	find model_repository -mindepth 2 -maxdepth 2 -type d -exec rm -rf {} +

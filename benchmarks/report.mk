@@ -29,7 +29,7 @@ runs/default/calibrated.ckpt runs/compact/calibrated.ckpt: runs/%/calibrated.ckp
 
 runs/upstream/calibrated.ckpt: | data/default.h5
 	rm -rf runs/upstream
-	$(RUN) training.fit --config training/configs/upstream.yaml --data.path data/default.h5 $(SEEN)
+	$(RUN) training.fit --config upstream --data.path data/default.h5 $(SEEN)
 
 TRAINED := $(foreach name,default compact upstream,runs/$(name)/calibrated.ckpt)
 

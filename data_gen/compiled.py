@@ -57,6 +57,11 @@ def _private() -> list[Path]:
     return [folder] if own else []
 
 
+def is_compiled() -> bool:
+    """Whether machine code of these sources is there already."""
+    return any(Path(numba.config.CACHE_DIR).rglob("*.nbc"))
+
+
 numba.config.CACHE_DIR = str(_cache_folder())
 
 compiled = numba.njit(cache=True, error_model="numpy")

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from data_gen.configuration import CONFIGS, Configuration, Labels, Response, Sources
-from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
+from data_gen.production.data_set import Production, Progress, Summary, compile_kernels, compiled_already
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run
 from lartpc.errors import UserError
@@ -68,7 +68,7 @@ def generate(
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
     numbers = event_numbers(first_event, events, split)
     workers = min(workers, events)
-    if workers > 1:
+    if workers > 1 or not compiled_already():
         compile_kernels()
     with closing(in_order(production.simulate, numbers, workers)) as simulated, show(events) as progress:
         return production.write(out, numbers, simulated, progress)

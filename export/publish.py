@@ -30,6 +30,7 @@ def publish(
     hold: bool = False,
     checksum_agent: bool = False,
     gates: Path = Path("gates"),
+    trial: bool = False,
 ) -> None:
     """Send the visible versions of a repository to a folder or an object store that servers read.
 
@@ -46,18 +47,22 @@ def publish(
         hold: leave the version that servers load now; export.registry promote makes this one visible.
         checksum_agent: let Triton's repository agent checksum verify the weights; needs a server that has it.
         gates: limits that every version must have kept at its export; a file, or gates, the strict ones.
+        trial: make an empty target one for trials, which takes models that passed any gates.
     """
     from rich.progress import track
 
     from export.gate.limits import read_gates
     from export.repository.transfer import plan, send
+    from export.repository.trial import is_for_trials, open_trial
     from export.store.folder import FolderStore
     from export.store.target import open_store
 
     source, store = FolderStore(repository), open_store(target)
     limits = read_gates(gates)
     models = select(source, profile, model)
-    check_all(models, limits)
+    check_all(models, None if trial or is_for_trials(store) else limits)
+    if trial and not dry_run:
+        open_trial(store)
     plans = [plan(model, shown(model), store, hold) for model in models]
     show(plan_table(f"{repository} to {target}", plans))
     if dry_run:
@@ -105,8 +110,12 @@ def shown(model: "ModelFolder") -> "Manifest":
     return model.manifests[visible]
 
 
-def check_all(models: list["ModelFolder"], limits: "Gates") -> None:
+def check_all(models: list["ModelFolder"], limits: "Gates | None") -> None:
     """Refuse what export.check or the gates fail.
+
+    Args:
+        models: their visible versions.
+        limits: None for a trial.
 
     Raises:
         CheckError: naming every failure.
@@ -121,7 +130,8 @@ def check_all(models: list["ModelFolder"], limits: "Gates") -> None:
         failures += lint_model(model)
         try:
             manifest = shown(model)
-            failures += refused_by_gates(manifest, limits.limits[manifest.precision], limits.name)
+            if limits is not None:
+                failures += refused_by_gates(manifest, limits.limits[manifest.precision], limits.name)
             lint_version(model, manifest)
         except UserError as error:
             failures.append(str(error))

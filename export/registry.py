@@ -38,6 +38,8 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     """
     from rich.table import Table
 
+    from export.repository.trial import TRIAL_FILE, is_for_trials
+
     store, found = _open(target, model)
     rows = []
     for published in found.models:
@@ -64,7 +66,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     str(made.get("git_commit", "")),
                 )
             )
-    table = Table(*COLUMNS)
+    table = Table(*COLUMNS, title=f"{TRIAL_FILE}: for trials" if is_for_trials(store) else None)
     for row in rows:
         table.add_row(*cells(*row))
     show(table)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from training.network.checkpoint import Checkpoint
 
 PROG = "python -m training.evaluate"
+METRICS = "metrics.json"
 
 Watch = Callable[[Iterable[int]], Iterable[int]]
 
@@ -30,8 +31,9 @@ def evaluate(
     share: float = 1.0,
     against: Path | None = None,
     variations: Path | None = None,
+    out: Path | None = None,
 ) -> None:
-    """Evaluate a checkpoint on held-out events; write a report and its numbers beside it.
+    """Evaluate a checkpoint on held-out events; write a report and its numbers.
 
     report.html is one page with all pictures, model_card.md a summary; metrics.json holds what both are
     drawn from, scores.h5 every hit with its scores. Every figure is given over the hits as they were
@@ -47,6 +49,7 @@ def evaluate(
         against: another checkpoint to answer the same events; the report gives the differences.
         variations: folder with nominal.h5 and event files of the same events in other detectors; the report
             gives the differences from the nominal one.
+        out: folder of the report; the checkpoint's where not given, unless a report of more events is there.
     """
     from rich.progress import track
 
@@ -66,11 +69,15 @@ def evaluate(
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     other = None if against is None else load_checkpoint(against)
     changes = {} if variations is None else response_changes(variations)
-    path = data or trained.gate_path
+    path, folder = data or trained.gate_path, out or trained.path.parent
     watch = partial(track, description="answering", transient=True)
     start = perf_counter()
     with open_events(path) as file:
         indices = held_out(file, events)
+        if out is None:
+            spare_fuller_report(folder, len(indices), share)
+        of_latest = " of the latest run" if checkpoint is None else ""
+        say(f"evaluating {trained.path}{of_latest} on {len(indices)} held-out events of {path}")
         scores = answer_events(trained, file, indices, watch, share)
         check_scores(scores, path)
         answered = perf_counter() - start
@@ -85,15 +92,35 @@ def evaluate(
         mistakes = worst_mistakes(scores)
         record["mistakes"] = mistakes_record(scores, mistakes)
         for table in tables:
-            table.write(trained.path.parent)
-        write_text(trained.path.with_name("metrics.json"), json.dumps(rounded(record), indent=1) + "\n")
-        write_report(trained, record, scores, file, mistakes)
+            table.write(folder)
+        write_text(folder / METRICS, json.dumps(rounded(record), indent=1) + "\n")
+        write_report(folder, trained, record, scores, file, mistakes)
     say_metrics(record, trained.path)
     say(
-        f"wrote report.html, model_card.md, metrics.json and scores.h5 to {trained.path.parent} in "
+        f"wrote report.html, model_card.md, {METRICS} and scores.h5 to {folder} in "
         f"{perf_counter() - start:.0f} s ({answered:.0f} s of them answering)"
     )
     suggest("export.triton", "--precision", "all", "--checkpoint", trained.path)
+
+
+def spare_fuller_report(folder: Path, events: int, share: float) -> None:
+    """Refuse to write over a report of more hits.
+
+    Raises:
+        UserError: the folder has one.
+    """
+    from lartpc.errors import UserError
+
+    try:
+        before = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        number, of_hits = int(before["events"]), float(before["share"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if number * of_hits > events * share:
+        raise UserError(
+            f"{folder} has a report of {number} events, --share {of_hits:g}; this one would be of {events}, "
+            f"--share {share:g}: give it a folder of its own with --out"
+        )
 
 
 def check_scores(scores: "NDArray[np.void]", path: Path) -> None:

@@ -12,6 +12,7 @@ from data_gen.configuration import Configuration
 from lartpc.event import Event
 from lartpc.provenance import Provenance, git_commit, package_versions
 from lartpc.served.contract import Label
+from lartpc.terminal import say
 
 GENERATOR = "data_gen"
 GENERATOR_VERSION = 2
@@ -114,9 +115,18 @@ class Production:
         return summary
 
 
+def compiled_already() -> bool:
+    """Whether the machine code of these sources lies in the cache."""
+    from data_gen.compiled import is_compiled
+
+    return is_compiled()
+
+
 def compile_kernels() -> None:
     """Simulate a nearly empty event: the kernels are compiled into the cache, whence workers load them."""
     from data_gen.configuration import Sources
     from data_gen.simulate import simulate
 
+    if not compiled_already():
+        say("compiling the simulation, once for its sources on this machine: a minute or so")
     simulate(Configuration(Sources(cosmic_muons=0.0, stopping_muons=0.0, showers=0.0, beam=0.0)), 0, 0)

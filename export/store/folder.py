@@ -47,8 +47,8 @@ class FolderStore(Store):
 
     def create(self, path: str, content: bytes) -> None:
         """See the base class."""
-        model, *rest = path.split("/")  # a part that a killed publisher leaves lies outside of the version
-        part = self.root / model / f".{'.'.join(rest)}.{uuid4().hex}.part"
+        model = path.split("/")[:-1][:1]  # a part that a killed publisher leaves lies outside of the version
+        part = self.root.joinpath(*model, f".{path.replace('/', '.')}.{uuid4().hex}.part")
         with self._errors("write", path):
             file = self._inside(path)
             file.parent.mkdir(parents=True, exist_ok=True)

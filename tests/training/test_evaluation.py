@@ -190,6 +190,24 @@ def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, event
     assert difference["value"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_report_of_more_hits_is_not_written_over(
+    evaluated: Path, events_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (evaluated / "metrics.json").read_bytes()
+    smaller = [f"--checkpoint={evaluated}/calibrated.ckpt", f"--data={events_file}", "--share=0.5"]
+    assert main(smaller) == 2
+    assert (
+        "has a report of 2 events, --share 1; this one would be of 2, --share 0.5" in capsys.readouterr().err
+    )
+    assert main([*smaller, f"--out={tmp_path / 'small'}"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"evaluating {evaluated}/calibrated.ckpt on 2 held-out events of {events_file}\n")
+    assert {path.name for path in (tmp_path / "small").iterdir()} == {
+        "metrics.json", "model_card.md", "report.html", "scores.h5",
+    }  # fmt: skip
+    assert (evaluated / "metrics.json").read_bytes() == before
+
+
 def test_figures_can_be_recomputed_from_the_scores(evaluated: Path, events_file: Path) -> None:
     record = json.loads((evaluated / "metrics.json").read_text())
     scores = read_scores(evaluated / "scores.h5")
@@ -276,7 +294,12 @@ def test_variations_are_paired_with_the_nominal_detector(
     for name, response in (("nominal", Response()), ("noise_x4", Response(raw_noise=10.0))):
         generate(folder / f"{name}.h5", 6, 9, planes=("W",), configuration=Configuration(response=response))
     copy = Path(shutil.copytree(evaluated, tmp_path / "run"))
-    assert main([f"--checkpoint={copy}/calibrated.ckpt", f"--variations={folder}", "--events=1"]) == 0
+    assert (
+        main(
+            [f"--checkpoint={copy}/calibrated.ckpt", f"--variations={folder}", "--events=1", f"--out={copy}"]
+        )
+        == 0
+    )
     record = json.loads((copy / "metrics.json").read_text())
     found = record["variations"]["noise_x4"]
     assert found["response"] == {"raw_noise": 10.0}

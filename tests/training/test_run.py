@@ -1,6 +1,7 @@
 """A run's folder: killed, on a full disk, with another logger, stopped early."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -122,9 +123,12 @@ def test_a_checkpoint_that_cannot_be_written_is_named(workplace: Path) -> None:
 
 
 def test_another_logger_by_a_line_of_yaml(workplace: Path, events_file: Path) -> None:
-    logger = "{class_path: pytorch_lightning.loggers.CSVLogger, init_args: {save_dir: elsewhere}}"
-    assert main(tiny(events_file, "--name=mine", f"--trainer.logger={logger}")) == 0
-    assert list(Path("elsewhere").rglob("metrics.csv"))
+    documented = re.search(
+        r"logger: (\{.*TensorBoardLogger.*\})", (ROOT / "docs/training.md").read_text("utf-8")
+    )
+    assert documented is not None
+    assert main(tiny(events_file, "--name=mine", f"--trainer.logger={documented[1]}")) == 0
+    assert list(Path("logs").rglob("events.out.tfevents.*"))
     assert {path.name for path in Path("runs/mine").iterdir()} == {
         "best.ckpt", "calibrated.ckpt", "last.ckpt", "gate.h5", "config.yaml"
     }  # fmt: skip

@@ -44,22 +44,24 @@ class Pictures:
 
 
 def write_report(
+    folder: Path,
     trained: Checkpoint,
     record: dict[str, Any],
     scores: NDArray[np.void],
     events: EventFile,
     mistakes: list[Mistakes],
 ) -> None:
-    """Write report.html and model_card.md beside a checkpoint.
+    """Write report.html and model_card.md.
 
     Args:
+        folder: where to.
         trained: the network.
         record: from training.report.record, with comparisons where there are any.
         scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         events: the event file that was answered.
         mistakes: the gallery's.
     """
-    folder = trained.path.parent
+    run = trained.path.parent
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -68,7 +70,7 @@ def write_report(
     )
     environment.filters.update(shown=shown, picture=_picture, pretty=_pretty)
     context = {
-        "name": folder.name,
+        "name": run.name,
         "checkpoint": trained.path.name,
         "record": record,
         "training": trained.provenance.training,
@@ -83,7 +85,7 @@ def write_report(
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
     page = environment.overlay(autoescape=True).get_template("page.html")
-    found = pictures(folder, record, scores, events, mistakes, trained)
+    found = pictures(run, record, scores, events, mistakes, trained)
     write_text(folder / REPORT, page.render(**context, pictures=found))
     write_text(folder / CARD, environment.get_template("model_card.md.j2").render(**context))
 

@@ -128,7 +128,8 @@ def default_precision() -> str:
 def quiet_lightning() -> None:
     """Silence advice that does not apply here, where batches are cut in the main process."""
     level = logging.INFO if loudness() is Loudness.VERBOSE else logging.ERROR
-    logging.getLogger("pytorch_lightning").setLevel(level)
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(level)
     advice_here = ("many workers", "args parameter is", "is not empty", "LeafSpec", "logging interval")
     for advice in (*advice_here, "fast_hadamard_transform"):
         warnings.filterwarnings("ignore", f".*{advice}")
