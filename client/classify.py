@@ -24,20 +24,22 @@ def classify(
     protocol: str = "grpc",
     local: bool = False,
     repository: Path = Path("model_repository"),
-    out: Path = Path("event.png"),
+    out: Path | None = None,
 ) -> None:
     """Classify every hit of one event with a served model and draw the answer beside the truth.
 
     Args:
         file: event file, or folder of event files.
-        event: number of the event in the file; default the test event with the most Michel hits.
+        event: index of the event in the file, from 0; by default that with the most Michel hits in the
+            plane of the held-out events.
         plane: U, V or W.
         model: name of the served model.
         url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
         protocol: grpc or http.
         local: start the embedded server on the repository for this event.
         repository: folder of the models, with --local.
-        out: PNG file of the picture.
+        out: the picture, whose suffix is .png, .pdf or .svg; by default it lies beside the event file:
+            of data/quick.h5 data/quick-classified.png.
     """
     from rich.progress import track
 
@@ -46,12 +48,16 @@ def classify(
     from client.triton import TritonClassifier, joined
     from lartpc.adc_scale import adc_scale
     from lartpc.drawing.plane import save
+    from lartpc.drawing.target import event_name, picture_file
     from lartpc.event_folder import open_events
     from lartpc.patches.plane_hits import PlaneHits
 
+    picture = picture_file(out, file, "classified")
     with open_events(file) as events:
-        index = most_michel_hits(events, plane) if event is None else event
-        of_plane = PlaneHits.read(events, index, plane)
+        reason = "as --event says"
+        if event is None:
+            event, reason = most_michel_hits(events, plane)
+        of_plane = PlaneHits.read(events, event, plane)
     if not len(of_plane.hits):
         raise UserError(f"{of_plane.where} has no hits; name another --event or --plane")
     with connections(url, (protocol,), repository, local) as opened:
@@ -68,16 +74,17 @@ def classify(
     outputs = joined(answers)
     title = f"{classifier.model}, version {classifier.version}"
     figure, agreement = event_picture(of_plane, outputs, title)
-    save(figure, out)
+    save(figure, picture)
     count = len(of_plane.hits)
+    say(f"{event_name(event, of_plane.event_id)}: {reason}")
     say(f"{count} hits in {seconds:.1f} s: {count / seconds:.0f} hits/s, cutting included")
     say(f"Class as in truth: {agreement:.1%} of hits")
-    say(f"Wrote {out}")
+    say(f"Wrote {picture}")
     suggest("client.classify", "--help", note="(other events, planes and models)")
 
 
-def most_michel_hits(events: "EventFile", plane_name: str) -> int:
-    """Index of the event of the test split with the most Michel hits in a plane.
+def most_michel_hits(events: "EventFile", plane_name: str) -> tuple[int, str]:
+    """Index of the event of the test split with the most Michel hits in a plane; and that in words.
 
     Raises:
         UserError: the file has no event in the test split.
@@ -88,7 +95,9 @@ def most_michel_hits(events: "EventFile", plane_name: str) -> int:
     if not len(indices):
         raise UserError(f"{events.path} has no event in its test split; name one with --event")
     counts = [np.sum(hits["michel"][hits["local_plane"] == number]) for hits in map(events.hits, indices)]
-    return int(indices[np.argmax(counts)])
+    best = int(np.argmax(counts))
+    reason = f"the most Michel hits in plane {plane_name} of the held-out events, {counts[best]}"
+    return int(indices[best]), reason
 
 
 def main(args: list[str] | None = None) -> int:

@@ -37,32 +37,35 @@ def display(
     seed: int = 1,
     out: Path | None = None,
 ) -> None:
-    """Draw one plane of an event, or patches of each class, as a PNG picture.
+    """Draw one plane of an event, or patches of each class, as a picture.
 
     Args:
-        file: event file
-        event: index in the file, from 0; by default the one with the most Michel hits in the plane; the
-            command then names the next four, worth a look too
+        file: event file, or folder of event files
+        event: index of the event in the file, from 0; by default that with the most Michel hits in the
+            plane; the command then names the next four, worth a look too
         plane: U, V or W; by default W, or the file's first plane where it has no W
         truth: draw beside the charge the true class of each hit, and a closer look at a Michel electron
-        volume: drift volume, from 0; by default each that has charge, up to six, in its own row
+        volume: drift volume, from 0; by default each that has charge, up to six
         gallery: draw patches of each class, as a network sees them, instead of an event
         each: patches of each class, with --gallery
         era: ADC scale of the patches' network units, with --gallery
         seed: draws the patches by lot, with --gallery
-        out: the picture; by default event.png, or gallery.png with --gallery
+        out: the picture, whose suffix is .png, .pdf or .svg; by default it lies beside the event file:
+            of data/quick.h5 data/quick-event.png, or data/quick-gallery.png with --gallery
     """
+    from lartpc.drawing.target import picture_file
     from lartpc.event_folder import open_events
 
     if gallery:
         refuse_gallery(event, truth, volume, each, seed)
     scale = adc_scale(era)
+    picture = picture_file(out, file, "gallery" if gallery else "event")
     with open_events(file) as events:
         name = choose_plane(events, plane)
         if gallery:
-            draw_gallery(events, name, each, scale, seed, out or Path("gallery.png"))
+            draw_gallery(events, name, each, scale, seed, picture)
         else:
-            draw_event(events, name, event, volume, truth, out or Path("event.png"))
+            draw_event(events, name, event, volume, truth, picture)
 
 
 def refuse_gallery(event: int | None, truth: bool, volume: int | None, each: int, seed: int) -> None:
@@ -104,20 +107,19 @@ def draw_event(
     """
     from data_gen.pictures.plane_picture import plane_picture
     from lartpc.drawing.plane import KINDS, hit_kind, save
+    from lartpc.drawing.target import event_name
     from lartpc.patches.plane_hits import PlaneHits
 
+    reason = "as --event says"
     if event is None:
-        michel, counts = count_hits(events, plane, volume)
-        leaders = np.lexsort((-counts, -michel))[:5]
-        event = int(leaders[0])
-        listed = ", ".join(f"{index} ({michel[index]})" for index in leaders)
-        say(f"most Michel hits in plane {plane}: event {listed}")
+        event, reason = most_michel_hits(events, plane, volume)
     of_plane = PlaneHits.read(events, event, plane, empty_pixels=True)
     drawn, left_out = drift_volumes(of_plane, volume)
     save(plane_picture(of_plane, drawn, truth), out, DPI)
     hits = of_plane.hits[of_plane.is_hit & np.isin(of_plane.hits["tpc"], drawn)]
     number = np.bincount(hit_kind(hits), minlength=len(KINDS))
     content = ", ".join(f"{number[kind]} {name}" for kind, (name, *_) in KINDS.items())
+    say(f"{event_name(event, of_plane.event_id)}: {reason}")
     shown = f"event {event}, plane {plane}, drift volume {', '.join(map(str, drawn))}"
     say(f"{shown}: {len(hits)} hits ({content})")
     if left_out:
@@ -125,6 +127,17 @@ def draw_event(
     say(str(out))
     other = ["--gallery"] if truth else ["--event", event, "--plane", plane, "--truth"]
     suggest("data_gen.display", events.path, *other)
+
+
+def most_michel_hits(events: "EventFile", plane: str, volume: int | None) -> tuple[int, str]:
+    """The event with the most Michel hits, or hits where there are none; and that in words."""
+    michel, counts = count_hits(events, plane, volume)
+    first, *others = np.lexsort((-counts, -michel))[:5].tolist()
+    reason, number = f"the most Michel hits in plane {plane}, {michel[first]}", michel
+    if not michel[first]:
+        reason, number = f"no event has Michel hits in plane {plane}; the most hits, {counts[first]}", counts
+    after = ", ".join(f"{index} ({number[index]})" for index in others)
+    return first, f"{reason}; then {after}" if after else reason
 
 
 def count_hits(

@@ -1,85 +1,45 @@
-"""The picture of one plane of an event: its charge and, beside it, the truth of its hits."""
+"""The picture of one plane of an event: of one drift volume, or of several as they lie in the detector."""
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from lartpc.detector import PIXEL_TICKS, TICK_US, plane
+from data_gen.pictures.volume_panels import (
+    EMPTY_COLOUR,
+    Panels,
+    Style,
+    draw_volume,
+    in_rows,
+    is_stack,
+    panel_shapes,
+)
 from lartpc.drawing.plane import (
-    MICHEL,
-    Window,
-    busiest,
+    KINDS,
     charge_norm,
     charge_unit,
-    draw_charge,
-    draw_hits,
+    draw_colour_scale,
     head_with_colour_scale,
     head_with_legend,
     hit_kind,
-    time_label,
-    time_us,
-    us_per_wire,
-    whole_plane,
 )
 from lartpc.patches.plane_hits import PlaneHits
-from lartpc.served.contract import PATCH_SIZE
 
 TALLEST_INCHES, WIDEST_INCHES = 7.5, 14.0
-"""Bounds of a panel's height and of the panels' widths together. Where several drift volumes share a
-picture their panels are two thirds as large."""
+"""Bounds of a panel's height and of the panels' widths together."""
 
-EXTREME = 2.5
-"""A panel that would be so many times as wide as high, or as high as wide, is not drawn to scale."""
+DETECTOR_INCHES = (19.0, 12.5)
+"""Bounds of the width and height of a picture of several drift volumes: a screen's, at 150 dots an inch."""
 
-SCALE_BAR_CM = 10.0
-
-
-@dataclass(frozen=True)
-class _Style:
-    """How all panels of a picture are drawn.
-
-    Attributes:
-        norm: colour scale of the charge.
-        widths: of the panels, in inches.
-        marker_scale: size of the hits.
-        stacked: the image is one of patches in rows.
-    """
-
-    norm: PowerNorm
-    widths: NDArray[np.float64]
-    marker_scale: float
-    stacked: bool
-
-
-def is_stack(of_plane: PlaneHits) -> bool:
-    """Whether the images are stacks of patches, as in imported files: one in drift time, several in wires."""
-    _, wires, pixels = of_plane.image.shape
-    return pixels == PATCH_SIZE and wires % PATCH_SIZE == 0 and wires >= 2 * PATCH_SIZE
-
-
-def in_rows(stack: PlaneHits) -> PlaneHits:
-    """The stack laid out in rows, as wide as high in patches."""
-    volumes, wires, _ = stack.image.shape
-    patches = wires // PATCH_SIZE
-    columns = math.ceil(math.sqrt(patches))
-    rows = math.ceil(patches / columns)
-    padded = np.pad(stack.image, ((0, 0), (0, rows * columns * PATCH_SIZE - wires), (0, 0)))
-    grid = padded.reshape(volumes, rows, columns * PATCH_SIZE, PATCH_SIZE).transpose(0, 2, 1, 3)
-    hits = stack.hits.copy()
-    row, hits["local_wire"] = np.divmod(hits["local_wire"], columns * PATCH_SIZE)
-    hits["local_time"] += row * PATCH_SIZE * PIXEL_TICKS
-    image = grid.reshape(volumes, columns * PATCH_SIZE, rows * PATCH_SIZE)
-    return replace(stack, image=image, hits=hits)
+HEAD_INCHES, MARGIN_INCHES = 1.1, 0.9
+"""Above all drift volumes; around the panels of each, for its title and the numbers of its axes."""
 
 
 def plane_picture(of_plane: PlaneHits, drift_volumes: list[int], truth: bool) -> Figure:
-    """Draw the charge of some drift volumes, one below the other, wire against drift time.
+    """Draw the charge of some drift volumes, wire against drift time.
 
     Args:
         of_plane: the plane, with its empty pixels.
@@ -89,113 +49,98 @@ def plane_picture(of_plane: PlaneHits, drift_volumes: list[int], truth: bool) ->
     """
     stacked = is_stack(of_plane)
     drawn = in_rows(of_plane) if stacked else of_plane
-    volumes = len(drift_volumes)
-    _, wires, pixels = drawn.image.shape
-    natural = wires * us_per_wire(drawn.plane) / (pixels * PIXEL_TICKS * TICK_US)
-    shape = float(np.clip(natural, 1.0 / EXTREME, EXTREME))
-    shapes = np.array([shape, shape, 0.5] if truth else [shape])
-    height = min(TALLEST_INCHES, WIDEST_INCHES / shapes.sum()) / (1.0 if volumes == 1 else 1.5)
-    widths = shapes * height
-    style = _Style(
-        norm=charge_norm(drawn.image[drift_volumes]),
-        widths=widths,
-        marker_scale=4.0 if stacked else height / TALLEST_INCHES,
-        stacked=stacked,
-    )
-    size = (widths.sum() + 0.9 * len(widths), volumes * (height + 1.7))
+    shapes = panel_shapes(drawn, truth)
+    norm = charge_norm(drawn.image[drift_volumes])
+    if len(drift_volumes) > 1:
+        return _several(drawn, drift_volumes, shapes, norm, stacked)
+    height = min(TALLEST_INCHES, WIDEST_INCHES / shapes.sum())
+    style = Style(norm, shapes * height, 4.0 if stacked else height / TALLEST_INCHES, stacked)
+    size = (style.widths.sum() + 0.9 * len(shapes), height + 1.7)
     figure = Figure(figsize=size, layout="constrained")
-    rows = figure.subfigures(volumes, 1, squeeze=False)[:, 0]
-    for row, volume in zip(rows, drift_volumes, strict=True):
-        run, subrun, number = drawn.event_id
-        title = (f"Run {run}, subrun {subrun}, event {number}", f"plane {drawn.plane}, drift volume {volume}")
-        row.suptitle(("   ·   " if truth else "\n").join(title), fontsize=13)
-        _draw_volume(row, drawn, volume, style)
+    [[row]] = figure.subfigures(1, 1, squeeze=False)
+    title = (_event(drawn), f"plane {drawn.plane}, drift volume {drift_volumes[0]}")
+    row.suptitle(("   ·   " if truth else "\n").join(title), fontsize=13)
+    panels = draw_volume(row, drawn, drift_volumes[0], style)
+    head_with_colour_scale(panels.whole, panels.charge, charge_unit(drawn.stored))
+    if panels.truth is not None:
+        head_with_legend(panels.truth, "true class of the hits")
     return figure
 
 
-def _draw_volume(row: SubFigure, drawn: PlaneHits, volume: int, style: _Style) -> None:
-    image = drawn.image[volume]
-    norm, marker_scale = style.norm, style.marker_scale
-    grid = row.add_gridspec(2, len(style.widths), width_ratios=style.widths)
-    whole = row.add_subplot(grid[:, 0])
-    head_with_colour_scale(whole, draw_charge(whole, image, norm), charge_unit(drawn.stored))
-    _lay_out(whole, whole_plane(*image.shape), drawn.plane, style.stacked)
-    whole.set(xlabel="wire", ylabel=time_label(image.shape[1]))
-    if len(style.widths) == 1:
+def _event(drawn: PlaneHits) -> str:
+    run, subrun, number = drawn.event_id
+    return f"Run {run}, subrun {subrun}, event {number}"
+
+
+def _several(
+    drawn: PlaneHits, volumes: list[int], shapes: NDArray[np.float64], norm: PowerNorm, stacked: bool
+) -> Figure:
+    """Draw drift volumes in a grid, under one title, colour scale and legend."""
+    rows, columns, height = arrange(len(volumes), shapes)
+    scale = 4.0 if stacked else height / TALLEST_INCHES
+    style = Style(norm, shapes * height, scale, stacked, small=True)
+    margin = MARGIN_INCHES * np.array([len(shapes), 1.0])
+    width, high = np.array([columns, rows]) * ([style.widths.sum(), height] + margin)
+    figure = Figure(figsize=(width, high + HEAD_INCHES), layout="constrained")
+    [[head], [body]] = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEAD_INCHES, high))
+    places = body.subfigures(rows, columns, squeeze=False)
+    order = places.ravel() if columns == 2 else places.T.ravel()
+    panels = []
+    for place, volume in zip(order, volumes, strict=False):
+        count = np.count_nonzero(drawn.is_hit & (drawn.hits["tpc"] == volume))
+        place.suptitle(f"drift volume {volume}   ·   {count:,} hits", fontsize=12)
+        panels.append(draw_volume(place, drawn, volume, style))
+    _head(head, f"{_event(drawn)}   ·   plane {drawn.plane}", drawn, volumes, panels)
+    return figure
+
+
+def arrange(volumes: int, shapes: NDArray[np.float64]) -> tuple[int, int, float]:
+    """Lay out drift volumes in two rows or two columns, whichever leaves the larger panels.
+
+    Two that follow each other, as the two on either side of a cathode do, share a column or a row.
+
+    Args:
+        volumes: how many, 2 or more.
+        shapes: widths of the panels of each, in their height.
+
+    Returns:
+        Rows, columns, and the height of a panel in inches.
+    """
+    pairs = math.ceil(volumes / 2)
+    width, height = DETECTOR_INCHES
+    layouts = []
+    for rows, columns in ((2, pairs), (pairs, 2)):
+        widest = (width / columns - MARGIN_INCHES * len(shapes)) / shapes.sum()
+        tallest = (height - HEAD_INCHES) / rows - MARGIN_INCHES
+        layouts.append((min(widest, tallest, TALLEST_INCHES), rows, columns))
+    panel, rows, columns = max(layouts)
+    return rows, columns, panel
+
+
+def _head(head: SubFigure, title: str, drawn: PlaneHits, volumes: list[int], panels: list[Panels]) -> None:
+    """Set title, colour scale and, where the truth is drawn, the legend of all drift volumes."""
+    head.suptitle(title, fontsize=13)
+    draw_colour_scale(head.add_axes((0.06, 0.1, 0.36, 0.12)), panels[0].charge, charge_unit(drawn.stored))
+    if panels[0].truth is None:
         return
-    beside = row.add_subplot(grid[:, 1])
-    _draw_truth(beside, drawn, volume, marker_scale)
-    head_with_legend(beside, "true class of the hits")
-    _lay_out(beside, whole_plane(*image.shape), drawn.plane, style.stacked)
-    beside.set_xlabel("wire")
-    beside.tick_params(labelleft=False)
-    closer, what = _closer_look(drawn, volume)
-    for axis in (whole, beside):
-        closer.outline(axis)
-    charge, truth = (row.add_subplot(grid[place, 2]) for place in range(2))
-    draw_charge(charge, image, norm)
-    draw_charge(truth, image, norm).set(cmap="Greys", alpha=0.6)
-    _draw_truth(truth, drawn, volume, 4.0 * marker_scale)
-    for axis in (charge, truth):
-        _lay_out(axis, closer, drawn.plane, style.stacked)
-        _draw_scale_bar(axis, closer, drawn.plane)
-        axis.set_ylabel("time [µs]")
-    charge.set_title(what, fontsize=11)
-    charge.set_anchor("N")
-    truth.set_anchor("S")
-    truth.set_xlabel("wire")
-
-
-def _closer_look(drawn: PlaneHits, volume: int) -> tuple[Window, str]:
-    """The window, and what is in it."""
-    image = drawn.image[volume]
-    window = whole_plane(*image.shape)
-    hits = drawn.hits[(drawn.hits["tpc"] == volume) & drawn.is_hit]
-    if len(hits):
-        of_michel = hit_kind(hits) == MICHEL
-        place = busiest(hits["local_wire"], time_us(hits, image.shape[1]), of_michel)
-        return window.around(*place), "densest Michel electron" if of_michel.any() else "busiest place"
-    wire, pixel = np.unravel_index(np.argmax(image), image.shape)
-    place = float(wire), window.low + float(pixel) * PIXEL_TICKS * TICK_US
-    return window.around(*place), "highest charge" if image.any() else "no charge"
-
-
-def _draw_truth(axis: Axes, drawn: PlaneHits, volume: int, scale: float) -> None:
-    pixels = drawn.image.shape[2]
-    of_volume = drawn.hits["tpc"] == volume
-    hits, empty = drawn.hits[of_volume & drawn.is_hit], drawn.hits[of_volume & ~drawn.is_hit]
-    draw_hits(axis, hits["local_wire"], time_us(hits, pixels), hit_kind(hits), scale)
-    if len(empty):
-        axis.scatter(
-            empty["local_wire"],
-            time_us(empty, pixels),
-            s=10 * scale,
-            c="#b8b8b8",
-            marker="+",
-            lw=0.6,
-            zorder=0.5,
-            label=f"empty pixel  {len(empty)}",
-        )
-
-
-def _lay_out(axis: Axes, window: Window, plane_name: str, stacked: bool) -> None:
-    """Show the window, distances along wires' order and drift alike unless that would be extreme."""
-    window.frame(axis)
-    per_wire = us_per_wire(plane_name)
-    if 1.0 / EXTREME <= window.wires * per_wire / window.us <= EXTREME:
-        axis.set_aspect(1.0 / per_wire)
-    if stacked:
-        axis.xaxis.set_major_locator(MultipleLocator(PATCH_SIZE, offset=-0.5))
-        axis.yaxis.set_major_locator(MultipleLocator(PATCH_SIZE * PIXEL_TICKS * TICK_US))
-        axis.xaxis.set_major_formatter(lambda wire, _: f"{math.ceil(wire)}")
-        axis.grid(color="0.8", lw=0.6)
-        axis.set_axisbelow(True)
-
-
-def _draw_scale_bar(axis: Axes, window: Window, plane_name: str) -> None:
-    length = SCALE_BAR_CM / plane(plane_name).pitch
-    left, low = window.left + 0.05 * window.wires, window.low + 0.05 * window.us
-    axis.plot((left, left + length), (low, low), c="0.1", lw=2.5, solid_capstyle="butt", zorder=6)
-    where = (left + 0.5 * length, low + 0.015 * window.us)
-    behind = {"fc": "w", "ec": "none", "alpha": 0.8, "pad": 1.0}
-    axis.text(*where, f"{SCALE_BAR_CM:g} cm", ha="center", va="bottom", fontsize=10, zorder=6, bbox=behind)
+    hits = drawn.hits[drawn.is_hit & np.isin(drawn.hits["tpc"], volumes)]
+    counts = np.bincount(hit_kind(hits), minlength=len(KINDS))
+    empty = np.count_nonzero(~drawn.is_hit & np.isin(drawn.hits["tpc"], volumes))
+    marks = [
+        (f"{name}  {counts[kind]:,}", colour, marker) for kind, (name, colour, marker, _) in KINDS.items()
+    ]
+    marks += [(f"empty pixel  {empty:,}", EMPTY_COLOUR, "+")] if empty else []
+    handles = [
+        Line2D([], [], ls="", c=colour, marker=marker, ms=6, label=name) for name, colour, marker in marks
+    ]
+    head.legend(
+        handles=handles,
+        title="true class of the hits",
+        title_fontsize=11,
+        loc="center",
+        bbox_to_anchor=(0.75, 0.3),
+        ncols=len(handles),
+        frameon=False,
+        handletextpad=0.1,
+        columnspacing=1.5,
+    )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
 from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from scipy.spatial import KDTree
 
 from lartpc.adc_scale import StoredPixels
 from lartpc.detector import DRIFT_PIXELS, DRIFT_SPEED, PIXEL_TICKS, TICK_US, TRIGGER_TICK, plane
+from lartpc.errors import UserError
 from lartpc.files import whole_file
 from lartpc.served.contract import Label
 
@@ -33,6 +35,9 @@ those who do not see all hues."""
 
 COLOUR_MAP = ListedColormap(colormaps["magma_r"](np.linspace(0.08, 1.0, 256)))
 """Perceptually uniform; without its palest end, so that faint charge differs from none."""
+
+WITHOUT_DATE: dict[str, dict[str, None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""Metadata of each form: nothing that changes from one day to the next."""
 
 ZOOM_WIRES = 70
 ZOOM_US = ZOOM_WIRES * PIXEL_TICKS * TICK_US
@@ -151,8 +156,12 @@ def charge_unit(stored: StoredPixels) -> str:
 
 def head_with_colour_scale(axis: Axes, charge: AxesImage, label: str) -> None:
     """Set the colour scale above an axis."""
-    strip = axis.inset_axes((0.02, 1.025, 0.96, 0.018))
-    axis.figure.colorbar(charge, cax=strip, orientation="horizontal", extend="max")
+    draw_colour_scale(axis.inset_axes((0.02, 1.025, 0.96, 0.018)), charge, label)
+
+
+def draw_colour_scale(strip: Axes, charge: ScalarMappable, label: str) -> None:
+    """Fill an axis with the colour scale, its numbers and label above it."""
+    strip.figure.colorbar(charge, cax=strip, orientation="horizontal", extend="max")
     highest = strip.get_xlim()[1]
     decade = 10.0 ** np.floor(np.log10(highest))
     ticks = np.outer((0.1 * decade, decade), (1.0, 2.0, 5.0)).ravel()
@@ -212,11 +221,20 @@ def draw_hits(
 
 
 def save(figure: Figure, path: Path, dpi: int = 100) -> None:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure, whole or not at all, as what the suffix says; the same figure gives the same bytes.
+
+    Args:
+        figure: to write.
+        path: the file, as :func:`lartpc.drawing.target.picture_file` gives it.
+        dpi: pixels in an inch, of a PNG and of the images in the others.
 
     Raises:
         UserError: the file cannot be written.
     """
+    form = path.suffix.lower().removeprefix(".")
     figure.draw_without_rendering()  # only at its second time does the layout know how large headings are
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=dpi, format="png")
+    try:
+        with whole_file(path) as part, rc_context({"svg.hashsalt": "lartpc"}):
+            figure.savefig(part, dpi=dpi, format=form, metadata=WITHOUT_DATE[form])
+    except UserError as error:
+        raise UserError(f"{error} with --out") from error

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from client.classify import main, most_michel_hits
+from client.classify import classify, main, most_michel_hits
 from client.event_picture import event_picture
+from data_gen.display import display
 from lartpc.adc_scale import ADC_SCALES, network_units
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
@@ -53,14 +54,31 @@ def test_the_event_with_the_most_michel_hits_is_drawn(event_file, tiny_server, t
     assert "hits/s" in text
     assert "next: " in text
     with EventFile(event_file) as events:
-        assert most_michel_hits(events, "W") == TEST_EVENTS[1]
+        index, reason = most_michel_hits(events, "W")
+    assert index == TEST_EVENTS[1]
+    assert "the most Michel hits in plane W of the held-out events" in reason
+    assert f"event 8 (run 1, subrun 2, event number 8): {reason}" in text
 
 
-def test_over_http_and_of_an_event_by_number(event_file, tiny_server, tmp_path):
+def test_over_http_and_of_an_event_by_index(event_file, tiny_server, tmp_path, capsys):
     out = tmp_path / "event.png"
     options = ["--protocol=http", "--url", tiny_server.http, "--event=0", "--out", str(out)]
     assert main([str(event_file), *options]) == 0
     assert out.exists()
+    assert "event 0 (run 1, subrun 2, event number 0): as --event says" in capsys.readouterr().out
+
+
+def test_the_picture_lies_beside_its_event_file(event_file, tiny_server, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(event_file.read_bytes())
+    assert main([str(copy), "--url", tiny_server.grpc]) == 0
+    assert (tmp_path / "copy-classified.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_event_means_the_same_as_in_display():
+    meant = "event: index of the event in the file, from 0; by default that with the most Michel hits in the"
+    for command in (classify, display):
+        assert meant in (command.__doc__ or "")
 
 
 def test_patches_are_those_of_the_hits_in_their_order(event_file):
@@ -114,6 +132,7 @@ def test_an_event_without_michel_hits_or_charge_has_a_picture_too(event_file):
         (["--plane=X"], "has the planes W, no plane 'X'"),
         (["--model=cnn"], "serves no model 'cnn'"),
         (["--local"], "give one of them"),
+        (["--out=event.jpg"], "a picture's name must end in .png, .pdf, .svg"),
         (["--out=/proc/event.png"], "cannot write /proc/event.png"),
     ],
 )
