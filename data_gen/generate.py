@@ -14,7 +14,7 @@ from data_gen.production.data_set import Production, Progress, Summary, compile_
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run
 from lartpc.errors import UserError
-from lartpc.files import sweep
+from lartpc.files import check_target, sweep
 from lartpc.served.contract import Label
 from lartpc.terminal import say, suggest
 
@@ -63,6 +63,7 @@ def generate(
     check_request(events, seed, workers, first_event, planes)
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name a file, or divide the events with --events-per-file")
+    check_target(out, "--out")
     from data_gen.production.workers import in_order
 
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))

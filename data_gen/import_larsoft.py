@@ -23,7 +23,7 @@ from lartpc.detector import PIXEL_TICKS
 from lartpc.errors import UserError
 from lartpc.event import Event
 from lartpc.event_file import SPLITS, EventWriter, split_of
-from lartpc.files import sha256
+from lartpc.files import check_target, sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import Label
 from lartpc.terminal import say, suggest
@@ -215,8 +215,7 @@ def command(
         raise UserError(f"--empty {empty:g} must lie in [0, 100]")
     if seed < 0:
         raise UserError(f"--seed {seed} must be 0 or more")
-    if out.is_dir():
-        raise UserError(f"--out {out} is a folder; name a file")
+    check_target(out, "--out")
     scale = DumpScale.parse(adc_scale)
     selection = Selection(keep, empty, seed)
     done = import_dumps(sources, format, scale, out, selection, ticks_per_column, accept_clipped, progress)

@@ -14,7 +14,7 @@ from data_gen.production.request import ALL_PLANES, check_request
 from data_gen.production.steps_file import StepsFile
 from lartpc.command import run
 from lartpc.event import Event
-from lartpc.files import sha256
+from lartpc.files import check_target, sha256
 from lartpc.provenance import Provenance
 from lartpc.terminal import suggest
 
@@ -42,6 +42,7 @@ def respond_to_file(
             written.
     """
     check_request(1, seed, 1, 0, planes)
+    check_target(out, "--out")
     from lartpc.event_file import EventWriter
 
     configuration = configuration or Configuration()

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import glob
 import hashlib
 import io
@@ -17,14 +18,18 @@ from lartpc.errors import UserError
 PART = ".part"
 """Ending of what is not finished."""
 
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed to ``path``.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full; nothing is left behind.
+        UserError: ``path`` is something else than a file, the folder cannot be written, or the disk is full;
+            nothing is left behind.
     """
+    check_target(path)
     part = part_of(path)
     with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +48,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder that does not exist yet; its files are synced too."""
     part = part_of(path)
     with _write_errors(path):
-        if path.exists():
+        if os.path.lexists(path):
             raise UserError(f"{path} exists already; it is never overwritten")
         sweep(path.parent, path.name)
         try:
@@ -56,6 +61,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def check_target(path: Path, option: str = "") -> None:
+    """Refuse a place for a file before work begins: what is there and no file would be replaced.
+
+    Args:
+        path: of the file, which need not exist.
+        option: that names it, for the message.
+
+    Raises:
+        UserError: there is a folder, a device, a pipe or a link to nothing, or nothing can be written there.
+    """
+    place = f"{option} {path}".strip()
+    with _write_errors(path):
+        if os.path.lexists(path) and not path.is_file():
+            kind = "a link to nothing" if not path.exists() else "no regular file"
+            raise UserError(f"{place} is {'a folder' if path.is_dir() else kind}; name a file")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise UserError(f"cannot write {place}: {folder} is no folder; name another target")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write {place}: nothing can be written to {folder}; name another target")
 
 
 def part_of(path: Path, process: int | None = None) -> Path:
@@ -156,7 +183,8 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"cannot write {path}: {reason}; free the space or name another target") from error
+        advice = "free the space or name" if error.errno in NO_SPACE else "name"
+        raise UserError(f"cannot write {path}: {reason}; {advice} another target") from error
 
 
 def _sync(path: Path) -> None:

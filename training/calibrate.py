@@ -55,12 +55,14 @@ def calibrate(
     import numpy as np
     import torch
 
-    from lartpc.files import whole_file
+    from lartpc.files import check_target, whole_file
     from lartpc.provenance import git_commit
     from lartpc.served.contract import OUTPUT_NAMES
     from training.network.calibration import fit_scaling, fold_all
     from training.network.checkpoint import BATCH, CALIBRATED, load_checkpoint, read_content
 
+    target = checkpoint.with_name(CALIBRATED)
+    check_target(target)
     trained = load_checkpoint(checkpoint)
     stage = trained.provenance.training
     if "calibration" in stage:
@@ -97,7 +99,6 @@ def calibrate(
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     training = {name: value for name, value in stage.items() if name != "checkpoint_sha256"}
     provenance = replace(trained.provenance, training={**training, "calibration": record})
-    target = checkpoint.with_name(CALIBRATED)
     content = io.BytesIO()  # in a file torch.save would note the file's passing name
     torch.save(kept | {"state_dict": state, "provenance": provenance.to_json()}, content)
     with whole_file(target) as part:

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from lartpc.command import run
-from lartpc.files import write_text
+from lartpc.files import check_target, write_text
 from lartpc.terminal import say, show, suggest
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PROG = "python -m training.evaluate"
 METRICS = "metrics.json"
+SCORES = "scores.h5"
 
 Watch = Callable[[Iterable[int]], Iterable[int]]
 
@@ -59,7 +60,7 @@ def evaluate(
     from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
     from training.evaluation.mistakes import worst_mistakes
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
-    from training.report.page import write_report
+    from training.report.page import CARD, REPORT, write_report
     from training.report.record import build_record, mistakes_record
 
     if events is not None and events < 1:
@@ -70,6 +71,8 @@ def evaluate(
     other = None if against is None else load_checkpoint(against)
     changes = {} if variations is None else response_changes(variations)
     path, folder = data or trained.gate_path, out or trained.path.parent
+    for name in (REPORT, CARD, METRICS, SCORES):
+        check_target(folder / name)
     watch = partial(track, description="answering", transient=True)
     start = perf_counter()
     with open_events(path) as file:
@@ -81,7 +84,7 @@ def evaluate(
         scores = answer_events(trained, file, indices, watch, share)
         check_scores(scores, path)
         answered = perf_counter() - start
-        tables = [ScoreTable("scores.h5", scores, trained.provenance, file)]
+        tables = [ScoreTable(SCORES, scores, trained.provenance, file)]
         record = build_record(trained, scores, file.samples, file.provenance.data, share)
         if other is not None:
             theirs = answer_events(other, file, indices, watch, share)

@@ -1,5 +1,6 @@
 """What may be asked of the generator."""
 
+import os
 from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -67,5 +68,5 @@ def check_folder(out: Path, events_per_file: int, end: int) -> None:
         raise UserError(f"--events-per-file {events_per_file} must be 1 or more")
     if end > SHARD_NUMBERS:
         raise UserError(f"--events-per-file: the numbers of the events must be below {SHARD_NUMBERS}")
-    if out.is_file() or out.suffix == ".h5":
-        raise UserError(f"--out {out} names a file; with --events-per-file name a folder")
+    if (os.path.lexists(out) and not out.is_dir()) or out.suffix == ".h5":
+        raise UserError(f"--out {out} names no folder; with --events-per-file name a folder")

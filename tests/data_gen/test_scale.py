@@ -149,7 +149,7 @@ def test_damaged_and_foreign_files_are_refused(reference, tmp_path):
     ("args", "message"),
     [
         (["--events-per-file=0"], "--events-per-file 0 must be 1 or more"),
-        (["--events-per-file=3", "--out=x.h5"], "--out x.h5 names a file"),
+        (["--events-per-file=3", "--out=x.h5"], "--out x.h5 names no folder"),
         (["--events-per-file=3", "--first-event=99999990"], "must be below 100000000"),
         (["--scheduler=tcp://127.0.0.1:1"], "--scheduler needs --events-per-file"),
         (["--events-per-file=3", "--scheduler=tcp://127.0.0.1:1", "--workers=2"], "--workers is for this"),
