@@ -33,7 +33,10 @@ class Provenance:
     @classmethod
     def from_json(cls, text: str) -> "Provenance":
         """Read what :meth:`to_json` wrote; raises ValueError or TypeError where it did not."""
-        return cls(**json.loads(text))
+        record = cls(**json.loads(text))
+        if not all(isinstance(stage, dict) for stage in vars(record).values()):
+            raise TypeError("a stage of the provenance is no table")
+        return record
 
     def with_stage(self, **stages: dict[str, Any]) -> "Provenance":
         """This record with stages added; one without commit and packages is stamped with today's."""

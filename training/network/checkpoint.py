@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -24,6 +25,20 @@ BEST = "best.ckpt"
 CALIBRATED = "calibrated.ckpt"
 BATCH = 256
 """Patches answered at once: more would not stay in the processor's cache."""
+
+FORM = {"state_dict": dict, "hyper_parameters": dict, "era": str, "provenance": str}
+"""What every checkpoint holds."""
+
+FORM_OF_TRAINING = {
+    "epoch": int,
+    "global_step": int,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "pytorch-lightning_version": str,
+}
+"""What one holds besides that a training can go on with."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +125,53 @@ def read_content(path: Path) -> dict[str, Any]:
         raise UserError(f"no checkpoint {path}; train one with: python -m training.fit")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError) as error:  # the file may be as good as ever
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'no memory'}") from error
+    except UnpicklingError as error:  # its text advises to run the code
+        raise UserError(
+            f"{path} is not a readable checkpoint (it holds code or no tensors); train anew"
+        ) from error
     except Exception as error:  # PyTorch's reader raises errors of any class on what is no checkpoint
         reason = (str(error) or repr(error)).splitlines()[0]
         raise UserError(f"{path} is not a readable checkpoint ({reason}); train anew") from error
-    if not isinstance(content, dict) or "provenance" not in content:
-        raise UserError(f"{path} is not a checkpoint of training.fit; train anew")
+    wrong = _wrong_parts(content) if isinstance(content, dict) else [*FORM]
+    if wrong:
+        raise UserError(
+            f"{path} is not a checkpoint of training.fit ({', '.join(wrong)} missing or of another form); "
+            "train anew"
+        )
     return content
+
+
+def _wrong_parts(content: dict[str, Any]) -> list[str]:
+    """What is missing in a checkpoint, or is not what it should be."""
+    goes_on = "optimizer_states" in content
+    form = FORM | (FORM_OF_TRAINING if goes_on else {})
+    wrong = [name for name, kind in form.items() if not isinstance(content.get(name), kind)]
+    if wrong:
+        return wrong
+    try:
+        provenance = Provenance.from_json(content["provenance"])
+    except (TypeError, ValueError):
+        return ["provenance"]
+    weights, settings = content["state_dict"], content["hyper_parameters"]
+    return [
+        name
+        for name, good in {
+            "state_dict": all(
+                isinstance(key, str) and torch.is_tensor(value) for key, value in weights.items()
+            ),
+            "network": settings.get("network") in get_args(NetworkName),
+            "quantised": isinstance(settings.get("quantised"), bool),
+            "loops": not goes_on or "fit_loop" in content["loops"],
+            "digest": not goes_on or "digest" in provenance.data,
+            **{
+                name: all(isinstance(state, dict) for state in content.get(name, []))
+                for name in ("optimizer_states", "lr_schedulers")
+            },
+        }.items()
+        if not good
+    ]
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -127,15 +183,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     keep_freed_memory()
     content, digest = read_content(path), sha256(path)
-    try:
-        provenance = Provenance.from_json(content["provenance"])
-        scale = adc_scale(content["era"])
-        name = content["hyper_parameters"]["network"]
-        quantised = content["hyper_parameters"]["quantised"]
-        network = build_network(name, quantised=quantised)
-        state = {key.removeprefix("network."): value for key, value in content["state_dict"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is not a checkpoint of training.fit ({error!r}); train anew") from error
+    provenance = Provenance.from_json(content["provenance"])
+    scale = adc_scale(content["era"])
+    name, quantised = content["hyper_parameters"]["network"], content["hyper_parameters"]["quantised"]
+    network = build_network(name, quantised=quantised)
+    state = {key.removeprefix("network."): value for key, value in content["state_dict"].items()}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

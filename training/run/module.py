@@ -181,6 +181,19 @@ class HitTraining(lightning.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that are not this network's.
+
+        Raises:
+            UserError: naming one that is missing, or of another size.
+        """
+        own, stored = self.state_dict(), checkpoint["state_dict"]
+        for name in {**own, **stored}:
+            if name not in own or name not in stored or own[name].shape != stored[name].shape:
+                raise UserError(
+                    f"the checkpoint is of another network: see its {name}; give last.ckpt of the run"
+                )
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the ADC era and the provenance, as plain text."""
         checkpoint["era"] = self.era
