@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data_gen.larsoft.dump_npy import mapped
 from data_gen.larsoft.dump_patches import PATCHES_PER_EVENT, Patches
 from lartpc.detector import PLANES
 from lartpc.errors import UserError
@@ -38,7 +39,6 @@ PSEUDO_EVENT = 1024
 _PACKED_DTYPE = np.dtype([*HEAD, ("x", "<f4", (PATCH_SIZE, PATCH_SIZE))])
 _IDENTITY = ("run", "subrun", "evt", "plane", "tpc", "wire", "tck")
 _ROWS_AT_A_TIME = 8192
-_LARGEST_HEADER = 1 << 20  # of an .npy file; the table's is 40 kB, for its 2315 columns
 _NAME_OF_X = re.compile(r"db_view_(\d)_x\.npy")
 
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -188,7 +188,7 @@ def npy_files(sources: list[Path], pattern: str) -> list[Path]:
 
 
 def _table(path: Path) -> NDArray[np.void]:
-    table = _mapped(path)
+    table = mapped(path)
     if table.dtype != ROW_DTYPE or table.ndim != 1:
         columns, expected = (
             {name: str(dtype[name]) for name in dtype.names or ()} for dtype in (table.dtype, ROW_DTYPE)
@@ -212,24 +212,9 @@ def _pair(path: Path) -> tuple[int, Path, NDArray, Path, NDArray]:
     y_path = path.with_name(f"db_view_{view}_y.npy")
     if not y_path.is_file():
         raise UserError(f"{path} has no {y_path.name} beside it")
-    x, y = _mapped(path), _mapped(y_path)
+    x, y = mapped(path), mapped(y_path)
     if x.dtype.kind != "f" or x.shape[1:] != (PATCH_SIZE, PATCH_SIZE):
         raise UserError(f"{path} holds {x.dtype} {x.shape}, not float32 (N, {PATCH_SIZE}, {PATCH_SIZE})")
     if y.dtype.kind not in "iu" or y.shape != (len(x), 4):
         raise UserError(f"{y_path} holds {y.dtype} {y.shape}, not int32 ({len(x)}, 4)")
     return view, path, x, y_path, y
-
-
-def _mapped(path: Path) -> NDArray:
-    """A file's array, mapped into memory."""
-    if not path.is_file():
-        raise UserError(f"no file {path}")
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=_LARGEST_HEADER)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise UserError(f"{path} is no whole .npy file without pickled objects: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{path} is an archive, no .npy file")
-    if array.size == 0:
-        raise UserError(f"{path} is empty")
-    return array

@@ -10,6 +10,7 @@ import yaml
 from lartpc.errors import UserError
 from lartpc.packaged import packaged
 from lartpc.served.contract import PRECISIONS
+from lartpc.yaml_text import load
 
 FOLDER = Path(__file__).parent
 STRICT = Path("gates")
@@ -59,7 +60,7 @@ def read_gates(name: Path = STRICT) -> Gates:
     """
     path = packaged(name, FOLDER)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read the gates {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or set(content) != {PUBLISHABLE, *PRECISIONS}:
