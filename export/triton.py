@@ -169,7 +169,7 @@ def losses_table(title: str, verdict: "Verdict") -> "Table":
     """Of each figure the loss that is nearest to its limit."""
     from rich.table import Table
 
-    table = Table("loss", "nearest to its limit", "value", "95 % edge", "allowed", "", title=title)
+    table = Table("loss", "nearest to its limit", "value", "95 % edge", "allowed", "", title=plain(title))
     for figure, loss in verdict.tightest().items():
         mark = "[green]passed" if loss.passed else "[red]failed"
         numbers = (f"{number + 0.0:.2g}" for number in (loss.value, loss.edge, loss.limit))

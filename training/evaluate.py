@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lartpc.command import run
 from lartpc.files import check_target, write_text
-from lartpc.terminal import say, show, suggest
+from lartpc.terminal import plain, say, show, suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,7 +232,7 @@ def say_metrics(record: dict[str, Any], path: Path) -> None:
     from training.report.figures import shown
 
     title = f"{path}: {record['hits']:,} hits of {record['events']} held-out events"
-    table = Table("figure", *(f"{mixture}, 95 %" for mixture in MIXTURES), title=title)
+    table = Table("figure", *(f"{mixture}, 95 %" for mixture in MIXTURES), title=plain(title))
     everything = record["groups"]["all"]
     for task in TASKS:
         for figure, name in (("auc", "AUC"), ("average_precision", "AP")):

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 from torchmetrics.functional.classification import binary_calibration_error
@@ -30,6 +31,11 @@ from training.evaluation.reliability import BINS, reliability
 from training.evaluation.separation import THRESHOLDS, michel_cut, threshold_scan, working_points
 from training.evaluation.surroundings import surroundings
 from training.network.checkpoint import load_checkpoint
+from training.report.behaviour_figures import variation_picture
+from training.report.markdown import code, words
+
+ODD_NAME = "b] <script>|`x` *y*"
+"""Of a folder: markup for rich, with the one around it, for HTML and for Markdown."""
 
 
 def some_scores(events: int = 6, hits: int = 300, seed: int = 1) -> NDArray[np.void]:
@@ -162,8 +168,8 @@ def test_surroundings_without_particles_are_charge_alone() -> None:
 
 @pytest.fixture(scope="module")
 def evaluated(run_folder: Path, events_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that has been evaluated against its own uncalibrated checkpoint."""
-    copy = Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("evaluated") / "quick"))
+    """A run in a folder of an odd name, evaluated against its own uncalibrated checkpoint."""
+    copy = Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("evaluated") / "a[" / ODD_NAME))
     shutil.copy(copy / "metrics.csv", copy / "metrics.until-1.csv")
     assert (
         main([f"--checkpoint={copy}/calibrated.ckpt", f"--data={events_file}", f"--against={copy}/best.ckpt"])
@@ -185,6 +191,8 @@ def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, event
     page = (evaluated / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "") and page.count("data:image/png;base64,") >= 11
     card = (evaluated / "model_card.md").read_text()
+    assert "<script>" not in page and "<script>" not in card
+    assert card.startswith(r"# Model card: hit classifier b\] \<script\>\|\`x\` \*y\*" + "\n")
     assert record["checkpoint_sha256"][:12] in card and "{{" not in card and "{%" not in card
     difference = record["against"]["differences"]["natural"]["track"]["auc"]["difference"]
     assert difference["value"] == pytest.approx(0.0, abs=1e-6)
@@ -343,3 +351,23 @@ def test_wrong_requests_write_nothing(
     assert main([f"--checkpoint={copy}/calibrated.ckpt", *options]) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in copy.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>", "a|b", "`x`", "``", "*a* _b_ [c](d)", "a\nb", " ", "&lt;", "~~a~~"]
+)
+def test_names_are_shown_as_they_are_in_markdown(name: str) -> None:
+    parser = MarkdownIt("gfm-like", {"linkify": False})
+    tokens = parser.parseInline(f"x {words(name)} y")[0].children or []
+    assert "".join(token.content for token in tokens) == f"x {name} y".replace("\n", r"\n")
+    tokens = parser.parseInline(f"x {code(name)} y")[0].children or []
+    assert [token.content.strip() for token in tokens if token.type == "code_inline"] == [
+        name.replace("\n", r"\n").strip()
+    ]
+
+
+def test_a_variation_of_any_name_is_drawn() -> None:
+    found = {"value": 0.1, "low": 0.0, "high": 0.2}
+    area = {figure: {"difference": found} for figure in ("auc", "average_precision")}
+    variation = {"differences": {"natural": {"track": area, "michel": area}}}
+    assert variation_picture({r"a $\q{$ b": variation}).png.startswith(b"\x89PNG")

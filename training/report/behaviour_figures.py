@@ -144,7 +144,7 @@ def variation_picture(variations: dict[str, Any]) -> Picture:
                     color=COLOURS[task],
                 )
             axis.axvline(0.0, color="#9aa5b1", lw=0.9)
-            axis.set_yticks(place, names)
+            axis.set_yticks(place, names, parse_math=False)
             axis.tick_params(axis="y", which="minor", left=False, right=False)
             axis.set_xlabel(f"{NAMES.get(task, task)}: Δ {'AUC' if figure == 'auc' else 'AP'}")
     return canvas.picture

@@ -21,6 +21,7 @@ from training.evaluation.tasks import MIXTURES, TASKS
 from training.network.checkpoint import Checkpoint
 from training.report import behaviour_figures, event_figures, separation_figures
 from training.report.figures import NAMES, Picture, shown
+from training.report.markdown import code, words
 
 REPORT = "report.html"
 CARD = "model_card.md"
@@ -68,7 +69,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=shown, picture=_picture, pretty=_pretty)
+    environment.filters.update(shown=shown, picture=_picture, pretty=_pretty, words=words, code=code)
     context = {
         "name": run.name,
         "checkpoint": trained.path.name,
