@@ -5,8 +5,9 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,9 @@ from lartpc.errors import UserError
 from lartpc.files import whole_file, whole_folder
 
 LOCK_FILE = ".publish.lock"
+LEFT = re.compile(r"\..+\.(part|gone)")
+DAY = 86_400.0
+"""Seconds after which what is unfinished is nobody's: of another container none can say who lives."""
 
 
 class FolderStore(Store):
@@ -84,6 +88,7 @@ class FolderStore(Store):
                 found = self.read(path)
                 if (found[1] if found else None) != token:
                     raise self.changed(path)
+                _sweep(file.parent)
                 with whole_file(file) as part:
                     part.write_bytes(content)
 
@@ -94,6 +99,7 @@ class FolderStore(Store):
             if not place.is_dir():
                 return
             gone = place.with_name(f".{place.name}.{uuid4().hex}.gone")
+            os.utime(place)  # renaming does not: the folder would count as left behind
             place.rename(gone)
             shutil.rmtree(gone)
 
@@ -123,3 +129,16 @@ class FolderStore(Store):
         except OSError as error:
             place = self.place(path) if path else self.name
             raise UserError(f"cannot {doing} {place}: {error.strerror or error}") from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed publishers have left in a folder a day ago or longer."""
+    old = time.time() - DAY
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            if not LEFT.fullmatch(path.name) or path.lstat().st_mtime > old:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()

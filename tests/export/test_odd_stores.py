@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -83,6 +84,22 @@ def test_a_second_removal_does_not_take_what_was_published_again(target: Path) -
         remove(waiting, [1])
     assert registry(["verify", str(target)]) == 0
     assert ModelFolder.read(store, MODEL).versions == [1, 2, 3]
+
+
+def test_what_killed_publishers_have_left_goes_after_a_day(target: Path) -> None:
+    folder = target / MODEL
+    removed, kept = [], []
+    for age, paths in ((86_500.0, removed), (80_000.0, kept)):
+        for ending in ("part", "gone"):
+            path = folder / f".1.{age:.0f}.{ending}"
+            path.mkdir() if ending == "gone" else path.touch()
+            (path / "model.onnx").touch() if ending == "gone" else None
+            os.utime(path, (time.time() - age,) * 2)
+            paths.append(path)
+    os.utime(folder / "1", (0, 0))
+    assert registry(["prune", str(target), "--keep=1", f"--model={MODEL}"]) == 0
+    assert not any(path.exists() for path in removed) and all(path.exists() for path in kept)
+    assert ModelFolder.read(open_store(target), MODEL).versions == [2, 3]
 
 
 def test_a_removal_that_another_one_has_taken_over_ends(
