@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import StoredPixels
 from lartpc.detector import PLANES
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.event import SAMPLE_DTYPE, Event
 from lartpc.event_form import COUNTS, SPLITS, TABLES, check_form
 from lartpc.files import DeferredWrites, whole_file
@@ -193,7 +193,7 @@ class EventFile:
         try:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
-            raise UserError(f"{path} is not a readable HDF5 file ({error}); generate it anew") from error
+            raise unread(path, error, f"is not a readable HDF5 file ({error}); generate it anew") from error
         try:
             self._read_header()
         except UserError:
@@ -201,7 +201,7 @@ class EventFile:
             raise
         except DAMAGE as error:
             self._file.close()
-            raise UserError(f"{path} is damaged: {error}; generate it anew") from error
+            raise unread(path, error, f"is damaged: {error}; generate it anew") from error
 
     def _read_header(self) -> None:
         attributes = self._file.attrs
@@ -299,4 +299,4 @@ class EventFile:
         try:
             return self._file[name][first:last]
         except DAMAGE as error:
-            raise UserError(f"{self.path} is damaged at {name}: {error}; generate it anew") from error
+            raise unread(self.path, error, f"is damaged at {name}: {error}; generate it anew") from error

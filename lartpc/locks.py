@@ -20,7 +20,7 @@ def one_at_a_time(path: Path, waiting: Callable[[], None] = lambda: None) -> Ite
         waiting: called once where another process is in its block.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or its disk has no locks.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -68,9 +68,11 @@ def _held(lock: Path, *, block: bool) -> int:
         descriptor = _open(lock)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
-        except BaseException:
+        except BaseException as error:
             os.close(descriptor)
-            raise
+            if isinstance(error, BlockingIOError) or not isinstance(error, OSError):
+                raise
+            raise UserError(f"cannot lock {lock}: {error.strerror}; name a place on another disk") from error
         if _is_there(descriptor, lock):
             return descriptor
         os.close(descriptor)

@@ -1,5 +1,6 @@
 """A folder on this machine, or on a disk that it shares."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -61,9 +62,19 @@ class FolderStore(Store):
                     opened.write(content)
                     opened.flush()
                     os.fsync(opened.fileno())
-                os.link(part, file)
+                self._link(part, file)
             finally:
                 part.unlink(missing_ok=True)
+
+    def _link(self, part: Path, file: Path) -> None:
+        try:
+            os.link(part, file)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+            raise UserError(
+                f"{self.name} lies on a disk without hard links, which publishing needs; name another place"
+            ) from error
 
     def create_all(self, folder: str, files: Mapping[str, bytes]) -> None:
         """See the base class; the folder appears whole, by one renaming."""

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH
 
 LARGEST = 1 << 30
@@ -50,7 +50,9 @@ class GoldenPatches:
         try:
             return cls.parse(path.read_bytes(), str(path))
         except OSError as error:
-            raise UserError(f"{path} holds no golden patches ({error}); export the version anew") from error
+            raise unread(
+                path, error, f"holds no golden patches ({error}); export the version anew"
+            ) from error
 
     @classmethod
     def parse(cls, content: bytes, place: str) -> "GoldenPatches":

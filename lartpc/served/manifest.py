@@ -7,7 +7,7 @@ from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.provenance import Provenance
 from lartpc.served.contract import PRECISIONS
 
@@ -102,7 +102,7 @@ class Manifest:
         except FileNotFoundError:
             raise UserError(f"{folder} has no {MANIFEST_FILE}; export the version anew") from None
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error}); export the version anew") from error
+            raise unread(path, error, f"cannot be read ({error}); export the version anew") from error
         return cls.parse(text, str(path), folder.parent.name, folder.name)
 
     @classmethod

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.served.contract import CONTRACTS, PATCH, PRECISIONS, Contract, Signature, TensorSpec
 from lartpc.served.manifest import Manifest
 
@@ -191,7 +191,7 @@ def read_config_file(folder: Path) -> bytes:
     except FileNotFoundError:
         raise UserError(f"{folder} has no {CONFIG_FILE}; export the model anew") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error}); export the model anew") from error
+        raise unread(path, error, f"cannot be read ({error}); export the model anew") from error
 
 
 def parse_config(text: bytes, place: str) -> "ModelConfig":

@@ -24,6 +24,7 @@ from export.repository.model_folder import ModelFolder
 from export.repository.removal import remove
 from export.store.interface import ConflictError
 from export.store.target import open_store
+from lartpc.errors import UserError
 from lartpc.files import sha256
 from lartpc.served.contract import INPUT_NAME
 from lartpc.served.manifest import MANIFEST_FILE
@@ -368,3 +369,13 @@ def test_a_graph_that_fails_while_it_runs_is_one_line(
     edited(target / MODEL / "3", "files", "model.onnx", to=sha256(weights))
     assert check([str(target)]) == 1
     assert "ONNX Runtime does not" in one_line(capsys)
+
+
+def test_a_disk_without_hard_links_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(UserError, match="without hard links, which publishing needs; name another place"):
+        open_store(tmp_path / "target").create("m/1/a", b"")
+    assert list((tmp_path / "target").rglob("*")) == [tmp_path / "target/m", tmp_path / "target/m/1"]

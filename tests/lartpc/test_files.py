@@ -1,6 +1,8 @@
 """Where a file may be put: never in the place of a folder, a device, a pipe or a link to nothing."""
 
+import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from data_gen.generate import main as generate
 from data_gen.import_larsoft import main as import_larsoft
 from data_gen.respond import main as respond
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
+from lartpc.event_file import EventFile
 from lartpc.files import check_target, whole_file, whole_folder
 from training.evaluate import main as evaluate
 
@@ -73,3 +76,18 @@ def test_an_evaluation_does_not_begin_where_its_report_cannot_be_put(
     (tmp_path / "model_card.md").mkdir()
     assert evaluate([f"--checkpoint={tmp_path / 'best.ckpt'}", f"--data={tmp_path / 'missing.h5'}"]) == 2
     assert "model_card.md is a folder; name a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [1, 5, 13, 24, 37, 116])
+def test_no_file_is_to_be_made_anew_for_what_is_the_disks_fault(number: int) -> None:
+    said = str(unread("a.h5", OSError(number, "x"), "is damaged; generate it anew"))
+    assert said.startswith("cannot read a.h5: ") and "anew" not in said
+    assert str(unread("a.h5", OSError("no signature"), "is damaged; make it anew")).endswith("make it anew")
+
+
+def test_a_file_that_another_process_writes_is_not_called_damaged(events_file: Path, tmp_path: Path) -> None:
+    held = Path(shutil.copy(events_file, tmp_path))
+    with held.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="cannot read .*: another process has locked it"):
+            EventFile(held)

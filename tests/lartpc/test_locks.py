@@ -1,5 +1,7 @@
 """One process at a time, whichever way the one before ended."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -78,3 +80,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         one_at_a_time(tmp_path / "file/data"),
     ):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_named(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with (
+        pytest.raises(UserError, match="cannot lock .*/.data.lock: .*; name a place"),
+        one_at_a_time(tmp_path / "data"),
+    ):
+        pass
+    with pytest.raises(UserError, match="cannot lock"):
+        claim(tmp_path, "taken")

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.event_file import EventFile, split_of
 from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
@@ -201,5 +201,5 @@ def read_scores(path: Path) -> NDArray[np.void]:
             for name in SCORE_DTYPE.names or ():
                 scores[name] = file[name][:]
     except (OSError, KeyError) as error:
-        raise UserError(f"{path} holds no scores ({error}); evaluate the checkpoint anew") from error
+        raise unread(path, error, f"holds no scores ({error}); evaluate the checkpoint anew") from error
     return scores

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale, adc_scale
-from lartpc.errors import UserError
+from lartpc.errors import UserError, unread
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import OUTPUT_NAMES
@@ -125,8 +125,8 @@ def read_content(path: Path) -> dict[str, Any]:
         raise UserError(f"no checkpoint {path}; train one with: python -m training.fit")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError) as error:  # the file may be as good as ever
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'no memory'}") from error
+    except OSError as error:
+        raise unread(path, error, f"is not a readable checkpoint ({error}); train anew") from error
     except UnpicklingError as error:  # its text advises to run the code
         raise UserError(
             f"{path} is not a readable checkpoint (it holds code or no tensors); train anew"
