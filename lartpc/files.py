@@ -80,9 +80,9 @@ def check_target(path: Path, option: str = "") -> None:
             raise UserError(f"{place} is {'a folder' if path.is_dir() else kind}; name a file")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         if not folder.is_dir():
-            raise UserError(f"cannot write {place}: {folder} is no folder; name another target")
+            raise UserError(f"cannot write {path}: {folder} is no folder; name another target")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise UserError(f"cannot write {place}: nothing can be written to {folder}; name another target")
+            raise UserError(f"cannot write {path}: nothing can be written to {folder}; name another target")
 
 
 def part_of(path: Path, process: int | None = None) -> Path:
