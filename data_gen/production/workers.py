@@ -82,27 +82,29 @@ def in_order(
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; processes started meanwhile never see it, from their first instruction on.
+    """Hold Ctrl-C and SIGTERM back; processes started meanwhile never see Ctrl-C, from the first instruction.
 
     The mask is for them. In this process another thread may take the signal, such as one of a numerical
-    library, and Python would interrupt the main thread all the same: so the handler waits too.
+    library, and Python would interrupt the main thread all the same: so the handlers wait too. A process
+    whose start SIGTERM broke off would miss what it is to read.
     """
     held: list[tuple] = []
-    handler = signal.getsignal(signal.SIGINT)
-    in_main = handler is not None and threading.current_thread() is threading.main_thread()
+    in_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: handler for number, handler in handlers.items() if in_main and callable(handler)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    if in_main:
-        signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
+    for number in ours:
+        signal.signal(number, lambda *arguments: held.append(arguments))
     try:
         yield
     finally:
         try:
-            if in_main:
-                signal.signal(signal.SIGINT, handler)
+            for number, handler in ours.items():
+                signal.signal(number, handler)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if held and callable(handler):
-            handler(*held[0])
+        for arguments in held[:1]:
+            ours[arguments[0]](*arguments)
 
 
 def _prepare() -> None:

@@ -212,6 +212,19 @@ def test_ctrl_c_waits_where_it_is_held_whichever_thread_takes_it():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_sigterm_waits_as_ctrl_c_does():
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    whole = []
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
+            signal.raise_signal(signal.SIGTERM)
+            whole.append(True)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert whole == [True]
+
+
 def test_available_cores():
     assert available_cores() >= 1
 
