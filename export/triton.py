@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import PRECISIONS
-from lartpc.terminal import say, show, suggest, working
+from lartpc.terminal import plain, say, show, suggest, working
 
 if TYPE_CHECKING:
     from rich.table import Table

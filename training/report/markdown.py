@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from lartpc.command import printable
+from lartpc.terminal import printable
 
 
 def words(value: Any) -> str:
