@@ -182,17 +182,18 @@ class HitTraining(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that are not this network's.
+        """Refuse weights that are not this network's, in one line, before Lightning loads them.
 
         Raises:
-            UserError: naming one that is missing, or of another size.
+            UserError: naming what is missing or of another size.
         """
-        own, stored = self.state_dict(), checkpoint["state_dict"]
-        for name in {**own, **stored}:
-            if name not in own or name not in stored or own[name].shape != stored[name].shape:
-                raise UserError(
-                    f"the checkpoint is of another network: see its {name}; give last.ckpt of the run"
-                )
+        try:
+            self.load_state_dict(checkpoint["state_dict"])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise UserError(
+                f"the checkpoint is of another network ({reason}); give last.ckpt of its run"
+            ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the ADC era and the provenance, as plain text."""
