@@ -12,14 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from lartpc.commands import version
-from lartpc.errors import UserError
+from lartpc.errors import PROCESS_LIMITS, UserError
 from lartpc.packaged import packaged
+from lartpc.provenance import version
+from lartpc.surroundings import check_place, check_text, drawing_into_files, take_streams
 from lartpc.terminal import Loudness, loudness, report, show, speaking
 
 Command = Callable[..., int | None]
 
-LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
+LIMITS = {*PROCESS_LIMITS, errno.ENOSPC, errno.EDQUOT}
 """Errors of the machine's limits, which name no file."""
 
 EPILOG = (
@@ -63,18 +64,21 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
     """
     from jsonargparse import ArgumentError
 
+    take_streams()
     own, wanted = _common(sys.argv[1:] if args is None else args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the terminal has not all letters
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
-    with speaking(wanted or Loudness.NORMAL):
+    with speaking(wanted or Loudness.NORMAL), drawing_into_files():
         try:
             if wanted is None:
                 show(version())
                 return 0
-            return command(own)
+            check_place()
+            check_text(own)
+            return _unwrapped(command, own)
         except ArgumentError as error:
             return _failed(f"{parser_reason(str(error))} (see {prog} --help)", UserError.exit_code)
         except UserError as error:
@@ -86,7 +90,8 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             if error.filename is None and error.errno not in LIMITS:
                 raise
             place = "" if error.filename is None else f"cannot use {error.filename}: "
-            return _failed(f"{place}{error.strerror}", UserError.exit_code)
+            advice = "; see to that limit (ulimit -a) and try again" if error.errno in PROCESS_LIMITS else ""
+            return _failed(f"{place}{error.strerror}{advice}", UserError.exit_code)
         except TerminatedError as error:
             return _failed(str(error) or "ended by SIGTERM", 128 + signal.SIGTERM)
         except KeyboardInterrupt as error:
@@ -94,6 +99,19 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
         finally:
             if in_main:
                 signal.signal(signal.SIGTERM, before)
+
+
+def _unwrapped(command: Callable[[list[str]], int], own: list[str]) -> int:
+    """Call a command; an error that a library made of Ctrl-C or SIGTERM is that again."""
+    try:
+        return command(own)
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise cause from error
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
 def _common(args: list[str]) -> tuple[list[str], Loudness | None]:

@@ -3,11 +3,11 @@
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+from itertools import takewhile
 
-from lartpc.provenance import git_commit
-from lartpc.terminal import report, show
+from lartpc.command import guarded
+from lartpc.errors import UserError
+from lartpc.terminal import show
 
 COMMANDS = {
     "data_gen.generate": "simulates events into an HDF5 file",
@@ -31,31 +31,26 @@ COMMANDS = {
 """What each command does, ``python -m NAME``, in the order in which data flow."""
 
 
-def version() -> str:
-    """The package's version and commit."""
-    try:
-        number = installed("emtrkmichel")
-    except PackageNotFoundError:
-        number = "not installed"
-    return f"emtrkmichel {number}, commit {git_commit()}"
-
-
 def main(args: list[str] | None = None) -> int:
     """Entry point of ``emtrkmichel``: call a command of the table by its name."""
-    name, *rest = (sys.argv[1:] if args is None else args) or ["--help"]
-    if name == "--version":
-        show(version())
-        return 0
-    if name in ("-h", "--help"):
-        width = max(map(len, COMMANDS))
-        show("usage: emtrkmichel COMMAND [OPTIONS]\n")
-        for command, does in COMMANDS.items():
-            show(f"  {command:{width}}  {does.replace('`', '')}")
-        show("\nemtrkmichel COMMAND --help explains one; python -m COMMAND is the same")
-        return 0
-    if name not in COMMANDS:
+    given = sys.argv[1:] if args is None else args
+    loud = list(takewhile(lambda arg: arg in ("--quiet", "--verbose"), given))
+    name, *rest = given[len(loud) :] or ["--help"]
+    if name in COMMANDS:
+        code: int = import_module(name).main([*loud, *rest])
+        return code
+    return guarded(lambda _: _explain(name), [name, *rest], prog="emtrkmichel")
+
+
+def _explain(name: str) -> int:
+    """Show the table of commands; refuse whatever else is named."""
+    if name not in ("-h", "--help"):
         near = get_close_matches(name, COMMANDS, 1, 0.4)
         meant = f", perhaps {near[0]}" if near else ""
-        return report(f"there is no command {name}{meant} (see emtrkmichel --help)", 2)
-    code: int = import_module(name).main(rest)
-    return code
+        raise UserError(f"there is no command {name!r}{meant} (see emtrkmichel --help)")
+    width = max(map(len, COMMANDS))
+    show("usage: emtrkmichel COMMAND [OPTIONS]\n")
+    for command, does in COMMANDS.items():
+        show(f"  {command:{width}}  {does.replace('`', '')}")
+    show("\nemtrkmichel COMMAND --help explains one; python -m COMMAND is the same")
+    return 0

@@ -5,6 +5,9 @@ import os
 
 HELD = {errno.EAGAIN, errno.EDEADLK}
 
+PROCESS_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+"""Errors that say nothing of a place: the process may not have more."""
+
 
 class UserError(Exception):
     """A wrong request: exit code 2. The message says what, where and what to do."""

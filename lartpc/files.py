@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lartpc.errors import UserError
+from lartpc.errors import PROCESS_LIMITS, UserError
 
 PART = ".part"
 """Ending of what is not finished."""
@@ -183,8 +183,10 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        advice = "free the space or name" if error.errno in NO_SPACE else "name"
-        raise UserError(f"cannot write {path}: {reason}; {advice} another target") from error
+        advice = "free the space or name another target" if error.errno in NO_SPACE else "name another target"
+        if error.errno in PROCESS_LIMITS:
+            advice = "see to that limit (ulimit -a) and try again"
+        raise UserError(f"cannot write {path}: {reason}; {advice}") from error
 
 
 def _sync(path: Path) -> None:

@@ -70,3 +70,12 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def version() -> str:
+    """The package's version and commit."""
+    try:
+        number = metadata.version("emtrkmichel")
+    except metadata.PackageNotFoundError:
+        number = "not installed"
+    return f"emtrkmichel {number}, commit {git_commit()}"

@@ -5,9 +5,11 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from lartpc.errors import UserError
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -68,6 +70,9 @@ def show(result: Any, least: int = 0) -> None:
     Args:
         result: text of a table that is not this project's own must come as :func:`cells`.
         least: letters of a line, however narrow the terminal is.
+
+    Raises:
+        UserError: standard output leads to a full disk or another place that takes nothing.
     """
     from rich.console import Console
     from rich.text import Text
@@ -75,7 +80,12 @@ def show(result: Any, least: int = 0) -> None:
     if isinstance(result, str):
         result = Text(printable(result))  # a line may name files
     width = max(Console().width, least) if sys.stdout.isatty() else TABLE_WIDTH
-    Console(highlight=False, soft_wrap=True, width=width).print(result)
+    try:
+        Console(highlight=False, soft_wrap=True, width=width).print(result)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write to standard output: {error.strerror}; lead it elsewhere") from error
 
 
 def say(line: str) -> None:
@@ -105,7 +115,8 @@ def working(text: str) -> "Status":
 
 def report(message: str, exit_code: int) -> int:
     """Write one line ``error: message`` to standard error and return the exit code."""
-    sys.stderr.write("error: " + printable(" ".join(message.split())) + "\n")
+    with suppress(OSError):  # a full disk behind standard error; the exit code is left
+        sys.stderr.write("error: " + printable(" ".join(message.split())) + "\n")
     return exit_code
 
 

@@ -133,3 +133,49 @@ def test_code_that_another_user_could_have_put_there_is_not_run(homeless: Path, 
     else:
         place.touch()
     assert compiled._cache_folder().parent == homeless
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ("data_gen.display $FILE --out $OUT/a.png >&-", 0, ""),
+        ("data_gen.display $FILE --event 99 >&- 2>&-", 2, ""),
+        ("data_gen.display $FILE --event 99 2>/dev/full", 2, ""),
+        ("lartpc.commands --version >&-", 0, ""),
+        ("lartpc.commands >/dev/full", 2, "error: cannot write to standard output: No space left"),
+        ("data_gen.display $FILE --out $OUT/b.png >/dev/full", 2, "error: cannot write to standard output"),
+        (
+            "data_gen.display $FILE --out $OUT/$'\\xe9.png'",
+            2,
+            "is no UTF-8 text, or the locale is of another",
+        ),
+        ("data_gen.display $FILE --out $OUT/c.png", 0, ""),
+    ],
+)
+def test_streams_may_be_closed_or_full_and_names_may_be_no_text(
+    typed: str, code: int, said: str, events_file: Path, tmp_path: Path
+) -> None:
+    own = {"FILE": str(events_file), "OUT": str(tmp_path), "MPLBACKEND": "nosuch"}
+    start = "import sys; from importlib import import_module as load; sys.exit(load(sys.argv.pop(1)).main())"
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -c "{start}" {typed}', sys.executable],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **own},
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_folder_that_was_removed_is_no_place_to_start_in(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["bash", "-c", 'cd "$1" && rmdir "$1" && exec "$0" -m client.parity --local', sys.executable, gone],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: the folder that this is started in was removed; change to another\n"

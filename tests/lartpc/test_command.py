@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lartpc.command import run
+from lartpc.command import TerminatedError, run
 from lartpc.errors import CheckError, UserError
 from lartpc.files import whole_file, whole_folder
 
@@ -124,3 +124,20 @@ def test_a_whole_file_replaces_the_old_one(tmp_path: Path) -> None:
         assert target.read_text() == "old"
     assert target.read_text() == "new"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("interruption", "code"), [(KeyboardInterrupt, 130), (TerminatedError, 143)])
+def test_an_error_made_of_an_interruption_is_the_interruption(
+    interruption: type[BaseException], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As torch.export does where SIGTERM comes while it imports what it catches its errors by."""
+
+    def trace() -> None:
+        """Trace."""
+        try:
+            raise interruption
+        except BaseException as error:
+            raise RuntimeError("failed to export") from error
+
+    assert run(trace, [], prog="trace") == code
+    assert capsys.readouterr().err.count("\n") == 1

@@ -80,7 +80,7 @@ def test_one_command_starts_each(capsys: pytest.CaptureFixture[str]) -> None:
     listed = capsys.readouterr().out
     assert all(name in listed for name in COMMANDS)
     assert main(["client.clasify"]) == 2
-    assert "there is no command client.clasify, perhaps client.classify" in capsys.readouterr().err
+    assert "there is no command 'client.clasify', perhaps client.classify" in capsys.readouterr().err
     assert main(["export.check", "no such folder"]) == 2
     started = subprocess.run(
         [Path(sys.executable).with_name("emtrkmichel"), "training.fit", "--version"],
