@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from lartpc.errors import UserError
+from lartpc.files import check_target
 
 SUFFIXES = (".png", ".pdf", ".svg")
 """What a picture can be written as; the suffix of its name decides."""
@@ -19,11 +20,12 @@ def picture_file(out: Path | None, events: Path, what: str) -> Path:
             data/large it is data/large/large-event.png.
 
     Raises:
-        UserError: the name has another suffix or none, or the folder beside cannot be written.
+        UserError: the name has another suffix or none, or nothing can be written there.
     """
     if out is not None:
         if out.suffix.lower() not in SUFFIXES:
             raise UserError(f"--out {out}: a picture's name must end in {', '.join(SUFFIXES)}")
+        check_target(out, "--out")
         return out
     folder, name = (events, events.resolve().name) if events.is_dir() else (events.parent, events.stem)
     if folder.is_dir() and not os.access(folder, os.W_OK):

@@ -85,7 +85,7 @@ def test_where_the_folder_cannot_be_written_the_line_names_out(path, tmp_path, m
     out = tmp_path / "event.png"
     out.mkdir()
     assert main([str(path), f"--out={out}"]) == 2
-    assert "name another target with --out" in capsys.readouterr().err
+    assert "event.png is a folder; name a file" in capsys.readouterr().err
     monkeypatch.setattr("lartpc.drawing.target.os.access", lambda *_: False)
     assert main([str(path)]) == 2
     assert capsys.readouterr().err == (

@@ -1,5 +1,6 @@
 """YAML that stands for more than it looks: refused before it unfolds."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import jsonargparse
 import pytest
 import yaml
 
+from data_gen.generate import main as generate
 from export.gate.limits import read_gates
 from lartpc.errors import UserError
 from lartpc.yaml_text import limit_options, load
@@ -59,3 +61,12 @@ def test_options_are_held_to_the_same_limits(kind: str, own_parser: None, tmp_pa
     assert parser.parse_args(["--numbers", "[1, 2]"]).numbers == [1, 2]
     with pytest.raises(jsonargparse.ArgumentError, match="nested over|leads back to itself"):
         parser.parse_args(["--config", str(tmp_path / "own.yaml")])
+
+
+@pytest.mark.parametrize("kind", TOO_MUCH)
+def test_a_command_refuses_such_a_configuration(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(TOO_MUCH[kind])
+    assert generate(["--config", str(tmp_path / "own.yaml")]) == 2
+    assert re.search("nested over|leads back to itself", capsys.readouterr().err)

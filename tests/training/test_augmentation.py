@@ -124,5 +124,6 @@ def replace_pixel(dataset: PatchDataset, pixel: int) -> PatchDataset:
     "wrong", [{"shift": 24}, {"charge": 1.0}, {"noise": -0.1}, {"dead_wires": float("nan")}]
 )
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
-    with pytest.raises(UserError, match=f"--data.augmentation.{next(iter(wrong))}"):
+    option = next(iter(wrong)).replace("_", "-")
+    with pytest.raises(UserError, match=f"--data.augmentation.{option}"):
         replace(EVERYTHING, **wrong)

@@ -39,8 +39,8 @@ ALMOST: dict[str, tuple[Callable[[Content], object], str]] = {
 def spoiled(run_folder: Path, tmp_path: Path) -> Callable[[Callable[[Content], object]], Path]:
     """Writes the last checkpoint of a training, changed."""
 
-    def write(change: Callable[[Content], object]) -> Path:
-        content = torch.load(run_folder / "last.ckpt", weights_only=True)
+    def write(change: Callable[[Content], object], **more: int) -> Path:
+        content = torch.load(run_folder / "last.ckpt", weights_only=True) | more
         change(content)
         torch.save(content, tmp_path / "last.ckpt")
         return tmp_path / "last.ckpt"
@@ -66,7 +66,9 @@ def test_every_command_refuses_it_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = spoiled(lambda content: content["state_dict"].update({WEIGHT: torch.zeros(3)}))
+    path = spoiled(
+        lambda content: content.update(epoch=0) or content["state_dict"].update({WEIGHT: torch.zeros(3)})
+    )
     if kind == "no weights":
         path = spoiled(ALMOST[kind][0])
     elif kind == "zeros in a zip":

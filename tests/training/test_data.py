@@ -85,7 +85,7 @@ def test_processes_divide_what_one_would_see(events_file: Path, number: int) -> 
     for batch, *of_ranks in zip(whole, *parts, strict=True):
         assert sorted(hits([batch])) == sorted(hits(of_ranks))
         assert [len(part.hits) for part in of_ranks] == [32, 32]
-    with pytest.raises(UserError, match="batch_size 64 cannot be divided between 3 processes"):
+    with pytest.raises(UserError, match="batch-size 64 cannot be divided between 3 processes"):
         epoch(events_file, rank=(0, 3))
 
 
