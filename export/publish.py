@@ -53,7 +53,7 @@ def publish(
 
     from export.gate.limits import read_gates
     from export.repository.transfer import plan, send
-    from export.repository.trial import is_for_trials, open_trial
+    from export.repository.trial import check_trial, is_for_trials, open_trial
     from export.store.folder import FolderStore
     from export.store.target import open_store
 
@@ -61,8 +61,8 @@ def publish(
     limits = read_gates(gates)
     models = select(source, profile, model)
     check_all(models, None if trial or is_for_trials(store) else limits)
-    if trial and not dry_run:
-        open_trial(store)
+    if trial:
+        (check_trial if dry_run else open_trial)(store)
     plans = [plan(model, shown(model), store, hold) for model in models]
     show(plan_table(f"{repository} to {target}", plans))
     if dry_run:

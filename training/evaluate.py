@@ -117,7 +117,7 @@ def spare_fuller_report(folder: Path, events: int, share: float) -> None:
     try:
         before = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         number, of_hits = int(before["events"]), float(before["share"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return
     if number * of_hits > events * share:
         raise UserError(

@@ -14,14 +14,22 @@ def is_for_trials(store: Store) -> bool:
     return store.read(TRIAL_FILE) is not None
 
 
+def check_trial(store: Store) -> None:
+    """Refuse a target that cannot be one for trials.
+
+    Raises:
+        UserError: models or other things lie there, which are for no trial.
+    """
+    if not is_for_trials(store) and store.names():
+        raise UserError(f"{store.name} is not empty and not for trials; give --trial with an empty target")
+
+
 def open_trial(store: Store) -> None:
     """Make an empty target one for trials; one that is stays so.
 
     Raises:
         UserError: models or other things lie there, which are for no trial.
     """
-    if is_for_trials(store):
-        return
-    if store.names():
-        raise UserError(f"{store.name} is not empty and not for trials; give --trial with an empty target")
-    store.create(TRIAL_FILE, TEXT.encode())
+    check_trial(store)
+    if not is_for_trials(store):
+        store.create(TRIAL_FILE, TEXT.encode())

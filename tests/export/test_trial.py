@@ -44,6 +44,7 @@ def test_a_target_of_publications_never_becomes_one_for_trials(
     add(tmp_path / "models", 1)
     add(tmp_path / "quick", 2, publishable=False)
     assert publish([str(tmp_path / "models"), target]) == 0
+    assert publish([str(tmp_path / "quick"), target, "--trial", "--dry-run"]) == 2
     assert publish([str(tmp_path / "quick"), target, "--trial"]) == 2
     assert "is not empty and not for trials" in capsys.readouterr().err
     assert not is_for_trials(open_store(target))

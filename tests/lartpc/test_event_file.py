@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -197,3 +198,35 @@ def test_clipped_pixels_refuse_a_wider_era(tmp_path: Path) -> None:
         assert np.array_equal(units, 0.5 * np.clip(image.astype("f4"), -10, 30))
         with pytest.raises(UserError, match="era 2020"):
             network_units(image, "W", adc_scale("2020"), stored=file.stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("hit_table/g4_id", np.zeros(14, [("a", "f4"), ("b", "i4")])),
+        ("hit_table/label", np.full(14, np.nan)),
+        ("hit_table/michel", np.full(14, 256, "i8")),
+        ("event_table/event_id", np.zeros((2, 2), "i4")),
+        ("event_table/event_id", np.full((2, 3), np.nan)),
+        ("sample_table/generated", np.array([b"x"])),
+        ("event_table/split", h5py.Empty("u1")),
+    ],
+)
+def test_a_column_of_another_kind_is_refused(path: Path, name: str, column: Any) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_dataset(name, data=column)
+    with pytest.raises(UserError, match=f"damaged: {name} is .*generate it anew"):
+        EventFile(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["event_table/event_id", "event_table/split", "event_table/hits", "sample_table/natural"]
+)
+def test_what_a_column_declares_and_never_held_is_not_unfolded(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        kind, width = file[name].dtype, file[name].shape[1:]
+        del file[name]
+        file.create_dataset(name, shape=(10**11, *width), dtype=kind, chunks=(16, *width))[:16] = 0
+    with pytest.raises(UserError, match=f"damaged: {name} declares .* bytes, which the file does not hold"):
+        EventFile(path)
