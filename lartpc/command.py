@@ -147,7 +147,7 @@ def named_configs(args: list[str], folder: Path | None) -> list[str]:
     """The arguments with what ``--config`` or ``-c`` names as a file: one of a folder goes by its name alone.
 
     Raises:
-        UserError: there is neither such a file nor such a name.
+        UserError: there is neither such a file nor such a name, or it holds no settings.
     """
     if folder is None:
         return args
@@ -157,10 +157,25 @@ def named_configs(args: list[str], folder: Path | None) -> list[str]:
         if name not in ("--config", "-c"):
             continue
         if equals:
-            found[index] = f"{name}={packaged(value, folder)}"
+            found[index] = f"--config={_settings(packaged(value, folder))}"
         elif index + 1 < len(args):
-            found[index + 1] = str(packaged(args[index + 1], folder))
+            found[index : index + 2] = ["--config", str(_settings(packaged(args[index + 1], folder)))]
     return found
+
+
+def _settings(file: Path) -> Path:
+    """A YAML file of settings; the parser does not say which of several files it cannot read."""
+    from yaml import YAMLError
+
+    from lartpc.yaml_text import load
+
+    try:
+        settings = load(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, YAMLError) as error:
+        raise UserError(f"cannot read the configuration {file}: {error}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"the configuration {file} holds no settings; write lines of NAME: VALUE")
+    return file
 
 
 def _call(function: Command | dict[str, Command], args: list[str], prog: str) -> int:

@@ -141,3 +141,29 @@ def test_an_error_made_of_an_interruption_is_the_interruption(
 
     assert run(trace, [], prog="trace") == code
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "holds no settings; write lines of NAME: VALUE"),
+        (b"[1, 2]", "holds no settings; write lines of NAME: VALUE"),
+        (b"number: [", "cannot read the configuration"),
+        (b"\xff\xfe", "cannot read the configuration"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_named(
+    text: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_bytes(text)
+    for typed in (["--config", str(file)], [f"-c={file}"]):
+        assert run(count, typed, prog="count", configs=tmp_path) == 2
+        said = capsys.readouterr().err
+        assert message in said and str(file) in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["-c", "--config"])
+def test_a_configuration_goes_by_its_name(option: str, tmp_path: Path) -> None:
+    (tmp_path / "three.yaml").write_text("number: 3\n")
+    assert run(count, [option, "three"], prog="count", configs=tmp_path) == 1
