@@ -73,7 +73,11 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the terminal has not all letters
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if in_main:
+        signal.signal(signal.SIGTERM, _terminate)
+        if before[signal.SIGINT] is signal.default_int_handler:  # in the background a shell has it ignored
+            signal.signal(signal.SIGINT, _interrupt)
     with speaking(wanted or Loudness.NORMAL), drawing_into_files():
         try:
             if wanted is None:
@@ -101,7 +105,8 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             return _failed(str(error) or "interrupted", 130)
         finally:
             if in_main:
-                signal.signal(signal.SIGTERM, before)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
 
 def _unwrapped(command: Callable[[list[str]], int], own: list[str]) -> int:
@@ -138,8 +143,14 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM; whatever ends well on Ctrl-C does on this."""
 
 
+def _interrupt(*_: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would break off what ends well
+    raise KeyboardInterrupt
+
+
 def _terminate(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would break off what ends well
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise TerminatedError
 
 

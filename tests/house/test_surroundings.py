@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def test_sigterm_is_one_line_and_leaves_nothing(generating: subprocess.Popen, tm
     _, said = generating.communicate()
     assert generating.returncode == 128 + signal.SIGTERM
     assert said.strip().splitlines()[-1] == "error: ended by SIGTERM" and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_an_impatient_second_ctrl_c_leaves_nothing(
+    generating: subprocess.Popen, tmp_path: Path, first: int
+) -> None:
+    generating.send_signal(first)
+    time.sleep(0.05)
+    generating.send_signal(signal.SIGINT)
+    _, said = generating.communicate(timeout=30)  # of the workers too: they hold the pipe
+    assert generating.returncode in (128 + first, -signal.SIGINT)  # the latter in the end of the interpreter
+    assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 
