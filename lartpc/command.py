@@ -73,9 +73,11 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the terminal has not all letters
     in_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if in_main:
         signal.signal(signal.SIGTERM, _terminate)
+        if before[signal.SIGHUP] is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(signal.SIGHUP, _terminate)
         if before[signal.SIGINT] is signal.default_int_handler:  # in the background a shell has it ignored
             signal.signal(signal.SIGINT, _interrupt)
     with speaking(wanted or Loudness.NORMAL), drawing_into_files():
@@ -100,7 +102,7 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             advice = "; see to that limit (ulimit -a) and try again" if error.errno in PROCESS_LIMITS else ""
             return _failed(f"{place}{error.strerror}{advice}", UserError.exit_code)
         except TerminatedError as error:
-            return _failed(str(error) or "ended by SIGTERM", 128 + signal.SIGTERM)
+            return _failed(str(error) or f"ended by {error.signal.name}", 128 + error.signal)
         except KeyboardInterrupt as error:
             return _failed(str(error) or "interrupted", 130)
         finally:
@@ -142,16 +144,24 @@ def _failed(message: str, exit_code: int) -> int:
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM; whatever ends well on Ctrl-C does on this."""
 
+    signal = signal.SIGTERM
+
+
+class HungUpError(TerminatedError):
+    """SIGHUP: the terminal is gone."""
+
+    signal = signal.SIGHUP
+
 
 def _interrupt(*_: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would break off what ends well
     raise KeyboardInterrupt
 
 
-def _terminate(*_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise TerminatedError
+def _terminate(number: int, *_: Any) -> None:
+    for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.SIG_IGN)
+    raise HungUpError if number == signal.SIGHUP else TerminatedError
 
 
 def named_configs(args: list[str], folder: Path | None) -> list[str]:

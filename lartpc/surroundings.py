@@ -51,12 +51,16 @@ def check_place() -> None:
 
 
 def check_text(args: list[str]) -> None:
-    """Refuse an argument of letters that the locale does not know, which no parser of YAML takes.
+    """Refuse an argument without letters, or of letters that the locale does not know.
+
+    An unset variable of a shell gives the first; for a path it would mean the working folder.
 
     Raises:
         UserError: there is one.
     """
     for arg in args:
+        if not arg.strip():
+            raise UserError("an argument is empty; was a variable of the shell not set?")
         try:
             arg.encode()
         except UnicodeEncodeError as error:

@@ -110,15 +110,17 @@ def spare_fuller_report(folder: Path, events: int, share: float) -> None:
     """Refuse to write over a report of more hits.
 
     Raises:
-        UserError: the folder has one.
+        UserError: the folder has one, or one that cannot be read.
     """
     from lartpc.errors import UserError
 
     try:
         before = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         number, of_hits = int(before["events"]), float(before["share"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except FileNotFoundError:
         return
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise UserError(f"{folder / METRICS} cannot be read; name another folder with --out") from error
     if number * of_hits > events * share:
         raise UserError(
             f"{folder} has a report of {number} events, --share {of_hits:g}; this one would be of {events}, "

@@ -82,7 +82,7 @@ def in_order(
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back; processes started meanwhile never see Ctrl-C, from the first instruction.
+    """Hold Ctrl-C, SIGTERM and SIGHUP back; processes started meanwhile never see Ctrl-C.
 
     The mask is for them. In this process another thread may take the signal, such as one of a numerical
     library, and Python would interrupt the main thread all the same: so the handlers wait too. A process
@@ -90,7 +90,7 @@ def interrupts_held() -> Iterator[None]:
     """
     held: list[tuple] = []
     in_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     ours = {number: handler for number, handler in handlers.items() if in_main and callable(handler)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     for number in ours:

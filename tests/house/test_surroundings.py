@@ -61,11 +61,14 @@ def generating(tmp_path: Path) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-def test_sigterm_is_one_line_and_leaves_nothing(generating: subprocess.Popen, tmp_path: Path) -> None:
-    generating.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_an_ending_signal_is_one_line_and_leaves_nothing(
+    generating: subprocess.Popen, tmp_path: Path, ending: signal.Signals
+) -> None:
+    generating.send_signal(ending)
     _, said = generating.communicate()
-    assert generating.returncode == 128 + signal.SIGTERM
-    assert said.strip().splitlines()[-1] == "error: ended by SIGTERM" and "Traceback" not in said
+    assert generating.returncode == 128 + ending
+    assert said.strip().splitlines()[-1] == f"error: ended by {ending.name}" and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -73,6 +73,12 @@ def test_exit_codes(args: list[str], code: int, message: str, capsys: pytest.Cap
     assert error.count("\n") == (1 if code else 0)
 
 
+def test_an_empty_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an unset shell variable; a path without letters would be the working folder."""
+    assert run(count, ["--file", ""], prog="count") == 2
+    assert "an argument is empty" in capsys.readouterr().err
+
+
 def test_a_list_without_default_takes_every_positional_argument(capsys: pytest.CaptureFixture[str]) -> None:
     taken: list[tuple[list[Path], int]] = []
 

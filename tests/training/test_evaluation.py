@@ -21,7 +21,7 @@ from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE
 from lartpc.event_file import EventFile
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.data.dataset import PatchDataset
-from training.evaluate import main
+from training.evaluate import main, spare_fuller_report
 from training.evaluation.bootstrap import RankedHits, interval, ratio, resamples
 from training.evaluation.comparison import differences, response_change, variation_files
 from training.evaluation.hit_scores import SCORE_DTYPE, answer_events, held_out, outputs_of, read_scores
@@ -214,6 +214,10 @@ def test_a_report_of_more_hits_is_not_written_over(
         "metrics.json", "model_card.md", "report.html", "scores.h5",
     }  # fmt: skip
     assert (evaluated / "metrics.json").read_bytes() == before
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "metrics.json").write_text("{")
+    with pytest.raises(UserError, match="cannot be read; name another folder with --out"):
+        spare_fuller_report(tmp_path / "damaged", 2, 1.0)
 
 
 def test_figures_can_be_recomputed_from_the_scores(evaluated: Path, events_file: Path) -> None:

@@ -89,7 +89,7 @@ def fit(cli: FitCLI) -> None:
         signal.signal(signal.SIGINT, before)
         if cli.trainer.interrupted:
             cause = ended.__context__
-            raise TerminatedError if isinstance(cause, TerminatedError) else KeyboardInterrupt from ended
+            raise type(cause) if isinstance(cause, TerminatedError) else KeyboardInterrupt from ended
         raise
     except UserError:
         for process in getattr(cli.trainer.strategy.launcher, "procs", []):
