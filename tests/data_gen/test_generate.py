@@ -268,3 +268,11 @@ def _session(leader: int) -> list[int]:
         if int(status[3]) == leader and status[0] != "Z":
             found.append(int(entry.name))
     return found
+
+
+def test_the_first_generation_says_that_it_compiles(tmp_path, monkeypatch, capsys):
+    """A minute without a word looks like a hang, most of all in the log of a batch job."""
+    for compiled, said in ((False, True), (True, False)):
+        monkeypatch.setattr("data_gen.compiled.is_compiled", lambda compiled=compiled: compiled)
+        assert main(["--events=1", "--workers=1", "--planes=W", f"--out={tmp_path / 'e.h5'}"]) == 0
+        assert capsys.readouterr().out.startswith("compiling the simulation") == said
