@@ -287,7 +287,7 @@ def test_names_and_numbers_of_any_size_are_one_short_line(
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-@pytest.mark.parametrize("host", ["[]", "\u2603", "a\u202e", "%00", "%", "\udc80", "\0", "\x1b[31m", "a b"])
+@pytest.mark.parametrize("host", ["[]", "\u2603", "a\u202e", "%00", "%", "\0", "\x1b[31m", "a b"])
 def test_a_host_of_odd_letters_is_no_address(
     protocol: str, host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
