@@ -1,6 +1,7 @@
 """How a typed function becomes a command: its docstring is the help, its errors one line."""
 
 import errno
+import gc
 import inspect
 import io
 import re
@@ -80,6 +81,7 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             signal.signal(signal.SIGHUP, _terminate)
         if before[signal.SIGINT] is signal.default_int_handler:  # in the background a shell has it ignored
             signal.signal(signal.SIGINT, _interrupt)
+    interrupted = False
     with speaking(wanted or Loudness.NORMAL), drawing_into_files():
         try:
             if wanted is None:
@@ -102,11 +104,15 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             advice = "; see to that limit (ulimit -a) and try again" if error.errno in PROCESS_LIMITS else ""
             return _failed(f"{place}{error.strerror}{advice}", UserError.exit_code)
         except TerminatedError as error:
+            interrupted = True
             return _failed(str(error) or f"ended by {error.signal.name}", 128 + error.signal)
         except KeyboardInterrupt as error:
+            interrupted = True
             return _failed(str(error) or "interrupted", 130)
         finally:
-            if in_main:
+            if interrupted:
+                gc.collect()  # HDF5 gives back a half-made file while all of Python is there
+            if in_main and not (interrupted and args is None):  # at its end a process stays deaf
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
@@ -155,13 +161,29 @@ class HungUpError(TerminatedError):
 
 def _interrupt(*_: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would break off what ends well
-    raise KeyboardInterrupt
+    _raise(KeyboardInterrupt)
 
 
 def _terminate(number: int, *_: Any) -> None:
     for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_IGN)
-    raise HungUpError if number == signal.SIGHUP else TerminatedError
+    _raise(HungUpError if number == signal.SIGHUP else TerminatedError)
+
+
+def _raise(ending: type[KeyboardInterrupt]) -> None:
+    """Raise it, and again where it came amidst a finaliser, out of which Python lets no exception go."""
+    plain = sys.unraisablehook
+
+    def again(swallowed: Any) -> None:
+        if not isinstance(swallowed.exc_value, KeyboardInterrupt):
+            plain(swallowed)
+            return
+        signal.signal(signal.SIGALRM, lambda *_: _raise(ending))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        sys.unraisablehook = plain
+
+    sys.unraisablehook = again
+    raise ending
 
 
 def named_configs(args: list[str], folder: Path | None) -> list[str]:
