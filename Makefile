@@ -49,7 +49,7 @@ trial: install runs/quick/metrics.json  ## after make run: publish, list, verify
 	$(RUN) client.parity --local --repository trial/published --require-version 1
 
 test: install  ## the whole test suite, with a real Triton
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff check .

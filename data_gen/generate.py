@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from data_gen.configuration import CONFIGS, Configuration, Labels, Response, Sources
-from data_gen.production.data_set import Production, Progress, Summary, compile_kernels, compiled_already
+from data_gen.production.data_set import Production, Progress, Summary, compile_kernels
 from data_gen.production.request import ALL_PLANES, check_folder, check_request, event_numbers
 from lartpc.command import run
 from lartpc.errors import UserError
@@ -69,8 +69,7 @@ def generate(
     production = Production(configuration or Configuration(), seed, tuple(sorted(planes)))
     numbers = event_numbers(first_event, events, split)
     workers = min(workers, events)
-    if workers > 1 or not compiled_already():
-        compile_kernels()
+    compile_kernels(again=workers > 1)
     with closing(in_order(production.simulate, numbers, workers)) as simulated, show(events) as progress:
         return production.write(out, numbers, simulated, progress)
 
@@ -135,7 +134,7 @@ def generate_folder(
             executor = stack.enter_context(executor_of(client, opened))
             write: Callable[..., Summary] = partial(write_checked, versions())
         else:
-            compile_kernels()
+            compile_kernels(again=True)
             executor = stack.enter_context(process_pool(min(workers, len(lacking))))
             opened = stack.enter_context(lines)
             write = write_shard

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_gen.configuration import CONFIGS, Configuration, Labels, Response
 from data_gen.generate import Show, say_summary, unseen
-from data_gen.production.data_set import GENERATOR_VERSION, Summary, compile_kernels, compiled_already
+from data_gen.production.data_set import GENERATOR_VERSION, Summary, compile_kernels
 from data_gen.production.request import ALL_PLANES, check_request
 from data_gen.production.steps_file import StepsFile
 from lartpc.command import run
@@ -113,8 +113,7 @@ def command(
 
     configuration = Configuration(response=response, labels=labels, detector=detector)
     names = tuple(name.strip() for name in planes.split(","))
-    if not compiled_already():
-        compile_kernels()
+    compile_kernels()
     started = time.monotonic()
     summary = respond_to_file(steps, out, seed, names, configuration, shown_progress)
     say_summary(out, summary.events, summary, time.monotonic() - started, "with 1 worker")

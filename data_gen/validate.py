@@ -49,12 +49,11 @@ def validate(
         raise UserError(
             f"--workers {workers} must be 1 to four times the {available_cores()} cores of this machine"
         )
-    from data_gen.production.data_set import compile_kernels, compiled_already
+    from data_gen.production.data_set import compile_kernels
     from data_gen.validation.studies import run_studies
     from data_gen.validation.study import FULL, QUICK
 
-    if not compiled_already():
-        compile_kernels()
+    compile_kernels()
     started = time.monotonic()
     with _progress_bar() as advance:
         sections = run_studies(QUICK if quick else FULL, seed, workers, advance)

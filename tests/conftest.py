@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from serving.triton import TritonServer
 
 EVENTS = 10
-ROOMS = ("house", "training", "export", "serving", "client", "data_gen", "lartpc")
 PASSING = ("PYTEST_CURRENT_TEST", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "KMP_", "PYTORCH_", "TORCHINDUCTOR_")
 """Variables that may come: the test's name, the seed of the last training, what PyTorch's import sets."""
 
@@ -31,12 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Children are started as from a terminal, also where this process was started to ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("LARTPC_SERVER", str(ROOT / ".server"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first: processes that share the suite by files then end together."""
-    order = [ROOT / "tests" / room for room in ROOMS]
-    items.sort(key=lambda item: order.index(next(room for room in order if room in item.path.parents)))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -44,6 +44,7 @@ def fit(args: list[str]) -> int:
             if stages.is_finished(cli):
                 stages.say_finished(cli)
                 return 0
+            stages.keep_log(cli)
             stages.fit(cli)
             calibrated = stages.calibrate_best(cli)
     finally:

@@ -115,18 +115,19 @@ class Production:
         return summary
 
 
-def compiled_already() -> bool:
-    """Whether the machine code of these sources lies in the cache."""
+def compile_kernels(again: bool = False) -> None:
+    """Simulate a nearly empty event: the kernels are compiled into the cache, whence workers load them.
+
+    Args:
+        again: where some lie there already too; a compilation may have broken off.
+    """
     from data_gen.compiled import is_compiled
-
-    return is_compiled()
-
-
-def compile_kernels() -> None:
-    """Simulate a nearly empty event: the kernels are compiled into the cache, whence workers load them."""
     from data_gen.configuration import Sources
     from data_gen.simulate import simulate
 
-    if not compiled_already():
+    if is_compiled():
+        if not again:
+            return
+    else:
         say("compiling the simulation, once for its sources on this machine: a minute or so")
     simulate(Configuration(Sources(cosmic_muons=0.0, stopping_muons=0.0, showers=0.0, beam=0.0)), 0, 0)

@@ -44,7 +44,7 @@ def plainly(cli: FitCLI) -> Iterator[None]:
 
 @rank_zero_only
 def prepare_run(cli: FitCLI) -> None:
-    """Write recipe and gate file of a new run; of one that goes on, refuse another training, keep its log.
+    """Write recipe and gate file of a new run; of one that goes on, refuse another training.
 
     Of processes that train together the first one does it; the others wait for it in ``fit``.
 
@@ -66,8 +66,13 @@ def prepare_run(cli: FitCLI) -> None:
     stored = Provenance.from_json(content["provenance"])
     cli.model.check_resume(stored, cli.datamodule, cli.trainer.max_epochs)
     resume(cli.model, cli.datamodule)
+
+
+@rank_zero_only
+def keep_log(cli: FitCLI) -> None:
+    """Put the log of a run that goes on beside the one that begins."""
     log = cli.run / "metrics.csv"
-    if log.exists() and not is_finished(cli):
+    if log.exists():
         log.rename(log.with_suffix(f".until-{log.stat().st_mtime_ns}.csv"))
 
 
