@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -81,7 +82,9 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             signal.signal(signal.SIGHUP, _terminate)
         if before[signal.SIGINT] is signal.default_int_handler:  # in the background a shell has it ignored
             signal.signal(signal.SIGINT, _interrupt)
-    interrupted = False
+    interrupted, hook = False, sys.unraisablehook
+    if in_main:
+        sys.unraisablehook = partial(_raise_again, hook)
     with speaking(wanted or Loudness.NORMAL), drawing_into_files():
         try:
             if wanted is None:
@@ -113,6 +116,7 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
             if interrupted:
                 gc.collect()  # HDF5 gives back a half-made file while all of Python is there
             if in_main and not (interrupted and args is None):  # at its end a process stays deaf
+                sys.unraisablehook = hook
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
@@ -161,29 +165,27 @@ class HungUpError(TerminatedError):
 
 def _interrupt(*_: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would break off what ends well
-    _raise(KeyboardInterrupt)
+    raise KeyboardInterrupt
 
 
 def _terminate(number: int, *_: Any) -> None:
     for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_IGN)
-    _raise(HungUpError if number == signal.SIGHUP else TerminatedError)
+    raise HungUpError if number == signal.SIGHUP else TerminatedError
 
 
-def _raise(ending: type[KeyboardInterrupt]) -> None:
-    """Raise it, and again where it came amidst a finaliser, out of which Python lets no exception go."""
-    plain = sys.unraisablehook
+def _raise_again(plain: Callable[[Any], object], swallowed: Any) -> None:
+    """Raise an ending anew that came amidst a finaliser, out of which Python lets no exception go."""
+    if not isinstance(swallowed.exc_value, KeyboardInterrupt):
+        plain(swallowed)
+        return
+    ending = type(swallowed.exc_value)
 
-    def again(swallowed: Any) -> None:
-        if not isinstance(swallowed.exc_value, KeyboardInterrupt):
-            plain(swallowed)
-            return
-        signal.signal(signal.SIGALRM, lambda *_: _raise(ending))
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-        sys.unraisablehook = plain
+    def end(*_: Any) -> None:
+        raise ending
 
-    sys.unraisablehook = again
-    raise ending
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def named_configs(args: list[str], folder: Path | None) -> list[str]:
