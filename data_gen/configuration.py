@@ -89,10 +89,16 @@ class Response:
         coherent_noise: RMS of noise common to 32 neighbouring channels, before deconvolution, in ADC.
         dead_channels: share of the channels that give nothing; which ones is drawn from dead_seed.
         dead_seed: of the choice of dead channels.
-        region_threshold: a region of interest starts where the waveform exceeds this many noise RMS.
-        region_padding: ticks added on both sides of a region.
-        hit_threshold: lowest peak of a hit, in noise RMS.
-        pulse_ticks: longer pulses are cut into hits of at most this many ticks.
+        region_threshold: a region of interest starts where the waveform exceeds this many noise RMS (WireCell
+            troi_col_th_factor, pdsp/sp.jsonnet; induction planes have 3, behind filters not modelled here).
+        region_padding: ticks added on both sides of a region (WireCell troi_pad, OmnibusSigProc.h).
+        region_peak: a region without a sample above this, in ke/tick, and without the mean below, is dropped,
+            unless one that has either touches it on the next wire (WireCell r_fake_signal_high_th,
+            pdsp/sp.jsonnet; ROI_refinement.cxx, CleanUpCollectionROIs). 0 drops none.
+        region_mean: mean of the region, in ke/tick (r_fake_signal_low_th, same).
+        hit_threshold: lowest peak of a hit, in ke/tick (RoiThreshold of protodunespmc_gaushitfinder on all
+            planes, dunereco, hitfindermodules_dune.fcl; frame_scale 0.001, wire-cell-toolkit,
+            pdsp/wcls-nf-sp.jsonnet).
     """
 
     field: float = 0.4867
@@ -107,17 +113,19 @@ class Response:
     coherent_noise: float = 0.0
     dead_channels: float = 0.0
     dead_seed: int = 1
-    region_threshold: float = 4.2
-    region_padding: int = 6
-    hit_threshold: float = 4.2
-    pulse_ticks: int = 30
+    region_threshold: float = 5.0
+    region_padding: int = 5
+    region_peak: float = 0.75
+    region_mean: float = 0.375
+    hit_threshold: float = 0.6
 
     def __post_init__(self) -> None:
         for name in ("field", "box_a", "box_b", "drift_speed", "lifetime_us", "gain", "region_threshold",
-                     "hit_threshold", "pulse_ticks"):  # fmt: skip
+                     "hit_threshold"):  # fmt: skip
             _at_least(_flag("response", name), getattr(self, name), 1e-9)
         for name in ("longitudinal_diffusion", "transverse_diffusion", "raw_noise", "coherent_noise",
-                     "dead_channels", "dead_seed", "region_padding"):  # fmt: skip
+                     "dead_channels", "dead_seed", "region_padding", "region_peak",
+                     "region_mean"):  # fmt: skip
             _at_least(_flag("response", name), getattr(self, name), 0)
         if self.dead_channels > 1.0:
             raise UserError(f"--response.dead-channels {self.dead_channels} is a share, at most 1")

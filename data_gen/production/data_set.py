@@ -15,7 +15,7 @@ from lartpc.served.contract import Label
 from lartpc.terminal import say
 
 GENERATOR = "data_gen"
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Rises when the same configuration and seed give other events."""
 
 

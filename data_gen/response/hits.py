@@ -12,6 +12,13 @@ from lartpc.detector import Plane
 from lartpc.event import HIT_DTYPE
 from lartpc.served.contract import Label
 
+LEAST_TICKS = 5
+"""Shortest candidate and pulse (CandHitStandard_tool.cc, GausHitFinder_module.cc)."""
+MOST_PEAKS = 4
+SLICE_TICKS = 10
+MOST_SLICES = 25
+"""MaxMultiHit, LongPulseWidth and LongMaxHits of protodunespmc_gaushitfinder (dunereco)."""
+
 PULSE_DTYPE = np.dtype(
     [
         ("channel", "i4"),
@@ -33,22 +40,21 @@ def find_hits(
     truth: NDArray[np.void],
     plane: Plane,
     threshold: float,
-    pulse_ticks: int,
     labels: Labels,
 ) -> NDArray[np.void]:
     """Find the hits of a plane and look up their truth.
 
-    A pulse is a stretch of samples above half the threshold whose peak reaches the threshold. Where
-    it has several peaks with valleys deeper than the threshold or a fifth of the lower peak between them
-    it is cut at the valleys, and what is longer than ``pulse_ticks`` is cut into equal parts (a track along
-    the drift).
+    As gaushit does it (larreco, GausHitFinder_module.cc, CandHitStandard_tool.cc): a region is cut at its
+    local minima; a piece whose peak exceeds the threshold is a candidate; candidates that touch are a
+    pulse. A pulse of at most :data:`MOST_PEAKS` candidates gives a hit for each; a longer one, of a track
+    along the drift, is cut into slices of :data:`SLICE_TICKS`, at most :data:`MOST_SLICES` of them. Peaks are
+    measured here instead of fitted.
 
     Args:
         waveforms: (channels, ticks), 0 outside regions of interest.
         truth: of :data:`data_gen.response.waveforms.TRUTH_DTYPE`, ordered by channel and tick.
         plane: the wires.
         threshold: lowest peak, in the waveforms' unit.
-        pulse_ticks: longest pulse.
         labels: how truth becomes a label.
 
     Returns:
@@ -59,7 +65,7 @@ def find_hits(
     capacity = 4096
     while True:
         pulses = np.zeros(capacity, PULSE_DTYPE)
-        found = _find_pulses(waveforms, threshold, pulse_ticks, pulses)
+        found = _find_pulses(waveforms, threshold, pulses)
         if found <= capacity:
             break
         capacity = found
@@ -101,60 +107,73 @@ def label(energy: NDArray[np.floating], labels: Labels) -> tuple[NDArray[np.uint
 
 
 @compiled
-def _find_pulses(
-    waveforms: NDArray[np.float32], threshold: float, pulse_ticks: int, pulses: NDArray[np.void]
-) -> int:
+def _find_pulses(waveforms: NDArray[np.float32], threshold: float, pulses: NDArray[np.void]) -> int:
     """Fill ``pulses`` as far as it reaches; the number found."""
     channels, ticks = waveforms.shape
+    ends = np.zeros(ticks, np.int64)
     found = 0
     for channel in range(channels):
         samples = waveforms[channel]
         k = 0
         while k < ticks:
-            if samples[k] <= 0.5 * threshold:
+            if samples[k] == 0.0:
                 k += 1
                 continue
             begin = k
-            while k < ticks and samples[k] > 0.5 * threshold:
-                k += 1
-            start = begin
-            while start < k:
-                stop = _valley(samples, start, k, threshold)
-                if samples[start:stop].max() >= threshold:
-                    parts = int(math.ceil((stop - start) / pulse_ticks))
-                    for part in range(parts):
-                        low = start + (stop - start) * part // parts
-                        high = start + (stop - start) * (part + 1) // parts
-                        if found < len(pulses):
-                            _measure(samples, channel, low, high, pulses[found])
-                        found += 1
-                start = stop
+            peaks = 0  # candidates of the pulse that begins here
+            while k < ticks and samples[k] != 0.0:
+                end = _piece(samples, k, ticks)
+                if end - k >= LEAST_TICKS and samples[k:end].max() > threshold:
+                    begin = k if peaks == 0 else begin
+                    ends[peaks] = end
+                    peaks += 1
+                elif peaks:
+                    found = _add(samples, channel, begin, ends[:peaks], pulses, found)
+                    peaks = 0
+                k = end
+            if peaks:
+                found = _add(samples, channel, begin, ends[:peaks], pulses, found)
     return found
 
 
 @compiled
-def _valley(samples: NDArray[np.float32], start: int, stop: int, threshold: float) -> int:
-    """End of the first peak in [start, stop): its lowest sample before the signal rises markedly again."""
-    peak = samples[start]
-    lowest = peak
-    where = start
-    for k in range(start + 1, stop):
-        value = samples[k]
-        if value > peak and lowest == peak:
-            peak = value
-            lowest = value
-            where = k
-        elif value < lowest:
-            lowest = value
-            where = k
-        elif value - lowest > max(threshold, 0.2 * min(peak, value)):
-            if peak - lowest > max(threshold, 0.2 * min(peak, value)):
-                return where
-            if value > peak:
-                peak = value
-                lowest = value
-                where = k
-    return stop
+def _piece(samples: NDArray[np.float32], begin: int, ticks: int) -> int:
+    """End of the piece that begins here: after its next local minimum, or where the region ends."""
+    k = begin + 1
+    while k < ticks and samples[k] != 0.0:
+        last = k + 1 == ticks or samples[k + 1] == 0.0
+        if not last and samples[k] < samples[k - 1] and samples[k] <= samples[k + 1]:
+            return k + 1
+        k += 1
+    return k
+
+
+@compiled
+def _add(
+    samples: NDArray[np.float32],
+    channel: int,
+    begin: int,
+    ends: NDArray[np.int64],
+    pulses: NDArray[np.void],
+    found: int,
+) -> int:
+    """Add the hits of a pulse, as far as there is room; the number of hits then."""
+    length = ends[-1] - begin
+    if len(ends) <= MOST_PEAKS:
+        for end in ends:
+            if found < len(pulses):
+                _measure(samples, channel, begin, end, pulses[found])
+            found += 1
+            begin = end
+        return found
+    slices = min(int(math.ceil(length / SLICE_TICKS)), MOST_SLICES)
+    for part in range(slices):
+        low, high = begin + length * part // slices, begin + length * (part + 1) // slices
+        if found < len(pulses):
+            _measure(samples, channel, low, high, pulses[found])
+            pulses[found].time = 0.5 * (low + high)
+        found += 1
+    return found
 
 
 @compiled

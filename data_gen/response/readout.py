@@ -7,7 +7,8 @@ from data_gen.configuration import Configuration, Response
 from data_gen.response.drift import Arrivals, drift
 from data_gen.response.empty_pixels import draw_empty_pixels
 from data_gen.response.hits import find_hits
-from data_gen.response.waveforms import add_charge, coherent_noise, keep_regions, noise, noise_rms, pixels
+from data_gen.response.regions import LINK_RMS, drop_weak_regions, keep_regions
+from data_gen.response.waveforms import add_charge, coherent_noise, noise, noise_rms, pixels
 from lartpc.detector import DETECTORS, DRIFT_PIXELS, Plane, plane
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE
 
@@ -55,7 +56,8 @@ def _read_plane(
 ) -> tuple[NDArray[np.float16], NDArray[np.void]]:
     """Image (wires, 1000) and hits of one plane of a drift volume.
 
-    Thresholds are in units of the noise that the plane has.
+    Regions begin above the noise that the plane has; what is too weak for a signal, and the least peak of a
+    hit, do not depend on it.
     """
     response = configuration.response
     waveforms = noise(each.channels, response.raw_noise, rng)
@@ -65,7 +67,7 @@ def _read_plane(
     waveforms[dead_channels(each, tpc, response)] = 0.0
     rms = noise_rms(float(np.hypot(response.raw_noise, response.coherent_noise)))
     keep_regions(waveforms, response.region_threshold * rms, response.region_padding)
-    threshold = response.hit_threshold * rms
-    hits = find_hits(waveforms, truth, each, threshold, response.pulse_ticks, configuration.labels)
+    drop_weak_regions(waveforms, response.region_peak, response.region_mean, LINK_RMS * rms)
+    hits = find_hits(waveforms, truth, each, response.hit_threshold, configuration.labels)
     hits["tpc"] = tpc
     return pixels(waveforms)[each.channel_of_wire], hits

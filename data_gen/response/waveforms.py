@@ -176,31 +176,6 @@ def _spread(
     return count
 
 
-@compiled
-def keep_regions(waveforms: NDArray[np.float32], threshold: float, padding: int) -> None:
-    """Set samples outside regions of interest to exactly 0, in place.
-
-    A region holds the samples above ``threshold`` and ``padding`` ticks on both sides.
-    """
-    channels, ticks = waveforms.shape
-    for channel in range(channels):
-        done = 0  # samples before this are settled
-        k = 0
-        while k < ticks:
-            if waveforms[channel, k] > threshold:
-                begin = max(done, k - padding)
-                waveforms[channel, done:begin] = 0.0
-                end = k
-                while k < ticks and k <= end + padding:
-                    if waveforms[channel, k] > threshold:
-                        end = k
-                    k += 1
-                done = k
-            else:
-                k += 1
-        waveforms[channel, done:ticks] = 0.0
-
-
 def pixels(waveforms: NDArray[np.float32]) -> NDArray[np.float16]:
     """(channels, 1000) mean over the 6 ticks of each drift pixel."""
     return waveforms.reshape(len(waveforms), -1, PIXEL_TICKS).mean(axis=2).astype(np.float16)

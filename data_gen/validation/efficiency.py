@@ -10,7 +10,7 @@ from data_gen.configuration import Configuration, Labels
 from data_gen.response.drift import drift
 from data_gen.response.hits import find_hits
 from data_gen.response.readout import respond
-from data_gen.response.waveforms import FILTER_TICKS, TRUTH_DTYPE, add_charge, noise_rms
+from data_gen.response.waveforms import FILTER_TICKS, TRUTH_DTYPE, add_charge
 from data_gen.simulate import transport
 from data_gen.sources.mixture import primaries
 from data_gen.validation.check import Check
@@ -21,8 +21,10 @@ from lartpc.served.contract import Label
 
 CHARGES = np.geomspace(0.15, 60.0, 27)
 """Bins of true charge, in thousands of electrons."""
-HEIGHTS = np.array([4.2, 4.6, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0])
-"""Bins of a hit's height, in noise RMS."""
+HEIGHTS = np.array([0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0])
+"""Bins of a hit's height, in ke/tick."""
+_BRIGHT = 8.0
+"""Charge in ke of pulses that are surely found: twice the threshold."""
 _PLANES = ("U", "V", "W")
 _NEAR_TICKS = 6.0
 _FAINTEST = 0.004
@@ -50,21 +52,20 @@ def found_pulses(seed: int, number: int) -> dict[str, Any]:
         wires = plane(name)
         clean = np.zeros((wires.channels, READOUT_TICKS), np.float32)
         add_charge(arrivals, wires, clean)
-        true = find_hits(clean, np.zeros(0, TRUTH_DTYPE), wires, _FAINTEST, 10_000, Labels())
+        true = find_hits(clean, np.zeros(0, TRUTH_DTYPE), wires, _FAINTEST, Labels())
         true = true[_alone(true)]
         of_plane = hits[hits["local_plane"] == wires.index]
         found = _matched(true, of_plane["local_wire"] % wires.channels, of_plane["local_time"])
         all_pulses.append(np.histogram(true["integral"], CHARGES)[0])
         with_hit.append(np.histogram(true["integral"][found], CHARGES)[0])
     real = hits["label"] != Label.NONE
-    heights = HEIGHTS * noise_rms(configuration.response.raw_noise)
     return {
         "pulses": np.array(all_pulses),
         "found": np.array(with_hit),
         "hits": np.bincount(hits["local_plane"], minlength=3),
         "real": np.bincount(hits["local_plane"][real], minlength=3),
-        "bright": np.histogram(hits["amplitude"], heights)[0],
-        "bright_real": np.histogram(hits["amplitude"][real], heights)[0],
+        "bright": np.histogram(hits["amplitude"], HEIGHTS)[0],
+        "bright_real": np.histogram(hits["amplitude"][real], HEIGHTS)[0],
     }
 
 
@@ -101,10 +102,11 @@ def half_point(pulses: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[flo
 def conclude(results: list[dict[str, Any]]) -> Section:
     """Efficiency against charge; purity."""
     total = {key: np.sum([each[key] for each in results], axis=0) for key in results[0]}
-    threshold = Configuration().response.hit_threshold * noise_rms(Configuration().response.raw_noise)
+    response = Configuration().response
+    threshold = max(response.hit_threshold, response.region_peak)
     expected = threshold * np.sqrt(2.0 * np.pi) * FILTER_TICKS
     middle = np.sqrt(CHARGES[1:] * CHARGES[:-1])
-    bright = middle > 3.0
+    bright = middle > _BRIGHT
     pulses, found = total["pulses"].sum(axis=0), total["found"].sum(axis=0)
     value, error = half_point(pulses, found)
     share = found[bright].sum() / pulses[bright].sum()
@@ -115,17 +117,17 @@ def conclude(results: list[dict[str, Any]]) -> Section:
             "ke",
             uncertainty=error,
             reference=float(expected),
-            source="threshold of 4.2 noise RMS × area of the filter's Gaussian pulse of height 1",
+            source="least peak of a lone region × area of the filter's Gaussian pulse of height 1",
             tolerance=0.2,
             note="Noise moves the peak up, diffusion moves the pulse's height down.",
         ),
         Check(
-            "Single pulses above 3 ke with a hit",
+            f"Single pulses above {_BRIGHT:g} ke with a hit",
             float(share),
             "",
             uncertainty=float(np.sqrt(max(share * (1 - share), 1e-6) / pulses[bright].sum())),
             reference=1.0,
-            source="ten noise RMS: every such pulse is above the threshold",
+            source="twice the threshold: every such pulse is above it",
             tolerance=0.01,
         ),
         *(
@@ -138,7 +140,7 @@ def conclude(results: list[dict[str, Any]]) -> Section:
             for i, name in enumerate(_PLANES)
         ),
     )
-    message = "Hits appear at 0.75 thousand electrons, a fortieth of what a minimum-ionising particle leaves."
+    message = "Hits appear at a sixth of the charge that a minimum-ionising particle leaves on a wire."
     with drawing("efficiency", message, panels=2) as canvas:
         axes = canvas.axes[0]
         for i, colour in enumerate((SECOND, THIRD, OURS)):
@@ -151,7 +153,7 @@ def conclude(results: list[dict[str, Any]]) -> Section:
         axes = canvas.axes[1]
         purity = 100.0 * total["bright_real"] / np.maximum(total["bright"], 1)
         axes.plot(0.5 * (HEIGHTS[1:] + HEIGHTS[:-1]), purity, "o-", ms=3, color=OURS)
-        label(axes, "height of the hit (noise RMS)", "hits with truth (%)", ylim=(0, 103))
+        label(axes, "height of the hit (thousand electrons a tick)", "hits with truth (%)", ylim=(0, 103))
     text = (
         "True pulses are those of the same waveforms without noise; those count that have no other within "
         "40 ticks.",

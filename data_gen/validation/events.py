@@ -194,7 +194,7 @@ def _whole_checks(hits: list[NDArray[np.void]]) -> list[Check]:
     note = (
         "No tolerance: the paper gives an order, not which planes and hits it counts. Here "
         f"{', '.join(parts)}; {planes}. The number of muons follows from the flux and sets the order; "
-        "ideal hit finding at 4.2 noise RMS on all three planes, unipolar induction and perfect "
+        "the experiment's threshold of 0.6 ke/tick on ideal planes, unipolar induction and perfect "
         "disambiguation keep dots and grazing charge that an experiment's thresholds and noise filters "
         "drop."
     )

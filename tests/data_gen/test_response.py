@@ -9,6 +9,7 @@ from data_gen.response.drift import drift
 from data_gen.response.empty_pixels import draw_empty_pixels
 from data_gen.response.hits import find_hits, label
 from data_gen.response.readout import dead_channels, respond
+from data_gen.response.regions import drop_weak_regions, keep_regions
 from data_gen.response.waveforms import (
     ADC_TICKS_PER_KE,
     COHERENT_CHANNELS,
@@ -17,7 +18,6 @@ from data_gen.response.waveforms import (
     add_charge,
     coherent_noise,
     electronics_response,
-    keep_regions,
     noise,
     noise_rms,
     pixels,
@@ -176,20 +176,67 @@ def test_a_track_makes_one_hit_a_wire():
     assert np.all(inner["g4_id"] == 0)
 
 
-def test_two_peaks_in_one_region_are_two_hits_and_long_pulses_are_cut():
+def pulses(*peaks: tuple[float, float]) -> np.ndarray:
+    """A waveform of Gaussian pulses (height in ke/tick, tick) of 3 ticks, 0 where they have ended."""
     ticks = np.arange(READOUT_TICKS)
-    waveforms = np.zeros((W.wires, READOUT_TICKS), np.float32)
-    waveforms[5] = 4.0 * np.exp(-0.5 * ((ticks - 100) / 3.0) ** 2)
-    waveforms[5] += 2.0 * np.exp(-0.5 * ((ticks - 112.4) / 3.0) ** 2)
-    waveforms[6, 200:290] = 2.0
-    waveforms[7, 5990:] = 3.0
-    waveforms[8] = 0.09 * np.exp(-0.5 * ((ticks - 100) / 3.0) ** 2)
-    hits = find_hits(waveforms, np.zeros(0, TRUTH_DTYPE), W, 0.1, 30, Labels())
-    assert hits["local_wire"].tolist() == [5, 5, 6, 6, 6, 7]
+    waveform = sum(height * np.exp(-0.5 * ((ticks - tick) / 3.0) ** 2) for height, tick in peaks)
+    return np.where(waveform > 1e-3, waveform, 0.0).astype(np.float32)
+
+
+def found(*waveforms: np.ndarray) -> np.ndarray:
+    """Hits above 0.6 ke/tick of waveforms on wires from 5 on."""
+    plane = np.zeros((W.wires, READOUT_TICKS), np.float32)
+    plane[5 : 5 + len(waveforms)] = waveforms
+    return find_hits(plane, np.zeros(0, TRUTH_DTYPE), W, 0.6, Labels())
+
+
+def test_every_peak_above_the_threshold_is_a_hit():
+    hits = found(pulses((4.0, 100), (2.0, 112.4)), pulses((0.59, 100)), pulses((3.0, 5998)))
+    assert hits["local_wire"].tolist() == [5, 5, 7]
     assert hits["local_time"][:2] == pytest.approx([100.0, 112.4], abs=0.3)
     assert hits["amplitude"][:2] == pytest.approx([4.0, 2.0], rel=0.02)
-    assert hits["integral"][2:5] == pytest.approx(60.0)
     assert np.all(hits["label"] == Label.NONE) and np.all(hits["g4_id"] == -1)
+
+
+def test_a_peak_below_the_threshold_parts_two_pulses():
+    beside = [(4.0, 100), (0.5, 112), (4.0, 124)]
+    assert found(pulses(*beside))["local_time"] == pytest.approx([100.0, 124.0], abs=0.5)
+
+
+def test_a_pulse_of_more_than_four_peaks_is_cut_into_slices_of_ten_ticks():
+    """A train too long to be fitted (MaxMultiHit, LongPulseWidth of gaushit)."""
+    four = found(pulses(*((2.0, 100 + 12 * k) for k in range(4))))
+    assert len(four) == 4
+    seven = found(pulses(*((2.0, 100 + 12 * k) for k in range(7))))
+    assert 9 <= len(seven) <= 10
+    assert np.diff(seven["local_time"]) == pytest.approx(10.0, abs=1.0)
+    assert seven["integral"].sum() == pytest.approx(7 * 2.0 * 3.0 * np.sqrt(2 * np.pi), rel=0.02)
+    longest = found(pulses(*((2.0, 100 + 12 * k) for k in range(60))))
+    assert len(longest) == 25
+
+
+def test_a_flat_pulse_is_one_hit():
+    """Without a minimum gaushit sees one candidate, however long."""
+    flat = np.zeros(READOUT_TICKS, np.float32)
+    flat[200:290] = 2.0
+    assert found(flat)["integral"].tolist() == [180.0]
+
+
+def test_weak_regions_are_dropped_unless_a_strong_one_touches_them():
+    waveforms = np.zeros((7, READOUT_TICKS), np.float32)
+    waveforms[0] = pulses((0.7, 100))
+    waveforms[2] = pulses((0.8, 100))  # strong by its peak
+    waveforms[3] = pulses((0.7, 104))  # touches it
+    waveforms[4] = pulses((0.7, 106))  # touches a weak one alone
+    waveforms[5, 300:320] = 0.4  # strong by its mean
+    waveforms[6, 330:340] = 0.3  # beside it, not at the same ticks
+    before = waveforms.copy()
+    drop_weak_regions(waveforms, 0.75, 0.375, 0.077)
+    kept = [waveforms[k].max() > 0 for k in range(7)]
+    assert kept == [False, False, True, True, False, True, False]
+    assert all(np.array_equal(waveforms[k], before[k]) for k in (2, 3, 5))
+    drop_weak_regions(before, 0.0, 0.375, 0.077)
+    assert before[0].max() > 0 and before[4].max() > 0
 
 
 @pytest.mark.parametrize(
@@ -223,8 +270,12 @@ def test_labels_follow_the_steps_kind():
         assert np.all(bright["label"] == expected) and np.all(bright["michel"] == michel)
 
 
-def test_noise_alone_makes_few_hits_and_all_are_none():
-    images, hits, _ = respond(np.zeros(0, STEP_DTYPE), Configuration(), ("W",), np.random.default_rng(2))
+def test_noise_alone_makes_no_hit_at_the_experiments_threshold_and_few_none_at_a_low_one():
+    nothing = np.zeros(0, STEP_DTYPE)
+    images, hits, _ = respond(nothing, Configuration(), ("W",), np.random.default_rng(2))
+    assert len(hits) == 0 and not images["W"].any()
+    low = Response(region_threshold=4.2, region_peak=0.0, hit_threshold=0.108)
+    images, hits, _ = respond(nothing, Configuration(response=low), ("W",), np.random.default_rng(2))
     assert 0 < len(hits) < 100
     assert np.all(hits["label"] == Label.NONE)
     assert np.mean(images["W"] != 0) < 0.01
@@ -240,7 +291,7 @@ def test_every_hit_lies_in_its_plane_on_a_pixel_with_signal(event):
         assert len(hits) > 500
         assert hits["local_wire"].max() < wires.wires
         assert hits["local_time"].min() >= 0 and hits["local_time"].max() < READOUT_TICKS
-        assert np.all(image[0, hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)] > 0)
+        assert np.all(image[0, hits["local_wire"], (hits["local_time"] / PIXEL_TICKS).astype(int)] != 0)
         assert np.isfinite(image).all()
         energy = hits["energy_track"] + hits["energy_shower"] + hits["energy_michel"]
         assert np.array_equal(hits["label"] == Label.NONE, energy < np.float32(0.02))
