@@ -69,8 +69,8 @@ def test_composition_of_the_default_mixture(sample):
         hits = np.concatenate([file.hits(index) for index in range(len(file))])
     share = np.bincount(hits["label"], minlength=3) / len(hits)
     assert 6000 < len(hits) / 8 < 16000
-    assert share[Label.TRACK] > 0.3 and share[Label.SHOWER] > 0.2
-    assert 0.003 < share[Label.NONE] < 0.03
+    assert share[Label.TRACK] > 0.3 and share[Label.SHOWER] > 0.1
+    assert share[Label.NONE] < 0.01
     assert 0.015 < hits["michel"].mean() < 0.08
     assert np.all(hits["label"][hits["michel"] == 1] == Label.SHOWER)
 

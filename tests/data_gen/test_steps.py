@@ -68,7 +68,7 @@ def test_a_file_gives_the_hits_of_the_response_itself(steps, tmp_path, compound)
         assert np.array_equal(file.image(0, "W"), images["W"])
         assert np.array_equal(file.hits(0), hits)
         assert np.array_equal(file.empty_pixels(0), empty)
-        assert len(hits) > 500 and set(hits["label"]) == set(Label)
+        assert len(hits) > 300 and {Label.TRACK, Label.SHOWER} <= set(hits["label"])
         data = file.provenance.data
     assert data["generator"] == "steps" and data["seed"] == 5 and data["steps_sha256"] == sha256(path)
     assert "sources" not in data["configuration"] and data["configuration"]["detector"] == "drift-volume"

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.helpers.paths import ROOT
+from training.report.limits import NOT_SIMULATED
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
@@ -16,6 +17,12 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 def test_links_lead_to_files_that_are_there(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/data.md", "docs/validation.md"])
+def test_what_is_not_simulated_is_said_where_figures_are(document: str) -> None:
+    said = " ".join((ROOT / document).read_text(encoding="utf-8").split())
+    assert [left_out for left_out in NOT_SIMULATED if left_out not in said] == []
 
 
 def test_the_citation_names_the_version_that_is_installed() -> None:

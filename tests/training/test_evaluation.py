@@ -32,6 +32,7 @@ from training.evaluation.separation import THRESHOLDS, michel_cut, threshold_sca
 from training.evaluation.surroundings import surroundings
 from training.network.checkpoint import load_checkpoint
 from training.report.behaviour_figures import variation_picture
+from training.report.limits import NOT_SIMULATED
 from training.report.markdown import code, words
 
 ODD_NAME = "b] <script>|`x` *y*"
@@ -191,6 +192,7 @@ def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, event
     page = (evaluated / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "") and page.count("data:image/png;base64,") >= 11
     card = (evaluated / "model_card.md").read_text()
+    assert all(left_out in card and left_out in page for left_out in NOT_SIMULATED)
     assert "<script>" not in page and "<script>" not in card
     assert card.startswith(r"# Model card: hit classifier b\] \<script\>\|\`x\` \*y\*" + "\n")
     assert record["checkpoint_sha256"][:12] in card and "{{" not in card and "{%" not in card

@@ -21,6 +21,7 @@ from training.evaluation.tasks import MIXTURES, TASKS
 from training.network.checkpoint import Checkpoint
 from training.report import behaviour_figures, event_figures, separation_figures
 from training.report.figures import NAMES, Picture, shown
+from training.report.limits import NOT_SIMULATED
 from training.report.markdown import code, words
 
 REPORT = "report.html"
@@ -82,6 +83,7 @@ def write_report(
         "mixtures": MIXTURES,
         "names": NAMES,
         "tasks": TASKS,
+        "not_simulated": NOT_SIMULATED,
         "labels": [label.name.lower() for label in Label],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
