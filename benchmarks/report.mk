@@ -15,7 +15,7 @@ DETECTORS := nominal noise_x2 coherent_noise lifetime_10ms gain_minus_10 gain_pl
 	recombination_plus_10 dead_channels_2
 
 data/default.h5: | .venv/installed
-	$(RUN) data_gen.generate --events 300 --seed 1 --out $@
+	$(RUN) data_gen.generate --events 600 --seed 1 --out $@
 
 data/held_out.h5: | .venv/installed
 	$(RUN) data_gen.generate --split test --events 320 --seed 2 --out $@

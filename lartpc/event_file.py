@@ -253,9 +253,13 @@ class EventFile:
             raise UserError(
                 f"{self.path} is damaged: a hit of sample {hits['sample'].max()}; generate it anew"
             )
+        return self.natural[hits["sample"]]
+
+    @property
+    def natural(self) -> NDArray[np.float64]:
+        """(S,) how often a hit of each sample counts in the natural mixture; 1 where none was generated."""
         generated, natural = self.samples["generated"], self.samples["natural"]
-        weights = np.divide(natural, generated, out=np.ones(len(self.samples)), where=generated > 0.0)
-        return weights[hits["sample"]]
+        return np.divide(natural, generated, out=np.ones(len(self.samples)), where=generated > 0.0)
 
     def empty_pixels(self, index: int) -> NDArray[np.void]:
         """(N,) empty pixels of one event, of :data:`lartpc.event.EMPTY_DTYPE`."""

@@ -23,8 +23,9 @@ from training.data import batches as batches_module
 from training.data.augmentation import Augmentation
 from training.data.batches import Balance, Draw, EpochBatches, InOrder
 from training.data.data_module import PatchData
-from training.data.dataset import CLASSES, PatchDataset
+from training.data.dataset import CLASSES, PatchDataset, class_of
 from training.data.event_chunks import EventChunks
+from training.data.selection import SHARES
 from training.fit import main
 
 SCALE = adc_scale("2021")
@@ -103,7 +104,7 @@ def test_balance_draws_each_class_as_often_as_asked(events_file: Path, number: i
         kind = np.where(chunk.michel[hit] == 1, 3, chunk.label[hit])
         drawn.update(zip(chunk.sample[hit].tolist(), kind.tolist(), strict=True))
     assert sum(drawn.values()) == len(made)
-    for (sample, kind), count in np.ndenumerate(of_events.counts):
+    for (sample, kind), count in np.ndenumerate(of_events.counts.sum(axis=2)):
         rate = balance.get(CLASSES[kind], 1.0) * balance.get(of_events.samples[sample], 1.0)
         assert drawn[sample, kind] == pytest.approx(rate * count, abs=0.1 * count + 5)
     assert made.shares["none"] == 0.0
@@ -111,27 +112,44 @@ def test_balance_draws_each_class_as_often_as_asked(events_file: Path, number: i
     assert sum(made.shares.values()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_validation_is_in_the_order_of_the_file(events_file: Path) -> None:
-    of_events = EventChunks(events_file, "train", SCALE)
-    expected = next(iter(of_events)).label
-    for number in (1, 3):
-        divided = chunks_of(EventChunks(events_file, "train", SCALE), number)
-        for limit in (None, 1000):
-            sampler = InOrder(divided, 64, limit)
-            draws = list(sampler)
-            assert len(draws) == len(sampler)
-            found = np.concatenate([draw.chunk.label[draw.hits] for draw in draws])
-            assert np.array_equal(found, expected[:limit])
+@pytest.mark.parametrize("number", [1, 4])
+def test_upstreams_selection_draws_the_natural_mixture_through_it(events_file: Path, number: int) -> None:
+    of_events = EventChunks(events_file, "train", SCALE, empty_pixels=True, selected=True)
+    of_events.divide(of_events.bytes / number)
+    made = Balance({}, of_events)
+    random, before = np.random.default_rng(1), Counter[float]()
+    drawn, expected, natural, total = np.zeros(4), np.zeros(4), np.zeros(4), 0
+    for chunk in of_events.shuffled(random):
+        hit = made.draw(chunk, random, before) % len(chunk)
+        kind = class_of(chunk.label, chunk.michel)
+        drawn += np.bincount(kind[hit], minlength=4)
+        expected += np.bincount(kind, chunk.weight * np.array(SHARES)[chunk.level], 4)
+        natural += np.bincount(kind, chunk.weight, 4)
+        total += len(hit)
+    assert total == len(made)
+    assert drawn == pytest.approx(expected, rel=0.1, abs=20)
+    kept = drawn / natural
+    assert kept[3] == pytest.approx(1.0, abs=0.25) and 0.06 < kept[0] < 0.2 < kept[1] < 0.4
+
+
+def test_validation_draws_from_all_events_the_same_hits_however_they_are_divided(events_file: Path) -> None:
+    whole = EventChunks(events_file, "train", SCALE)
+    for limit in (None, 1000):
+        drawn = [
+            hits(list(InOrder(chunks_of(EventChunks(events_file, "train", SCALE), number), 64, limit)))
+            for number in (1, 3)
+        ]
+        assert drawn[0] == drawn[1]
+        assert len(set(drawn[0])) == (limit or whole.hits.sum())
+        events = [event for event, _, _ in drawn[0]]
+        assert events == sorted(events) and set(events) == set(whole.indices.tolist())
+    sampler = InOrder(whole, 64, 1000)
+    assert len(sampler) == len(list(sampler)) == 16
 
 
 def chunks_of(made: EventChunks, number: int) -> EventChunks:
     made.divide(made.bytes / number)
     return made
-
-
-def test_only_the_events_that_validation_needs_are_read(events_file: Path) -> None:
-    first = EventChunks(events_file, "train", SCALE, first_hits=10)
-    assert len(first.indices) == 1 and len(first.hits) == 1
 
 
 def test_a_folder_of_shards_is_the_same_data(events_file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which hits make a batch: their order, how often each is drawn, and each process's part."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from lartpc.errors import UserError
 from training.data.augmentation import Augmentation, hit_keys
 from training.data.dataset import CLASSES, Batch, PatchDataset, class_of
 from training.data.event_chunks import EventChunks
+from training.data.selection import SHARES
+
+VALIDATION_SEED = 7
+"""Of the choice of validation hits: it is the same for all trainings on a data set."""
 
 Rank = tuple[int, int]
 """Number of this process among those that train together, and how many they are."""
@@ -38,12 +43,15 @@ class Draw:
 class Balance:
     """How often an epoch draws a hit: the product of what is said of its class and of its sample.
 
+    Of chunks that know upstream's selection, that times the hit's weight in the natural mixture and the share
+    of such hits that the selection keeps: what the published networks were trained on.
+
     Args:
         draws: by class (track, shower, none, michel) or sample; 1 where not given.
         chunks: the hits.
 
     Attributes:
-        rate: (S, 4) draws of a hit in an epoch, by sample and class.
+        rate: (S, 4, L) draws of a hit in an epoch, by sample, class and level of the selection.
 
     Raises:
         UserError: there is no such class or sample, or a number is negative.
@@ -58,11 +66,14 @@ class Balance:
                 raise UserError(f"--data.balance draws {name} {value} times; give 0 or more")
         of_class = [draws.get(name, 1.0) for name in CLASSES]
         of_sample = [draws.get(name, 1.0) for name in chunks.samples]
-        self.rate = np.outer(of_sample, of_class)
+        of_level = SHARES if chunks.selected else np.ones(len(SHARES))
+        if chunks.selected:
+            of_sample = list(np.array(of_sample) * chunks.natural)
+        self.rate = np.multiply.outer(np.outer(of_sample, of_class), of_level)
         self._hits = Counter[float]()
         for value, count in zip(self.rate.flat, chunks.counts.flat, strict=True):
             self._hits[float(value)] += int(count)
-        drawn = (self.rate * chunks.counts).sum(axis=0)
+        drawn = (self.rate * chunks.counts).sum(axis=(0, 2))
         self.shares = {
             name: round(float(share), 6)
             for name, share in zip(CLASSES, drawn / max(drawn.sum(), 1.0), strict=True)
@@ -83,7 +94,7 @@ class Balance:
             before: hits of each rate in the epoch's chunks before this one; this chunk's are added. So
                 an epoch draws the same number, however its events are divided.
         """
-        rates = self.rate[chunk.sample, class_of(chunk.label, chunk.michel)]
+        rates = self.rate[chunk.sample, class_of(chunk.label, chunk.michel), chunk.level]
         draws = []
         for rate in np.unique(rates):
             hits = random.permutation(np.flatnonzero(rates == rate))
@@ -161,12 +172,12 @@ class EpochBatches(Sampler):
 
 
 class InOrder(Sampler):
-    """Batches of the hits in the order of the file, each process its part of every batch.
+    """Batches of hits in the order of the file, each process its part of every batch.
 
     Args:
         chunks: the hits.
         batch_size: hits of a batch, of all processes together.
-        hits: the first so many; all where not given.
+        hits: so many, drawn at random from all events; all where not given.
         rank: this process takes every so many-th hit of each batch.
     """
 
@@ -174,18 +185,19 @@ class InOrder(Sampler):
         self, chunks: EventChunks, batch_size: int, hits: int | None = None, rank: Rank = (0, 1)
     ) -> None:
         self.chunks, self.batch_size, self.rank = chunks, batch_size, rank
-        of_chunk = [part.sum() for part in np.array_split(chunks.hits, chunks.chunks)]
-        ends = np.minimum(np.cumsum(of_chunk), hits or np.inf)
-        self.hits = np.diff(ends, prepend=0).astype(int)
+        ends = np.cumsum([part.sum() for part in np.array_split(chunks.hits, chunks.chunks)])
+        drawn = np.random.default_rng(VALIDATION_SEED).permutation(int(ends[-1]))[:hits]
+        parts = np.split(np.sort(drawn), np.searchsorted(np.sort(drawn), ends[:-1]))
+        self.hits = [part - first for part, first in zip(parts, (0, *ends[:-1]), strict=True)]
 
     def __len__(self) -> int:
-        return int(np.sum(-(-self.hits // self.batch_size)))
+        return sum(math.ceil(len(hits) / self.batch_size) for hits in self.hits)
 
     def __iter__(self) -> Iterator[Draw]:
         number, processes = self.rank
-        for chunk, count in zip(self.chunks, self.hits, strict=False):
-            for first in range(0, count, self.batch_size):
-                hits = np.arange(first, min(first + self.batch_size, count))[number::processes]
+        for chunk, of_chunk in zip(self.chunks, self.hits, strict=True):
+            for first in range(0, len(of_chunk), self.batch_size):
+                hits = of_chunk[first : first + self.batch_size][number::processes]
                 yield Draw(chunk, hits, np.zeros_like(hits), 0)
             del chunk
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
@@ -26,11 +26,14 @@ class PatchData(lightning.LightningDataModule):
         era: ADC window of the network units, 2021 or 2020; recorded with the model.
         batch_size: patches of a batch; processes that train together share it.
         patches_per_epoch: training patches of an epoch, drawn without repetition; all where null.
-        validation_patches: validation patches, the first of the split; all where null.
+        validation_patches: validation patches, drawn at random from all events of the split; all where null.
         augmentation: how training patches are varied; by default not at all.
         balance: how often an epoch draws a hit of a class (track, shower, none, michel) or of a sample of
             the file, for example {michel: 3, radioactivity: 0.2}; once where it says nothing.
         empty_pixels: train on empty pixels near signal as well, as examples of none.
+        selection: upstream draws an epoch from what the published networks were trained on: the natural
+            mixture, of which their preparation keeps every Michel hit and few clean tracks; all draws every
+            hit alike. The balance comes on top.
         memory_gb: memory for images, of each process; by default its share of half of the machine's.
             What exceeds it is read again in each epoch, in shuffled chunks of events.
         seed: of the order of the batches and of the augmentation.
@@ -46,6 +49,7 @@ class PatchData(lightning.LightningDataModule):
         augmentation: Augmentation = Augmentation(),  # noqa: B008 (frozen)
         balance: dict[str, float] | None = None,
         empty_pixels: bool = True,
+        selection: Literal["all", "upstream"] = "all",
         memory_gb: float | None = None,
         seed: int = 1,
     ) -> None:
@@ -69,6 +73,7 @@ class PatchData(lightning.LightningDataModule):
         self.augmentation = augmentation
         self.balance = balance or {}
         self.empty_pixels = empty_pixels
+        self.selection = selection
         self.memory_gb = memory_gb
         self.seed = seed
 
@@ -84,10 +89,11 @@ class PatchData(lightning.LightningDataModule):
         with open_events(self.path) as events:
             self.provenance = events.provenance
         clipped = not self.augmentation.changes_charge
-        self.training = EventChunks(self.path, "train", self.scale, self.empty_pixels, clipped)
-        self.validation = EventChunks(self.path, "validation", self.scale, first_hits=self.validation_patches)
+        selected = self.selection == "upstream"
+        self.training = EventChunks(self.path, "train", self.scale, self.empty_pixels, clipped, selected)
+        self.validation = EventChunks(self.path, "validation", self.scale)
         for chunks, split in ((self.training, "train"), (self.validation, "validation")):
-            check_counts(chunks.counts.sum(axis=0), self.path, split)
+            check_counts(chunks.counts.sum(axis=(0, 2)), self.path, split)
         self.draws = Balance(self.balance, self.training)
         memory = self.memory()
         if self.training.bytes + self.validation.bytes > memory:
@@ -113,6 +119,7 @@ class PatchData(lightning.LightningDataModule):
             "balance": self.balance,
             "class_shares": self.draws.shares,
             "empty_pixels": self.empty_pixels,
+            "selection": self.selection,
             "patches_per_epoch": self.patches_per_epoch,
         }
 
@@ -126,7 +133,7 @@ class PatchData(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader:
-        """Batches in the order of the file."""
+        """Batches in the order of the file, of hits of all its validation events."""
         batches = InOrder(self.validation, VALIDATION_BATCH, self.validation_patches, self._rank())
         return DataLoader(
             DrawnPatches(Augmentation(), self.scale, self.seed), batch_size=None, sampler=batches

@@ -14,6 +14,7 @@ from lartpc.event_file import EventFile
 from lartpc.patches.cut import cut_patches
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.served.contract import PATCH_SIZE, Label
+from training.data.selection import ALWAYS, levels
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(B, 48, 48, 1) float32 patches, (B,) int64 label, (B,) uint8 Michel flag."""
@@ -35,6 +36,7 @@ class PatchDataset(Dataset):
         scale: the ADC window of the network units.
         empty_pixels: whether the events' empty pixels follow the hits, as examples of none.
         clipped: whether the images are clipped to the window, as the network takes them.
+        selected: whether the share that upstream's selection keeps of each hit is found.
 
     Attributes:
         row: (N,) wire of each hit in the canvas.
@@ -46,6 +48,7 @@ class PatchDataset(Dataset):
         number: (N,) index of the hit in its event; empty pixels follow the hits.
         is_hit: (N,) False where it is an empty pixel.
         weight: (N,) how often the hit counts in the natural mixture.
+        level: (N,) place of its share in training.data.selection.SHARES; that of 1 where not asked for.
         hit_id: (N,) number of the hit within its event.
         plane: (N,) 0 U, 1 V, 2 W.
     """
@@ -57,11 +60,13 @@ class PatchDataset(Dataset):
         scale: AdcScale,
         empty_pixels: bool = False,
         clipped: bool = True,
+        selected: bool = False,
     ) -> None:
         canvases: list[NDArray[np.float32]] = []
-        rows, pixels, hits, is_hit, event, number = [], [], [], [], [], []
+        rows, pixels, hits, is_hit, event, number, level = [], [], [], [], [], [], []
         first_row = 0
         for index in indices:
+            level_of = levels_of_event(events, index, empty_pixels, selected)
             for of_plane in PlaneHits.of_event(events, index, empty_pixels):
                 canvas = of_plane.canvas(scale, clipped)
                 canvases.append(canvas.units)
@@ -69,6 +74,7 @@ class PatchDataset(Dataset):
                 pixels.append(canvas.pixel)
                 hits.append(of_plane.hits)
                 number.append(of_plane.number)
+                level.append(level_of[of_plane.number])
                 is_hit.append(of_plane.is_hit)
                 event.append(np.full(len(of_plane.hits), index))
                 first_row += len(canvas.units)
@@ -89,6 +95,7 @@ class PatchDataset(Dataset):
         self.number = np.concatenate(number)
         self.is_hit = np.concatenate(is_hit)
         self.weight = events.natural_weights(hit)
+        self.level = np.concatenate(level)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -121,6 +128,19 @@ def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         whole[end - len(last) : end] = last
         end -= len(last)
     return whole
+
+
+def levels_of_event(events: EventFile, index: int, empty_pixels: bool, selected: bool) -> NDArray[np.uint8]:
+    """(N,) level of upstream's selection of each hit of an event, then of its empty pixels, all of them kept.
+
+    Without the selection everything is.
+    """
+    hits = events.hits(index)
+    number = len(hits) + (len(events.empty_pixels(index)) if empty_pixels else 0)
+    level = np.full(number, ALWAYS, np.uint8)
+    if selected:
+        level[: len(hits)] = levels(hits, events.particles(index))
+    return level
 
 
 def class_of(label: NDArray[np.integer], michel: NDArray[np.integer]) -> NDArray[np.int64]:

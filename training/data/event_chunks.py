@@ -13,7 +13,8 @@ from lartpc.detector import PLANES
 from lartpc.event_folder import open_events
 from lartpc.patches.plane_hits import hits_of_event
 from lartpc.served.contract import PATCH_SIZE
-from training.data.dataset import CLASSES, PatchDataset, class_of
+from training.data.dataset import CLASSES, PatchDataset, class_of, levels_of_event
+from training.data.selection import SHARES
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -29,12 +30,14 @@ class EventChunks:
         scale: the ADC window of the network units.
         empty_pixels: see :class:`training.data.dataset.PatchDataset`.
         clipped: see :class:`training.data.dataset.PatchDataset`.
-        first_hits: take the first events that hold so many hits; all where not given.
+        selected: see :class:`training.data.dataset.PatchDataset`.
 
     Attributes:
         hits: (E,) number of hits (and empty pixels) of each event.
-        counts: (S, 4) hits of each sample and of each of :data:`training.data.dataset.CLASSES`.
+        counts: (S, 4, L) hits of each sample, of each of :data:`training.data.dataset.CLASSES` and of each of
+            :data:`training.data.selection.SHARES`.
         samples: names of the samples.
+        natural: (S,) how often a hit of each sample counts in the natural mixture.
         bytes: memory that all events take.
         chunks: number of chunks; 1 before :meth:`divide`.
     """
@@ -46,29 +49,28 @@ class EventChunks:
         scale: AdcScale,
         empty_pixels: bool = False,
         clipped: bool = True,
-        first_hits: int | None = None,
+        selected: bool = False,
     ) -> None:
         self.path, self.scale = path, scale
-        self.empty_pixels, self.clipped = empty_pixels, clipped
+        self.empty_pixels, self.clipped, self.selected = empty_pixels, clipped, selected
         self.chunks = 1
         self._whole: PatchDataset | None = None
         hits: list[int] = []
         with open_events(path) as events:
             self.indices = events.in_split(split)
             self.samples = [name.decode() for name in events.samples["name"]]
-            self.counts = np.zeros((len(self.samples), len(CLASSES)), np.int64)
+            self.natural = events.natural
+            self.counts = np.zeros((len(self.samples), len(CLASSES), len(SHARES)), np.int64)
             planes = [plane.index for plane in PLANES if plane.name in events.planes]
             for index in self.indices:
                 of_event = hits_of_event(events, index, empty_pixels)[0]
-                of_event = of_event[np.isin(of_event["local_plane"], planes)]
                 events.natural_weights(of_event)
-                np.add.at(
-                    self.counts, (of_event["sample"], class_of(of_event["label"], of_event["michel"])), 1
-                )
+                read = np.isin(of_event["local_plane"], planes)
+                level = levels_of_event(events, index, empty_pixels, selected)[read]
+                of_event = of_event[read]
+                kind = class_of(of_event["label"], of_event["michel"])
+                np.add.at(self.counts, (of_event["sample"], kind, level), 1)
                 hits.append(len(of_event))
-                if first_hits is not None and sum(hits) >= first_hits:
-                    break
-            self.indices = self.indices[: len(hits)]
             self.hits = np.array(hits, np.int64)
             shapes = [events.image(0, plane).shape for plane in events.planes] if len(events) else []
         self.bytes = 4 * len(hits) * sum(
@@ -107,7 +109,7 @@ class EventChunks:
     def read(self, indices: NDArray[np.int64]) -> PatchDataset:
         """Patches of some of the events."""
         with open_events(self.path) as events:
-            return PatchDataset(events, indices, self.scale, self.empty_pixels, self.clipped)
+            return PatchDataset(events, indices, self.scale, self.empty_pixels, self.clipped, self.selected)
 
 
 def half_of_memory() -> float:
