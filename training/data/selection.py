@@ -1,7 +1,7 @@
 """Which hits the published networks were trained on: upstream's selection of pixels, applied to hits.
 
-LArSoft's preparation (larrecodnn, scripts/prepare_patches_em-trk-michel-none.py with the config.json beside it)
-runs over events as the detector sees them and keeps
+LArSoft's preparation (larrecodnn, scripts/prepare_patches_em-trk-michel-none.py and the config.json beside
+it) runs over events as the detector sees them and keeps
 
 - every Michel pixel, and every muon pixel with three or more Michel pixels in its patch, the outermost two
   rows left out;
@@ -71,7 +71,7 @@ def _of_muons(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np
 
 
 def _in_patch(hits: NDArray[np.void], pixels: NDArray[np.floating], half: int) -> NDArray[np.float64]:
-    """(H,) sum of the pixels of the hits whose place is within a square around each hit's, itself included."""
+    """(H,) sum of the pixels of the hits in the square around each hit, itself included."""
     place = np.column_stack([hits["local_wire"].astype(np.int64), drift_pixel(hits["local_time"])])
     image = hits["tpc"].astype(np.int64) * len(PLANES) + hits["local_plane"]
     total = np.zeros(len(hits))
