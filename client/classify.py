@@ -2,12 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lartpc.command import run
 from lartpc.errors import UserError
+from lartpc.served.contract import MICHEL_CUTS
 from lartpc.served.names import served_name
 from lartpc.terminal import say, suggest
 
@@ -25,6 +26,7 @@ def classify(
     local: bool = False,
     repository: Path = Path("model_repository"),
     out: Path | None = None,
+    require_score_scale: Literal["upstream", "natural"] | None = None,
 ) -> None:
     """Classify every hit of one event with a served model and draw the answer beside the truth.
 
@@ -40,6 +42,8 @@ def classify(
         repository: folder of the models, with --local.
         out: the picture, whose suffix is .png, .pdf or .svg; by default it lies beside the event file:
             of data/quick.h5 data/quick-classified.png.
+        require_score_scale: scale of the scores that must answer: upstream, on which cuts in use mean what
+            they meant, or natural; any where not given.
     """
     from rich.progress import track
 
@@ -64,6 +68,7 @@ def classify(
         for name, reason in opened.left_out.items():
             say(f"Left out {name}: {reason}")
         classifier = TritonClassifier(opened.connections[0], model)
+        classifier.demand_score_scale(require_score_scale)
         scale = adc_scale(classifier.parameter("adc_era"))
         start = time.perf_counter()
         answers = [
@@ -71,14 +76,16 @@ def classify(
             for patches in track(of_plane.patches(scale), "Classifying", of_plane.pieces, transient=True)
         ]
         seconds = time.perf_counter() - start
+        score_scale = classifier.score_scale
     outputs = joined(answers)
-    title = f"{classifier.model}, version {classifier.version}"
-    figure, agreement = event_picture(of_plane, outputs, title)
+    title = f"{classifier.model}, version {classifier.version}, {score_scale} score scale"
+    figure, agreement, michel = event_picture(of_plane, outputs, title)
     save(figure, picture)
     count = len(of_plane.hits)
     say(f"{event_name(event, of_plane.event_id)}: {reason}")
     say(f"{count} hits in {seconds:.1f} s: {count / seconds:.0f} hits/s, cutting included")
     say(f"Class as in truth: {agreement:.1%} of hits")
+    say(f"Michel electrons, score > {MICHEL_CUTS[0]} on the {score_scale} score scale: {michel}")
     say(f"Wrote {picture}")
     suggest("client.classify", "--help", note="(other events, planes and models)")
 

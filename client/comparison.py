@@ -22,17 +22,19 @@ class Demands:
         digest: SHA-256 of the weights, or its beginning.
         version: of the model.
         adc_era: ADC window of the pixels, by the year of its training data.
+        score_scale: the mixture in which scores are probabilities (lartpc.served.contract.SCORE_SCALES).
     """
 
     digest: str | None = None
     version: int | None = None
     adc_era: str | None = None
+    score_scale: str | None = None
 
     def __post_init__(self) -> None:
         if self.digest is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.digest):
             raise UserError(f"--require-digest {self.digest}: give 8 to 64 hexadecimal digits of a SHA-256")
 
-    def unmet(self, version: int, digest: str, adc_era: str) -> Iterator[str]:
+    def unmet(self, version: int, digest: str, adc_era: str, score_scale: str) -> Iterator[str]:
         """What of it does not hold, in words."""
         if self.version not in (None, version):
             yield f"version {version} answered, --require-version wants {self.version}"
@@ -40,6 +42,8 @@ class Demands:
             yield f"digest {digest[:12]} answered, --require-digest wants {self.digest[:12]}"
         if self.adc_era not in (None, adc_era):
             yield f"ADC era {adc_era} answered, --require-adc-era wants {self.adc_era}"
+        if self.score_scale not in (None, score_scale):
+            yield f"{score_scale} scores answered, --require-score-scale wants {self.score_scale}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Comparison:
         version: its version.
         digest: SHA-256 of the weights, as the server says it.
         adc_era: ADC window of the pixels, as the server says it.
+        score_scale: scale of the scores, as the server says it; ``unstated`` where it does not.
         protocol: grpc or http.
         megabytes: size of the weights, in MB.
         parity: differences from the reference outputs, and decisions that flipped.
@@ -63,6 +68,7 @@ class Comparison:
     version: int
     digest: str
     adc_era: str
+    score_scale: str
     protocol: str
     megabytes: float
     parity: Parity
@@ -96,15 +102,17 @@ def compare_version(
     seconds = time.perf_counter() - start
     parity = compare(outputs, golden.outputs)
     digest, adc_era = classifier.parameter("digest"), classifier.parameter("adc_era")
+    score_scale = classifier.score_scale
     faults = parity.beyond(manifest.tolerances, manifest.class_agreement)
     if digest != manifest.digest:
         faults.append(f"the server's digest {digest[:12]} is not the manifest's {manifest.digest[:12]}")
-    faults += demands.unmet(classifier.version, digest, adc_era)
+    faults += demands.unmet(classifier.version, digest, adc_era, score_scale)
     return Comparison(
         model=classifier.model,
         version=classifier.version,
         digest=digest,
         adc_era=adc_era,
+        score_scale=score_scale,
         protocol=classifier.connection.protocol,
         megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
         parity=parity,

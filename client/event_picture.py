@@ -24,7 +24,7 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT
 
 def event_picture(
     of_plane: PlaneHits, outputs: dict[str, NDArray[np.float32]], model: str
-) -> tuple[Figure, float]:
+) -> tuple[Figure, float, str]:
     """Draw a plane three times, wires against drift time: its charge, the answer and the truth.
 
     Args:
@@ -33,13 +33,17 @@ def event_picture(
         model: name and version of the model, for the title.
 
     Returns:
-        The figure, and the share of hits whose class is the true one.
+        The figure; the share of hits whose class is the true one; and how many of the Michel hits are found,
+        beside how many others, in words.
     """
     hits = of_plane.hits
     predicted_class = outputs[CLASS_OUTPUT].argmax(axis=1)
     predicted = np.where(outputs[MICHEL_OUTPUT][:, 0] > MICHEL_CUTS[0], MICHEL, predicted_class)
     truth = hit_kind(hits)
     agreement = float(np.mean(predicted_class == hits["label"]))
+    found, true = predicted == MICHEL, truth == MICHEL
+    hit, meant, others = map(np.count_nonzero, (found & true, true, found & ~true))
+    michel = f"{hit} of {meant} hits found, {others} others"
     volumes, wires, pixels = of_plane.image.shape
     joined = of_plane.image.reshape(volumes * wires, pixels)
     wire = hits["tpc"].astype(np.int64) * wires + hits["local_wire"]
@@ -52,7 +56,7 @@ def event_picture(
     run, subrun, number = of_plane.event_id
     figure.suptitle(
         f"Run {run}, subrun {subrun}, event {number}, plane {of_plane.plane}   ·   {model}   ·   "
-        f"{agreement:.1%} of {len(hits)} hits in their true class",
+        f"{agreement:.1%} of {len(hits)} hits in their true class   ·   Michel: {michel}",
         fontsize=13,
     ).set_parse_math(False)  # a model's name may hold dollars
     axes = figure.subplots(2, 3, height_ratios=(1.5, 1), sharex="row", sharey="row")
@@ -69,4 +73,4 @@ def event_picture(
     head_with_colour_scale(axes[0, 0], charge, charge_unit(of_plane.stored))
     head_with_legend(axes[0, 1], "Predicted")
     head_with_legend(axes[0, 2], "Truth")
-    return figure, agreement
+    return figure, agreement, michel

@@ -25,6 +25,7 @@ def parity(
     require_digest: str | None = None,
     require_version: int | None = None,
     require_adc_era: str | None = None,
+    require_score_scale: Literal["upstream", "natural"] | None = None,
 ) -> None:
     """Compare every served version's answers to its golden patches with the reference outputs.
 
@@ -40,12 +41,14 @@ def parity(
         require_digest: SHA-256 of the weights that must answer, or its first 8 digits or more.
         require_version: version that must answer.
         require_adc_era: ADC era of the pixels that must answer, such as 2021.
+        require_score_scale: scale of the scores that must answer: upstream, on which cuts in use mean what
+            they meant, or natural.
     """
     from client.comparison import Demands, compare_version
     from client.server import connections
-    from client.triton import TritonClassifier
+    from client.triton import UNSTATED, TritonClassifier
 
-    demands = Demands(require_digest, require_version, require_adc_era)
+    demands = Demands(require_digest, require_version, require_adc_era, require_score_scale)
     comparisons = []
     with (
         working("Asking the server ...") as status,
@@ -61,7 +64,14 @@ def parity(
                     comparisons.append(compare_version(classifier, repository, demands))
     comparisons.sort(key=lambda row: (row.model, row.version))
     show(_table(comparisons), least=TABLE_WIDTH)
-    if faults := [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]:
+    faults = [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]
+    scales = sorted({row.score_scale for row in comparisons} - {UNSTATED})
+    if len(scales) > 1:
+        faults.append(
+            f"{' and '.join(scales)} scores are served beside each other, where the same cut means different "
+            "things: serve them from different repositories"
+        )
+    if faults:
         raise CheckError("; ".join(faults))
     suggest("client.classify", "EVENTS.h5", "--local" if local else None)
 
@@ -106,7 +116,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("model", "version", "digest", "era", "via"):
+    for heading in ("model", "version", "digest", "era", "scores", "via"):
         table.add_column(heading, no_wrap=True)
     for heading in (
         "size\nMB",
@@ -124,7 +134,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
     for row in comparisons:
         differences = [of[name] for name in OUTPUT_NAMES for of in (row.parity.max_dp, row.parity.mean_dp)]
         table.add_row(
-            *cells(row.model, row.version, row.digest[:12], row.adc_era, row.protocol),
+            *cells(row.model, row.version, row.digest[:12], row.adc_era, row.score_scale, row.protocol),
             f"{row.megabytes:.1f}",
             *(f"{value:.1e}" for value in differences),
             " ".join(map(str, row.parity.flips.values())),

@@ -15,6 +15,9 @@ BATCH_SIZE = 256
 EARLIER_NAMES = {"adc_era": "data_era"}
 """Parameter -> how configurations call it that were written before they said what their model is."""
 
+UNSTATED = "unstated"
+"""Score scale of a version whose configuration does not say it."""
+
 OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
 
 
@@ -80,6 +83,24 @@ class TritonClassifier:
             f"{self.model} at {self.connection} has no parameter 'v{self.version}.{name}' in its "
             "configuration; export the model anew"
         )
+
+    @property
+    def score_scale(self) -> str:
+        """The mixture in which its scores are probabilities; ``unstated`` where nothing says it."""
+        said = self.connection.parameters(self.model, self.version)
+        return said.get(f"v{self.version}.score_scale", UNSTATED)
+
+    def demand_score_scale(self, wanted: str | None) -> None:
+        """See that the scores are on a scale.
+
+        Raises:
+            CheckError: another scale, or none that is stated, is served where one is wanted.
+        """
+        if wanted not in (None, self.score_scale):
+            raise CheckError(
+                f"{self.model} version {self.version} at {self.connection} serves {self.score_scale} scores, "
+                f"--require-score-scale wants {wanted}; docs/larsoft.md has a table of equivalent cuts"
+            )
 
     def classify(
         self, patches: NDArray[np.floating], batch_size: int = BATCH_SIZE

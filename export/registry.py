@@ -23,6 +23,7 @@ COLUMNS = (
     "AUC t/s",
     "AUC Michel",
     "ADC era",
+    "scores",
     "checkpoint",
     "commit",
 )
@@ -62,6 +63,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     manifest.gates,
                     *("" if value is None else f"{value:.4f}" for value in metrics),
                     str(training.get("era", "")),
+                    manifest.score_scale or "",
                     str(training.get("checkpoint_sha256", ""))[:12],
                     str(made.get("git_commit", "")),
                 )

@@ -36,6 +36,7 @@ def export(
     backend: Literal["onnxruntime", "tensorrt", "all"] = "onnxruntime",
     on_server: bool = False,
     published: str | None = None,
+    score_scale: Literal["upstream", "natural"] | None = None,
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
@@ -56,6 +57,9 @@ def export(
         on_server: let the host that serves a plan build it, at its start.
         published: folder or URL that the versions will be published to: new ones are numbered after those
             there, and one that is there already, of the same recipe or weights and gates, is fetched.
+        score_scale: the mixture in which scores are probabilities: upstream, that of the published networks'
+            training, so that cuts in use mean what they meant; natural, the running detector. By default
+            upstream, of a calibrated checkpoint; docs/larsoft.md has a table of equivalent cuts.
     """
     from rich.progress import track
 
@@ -80,13 +84,17 @@ def export(
     limits = read_gates(gates)
     stores = FolderStore(repository), open_store(published) if published else None
     trained = load_checkpoint(checkpoint or latest_checkpoint())
+    if score_scale is not None:
+        trained = trained.on_scale(score_scale)
     precisions, models = offered(trained, precision), models_of(trained.name)
-    say(f"reading {trained.path} and {trained.gate_path.name}")
+    scale = trained.score_scale or "no stated"
+    say(f"reading {trained.path} and {trained.gate_path.name}: scores of {scale} scale")
     watch = partial(track, description="reference answers", transient=True)
     sample = GateSample(trained, reference, watch)
-    made_of = recipe(trained.provenance.training["checkpoint_sha256"], sample.path)
+    made_of = recipe(trained.provenance.training["checkpoint_sha256"], sample.path, trained.score_scale)
     graphs = Graphs(trained, lambda: sample.calibration)
     family = Family(models, *stores)
+    family.check_scale(trained.score_scale)
     numbers: dict[ServedModel, int] = {}
     for group in by_graph(models, precisions, plans):
         wanted = {served: plans[served.variant.backend] for served in group}

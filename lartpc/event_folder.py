@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
+from lartpc.hit_finding import other_hits
 from lartpc.provenance import Provenance
 
 OF_ONE_FILE = ("events", "first_event", "digest")
@@ -102,6 +103,9 @@ def _common(data: dict) -> dict:
 
 
 def _difference(data: dict, first: dict) -> str:
+    rules = list(other_hits(first, data))
+    if rules:
+        return f"rule for hits ({'; '.join(rules)})"
     names = [name for name in _common({**data, **first}) if data.get(name) != first.get(name)]
     return " and ".join(names) or "set of planes, pixels or samples"
 

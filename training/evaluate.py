@@ -37,9 +37,9 @@ def evaluate(
     """Evaluate a checkpoint on held-out events; write a report and its numbers.
 
     report.html is one page with all pictures, model_card.md a summary; metrics.json holds what both are
-    drawn from, scores.h5 every hit with its scores. Every figure is given over the hits as they were
-    generated, and weighted to the natural mixture by the file's sample table; intervals come from drawing
-    whole events anew.
+    drawn from, scores.h5 every hit with its scores. Every figure is given in the natural mixture, to which
+    the file's sample table weights the hits, and in what upstream's selection keeps of it; intervals come
+    from drawing whole events anew.
 
     Args:
         checkpoint: checkpoint of training.fit; the calibrated one of the latest run in runs/ where not given.
@@ -56,6 +56,7 @@ def evaluate(
 
     from lartpc.errors import UserError
     from lartpc.event_folder import open_events
+    from lartpc.hit_finding import other_hits
     from training.evaluation.bootstrap import rounded
     from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
     from training.evaluation.mistakes import worst_mistakes
@@ -81,6 +82,8 @@ def evaluate(
             spare_fuller_report(folder, len(indices), share)
         of_latest = " of the latest run" if checkpoint is None else ""
         say(f"evaluating {trained.path}{of_latest} on {len(indices)} held-out events of {path}")
+        for difference in other_hits(trained.provenance.data, file.provenance.data):
+            say(f"careful: other hits than the training's: {difference}")
         scores = answer_events(trained, file, indices, watch, share)
         check_scores(scores, path)
         answered = perf_counter() - start
@@ -155,13 +158,14 @@ def compare(ours: "NDArray[np.void]", theirs: "NDArray[np.void]", other: "Checkp
     """The record of a comparison with another checkpoint's answers to the same hits."""
     import numpy as np
 
-    from training.evaluation.comparison import differences
+    from training.evaluation.comparison import differences, trained_tasks
 
+    tasks = trained_tasks(other.provenance.training.get("calibration"))
     return {
         "checkpoint": str(other.path),
         "checkpoint_sha256": other.provenance.training["checkpoint_sha256"],
         "training": other.provenance.training,
-        "differences": differences(ours, theirs, np.unique(ours["event_id"][:, 2])),
+        "differences": differences(ours, theirs, np.unique(ours["event_id"][:, 2]), tasks),
     }
 
 
@@ -237,7 +241,7 @@ def say_metrics(record: dict[str, Any], path: Path) -> None:
     table = Table("figure", *(f"{mixture}, 95 %" for mixture in MIXTURES), title=plain(title))
     everything = record["groups"]["all"]
     for task in TASKS:
-        for figure, name in (("auc", "AUC"), ("average_precision", "AP")):
+        for figure, name in (("average_precision", "AP"), ("purity", "purity at 50 %"), ("auc", "AUC")):
             found = [everything[mixture].get(task.name) for mixture in MIXTURES]
             if any(found):
                 cells = ("–" if area is None else shown(area[figure], 4) for area in found)

@@ -123,4 +123,6 @@ def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:
             f"{path} is not the FP32 checkpoint that {checkpoint.path} started from and is judged against "
             f"(SHA-256 {stage['init_sha256'][:12]}); name that with --reference"
         )
-    return load_checkpoint(path)
+    reference = load_checkpoint(path)
+    scale = checkpoint.score_scale
+    return reference if scale in (None, reference.score_scale) else reference.on_scale(scale)

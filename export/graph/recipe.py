@@ -23,7 +23,7 @@ ROOMS = ("lartpc", "training", "export")
 """Packages of this project whose code does."""
 
 
-def recipe(checkpoint_sha256: str, gate: Path) -> str:
+def recipe(checkpoint_sha256: str, gate: Path, score_scale: str | None = None) -> str:
     """SHA-256 of whatever decides the graphs of a checkpoint, the kind of processor excepted.
 
     Quantisation adds up activations, and another processor rounds their sums otherwise: two graphs of one
@@ -32,9 +32,10 @@ def recipe(checkpoint_sha256: str, gate: Path) -> str:
     Args:
         checkpoint_sha256: of the checkpoint's file.
         gate: the gate file, which calibrates INT8.
+        score_scale: of the exported scores; None where they are not calibrated.
     """
     digest = hashlib.sha256()
-    for part in (checkpoint_sha256, sha256(gate), *map(metadata.version, PACKAGES)):
+    for part in (checkpoint_sha256, sha256(gate), score_scale or "", *map(metadata.version, PACKAGES)):
         digest.update(f"{part}\n".encode())
     root = Path(__file__).parents[2]
     for room in ROOMS:

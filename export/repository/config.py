@@ -147,6 +147,7 @@ def _version_parameters(manifest: Manifest) -> dict[str, str]:
         "digest": manifest.digest,
         "manifest": manifest.own_digest,
         "adc_era": str(training.get("era", "unknown")),
+        **({"score_scale": manifest.score_scale} if manifest.score_scale else {}),
         "checkpoint_sha256": str(training.get("checkpoint_sha256", "unknown")),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
         "git_commit": str(export.get("git_commit", "unknown")),

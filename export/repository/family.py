@@ -55,6 +55,23 @@ class Family:
         self._here = {name: ModelFolder.read(repository, name) for name in names}
         self._published = {name: ModelFolder.read(published, name) for name in names if published}
 
+    def check_scale(self, score_scale: str | None) -> None:
+        """See that no version, here or published, has scores of another scale: cuts would change meaning.
+
+        Raises:
+            UserError: one has.
+        """
+        if score_scale is None:
+            return
+        for folder in (*self._here.values(), *self._published.values()):
+            for number, manifest in folder.manifests.items():
+                other = manifest.score_scale
+                if other not in (None, score_scale):
+                    raise UserError(
+                        f"{folder.place()} has version {number} with {other} scores; {score_scale} ones "
+                        "would change what cuts mean: export them to another --repository"
+                    )
+
     def here(self, served: ServedModel, match: Match) -> int | None:
         """The latest version of the repository that matches; its configuration is finished or renewed.
 

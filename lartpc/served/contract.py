@@ -30,6 +30,12 @@ MAX_BATCH_SIZE = 8192
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
+SCORE_SCALES = ("upstream", "natural")
+"""The mixtures of hits in which scores are probabilities; the first is served by default.
+
+``upstream``: what the published networks were trained on, so that cuts in use mean what they meant.
+``natural``: the running detector."""
+
 TRACK_CUTS = (0.3,)
 MICHEL_CUTS = (0.5, 0.6, 0.9)
 """Score cuts in use in protoduneana: where a change of decision counts."""

@@ -85,6 +85,13 @@ class Manifest:
         return str(gates.get("name", NO_GATES)) if isinstance(gates, dict) else NO_GATES
 
     @property
+    def score_scale(self) -> str | None:
+        """Mixture in which its scores are probabilities (contract.SCORE_SCALES); None where unsaid."""
+        calibration = self.provenance.training.get("calibration")
+        said = calibration.get("score_scale") if isinstance(calibration, dict) else None
+        return said if isinstance(said, str) else None
+
+    @property
     def own_digest(self) -> str:
         """SHA-256 of ``manifest.json``, byte for byte: of everything that is known of the version."""
         return hashlib.sha256(self.content).hexdigest()

@@ -76,9 +76,10 @@ class RankedHits:
         )
 
     def figures(self, drawn: NDArray[np.integer]) -> NDArray[np.float64]:
-        """(R, 2) area under the ROC curve and average precision of each resample; NaN where a side is empty.
+        """(R, 3) area under the ROC curve, average precision and purity of each resample; NaN without a side.
 
-        They are scikit-learn's, computed for all resamples at once: hits of one rank count as equal scores.
+        The first two are scikit-learn's, computed for all resamples at once: hits of one rank count as equal
+        scores. The purity is that of the highest scores that hold half of those meant.
 
         Args:
             drawn: (R, E) from :func:`resamples`.
@@ -91,8 +92,11 @@ class RankedHits:
             auc = (meant * beaten).sum(axis=1) / (found[:, -1] * above[:, -1])
             purity = np.where(found > 0.0, found / (found + above), 0.0)
             precision = (meant * purity).sum(axis=1) / found[:, -1]
+        first = (found >= found[:, -1:] / 2.0).argmax(axis=1)
+        half = purity[np.arange(len(purity)), first]
         precision[~(above[:, -1] > 0.0)] = np.nan
-        return np.column_stack([auc, precision])
+        half[~((above[:, -1] > 0.0) & (found[:, -1] > 0.0))] = np.nan
+        return np.column_stack([auc, precision, half])
 
 
 def sums_by_event(

@@ -1,6 +1,7 @@
 """Two networks on the same events, and one network in other detectors: differences, with paired intervals."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from training.evaluation.bootstrap import RankedHits, estimate, resamples
-from training.evaluation.tasks import MIXTURES, TASKS
+from training.evaluation.tasks import MIXTURES, TASKS, Task
 
 NOMINAL = "nominal"
 """Name of the file of the detector as it is, among variations."""
@@ -19,7 +20,10 @@ FIGURES = ("auc", "average_precision")
 
 
 def differences(
-    ours: NDArray[np.void], theirs: NDArray[np.void], events: NDArray[np.integer]
+    ours: NDArray[np.void],
+    theirs: NDArray[np.void],
+    events: NDArray[np.integer],
+    tasks: Sequence[Task] = TASKS,
 ) -> dict[str, dict[str, Any]]:
     """Mixture -> task -> figure -> ours, theirs and ours - theirs with their intervals.
 
@@ -29,11 +33,12 @@ def differences(
         ours: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
         theirs: (M,) of the same events; other hits, where the detector is another.
         events: (E,) the events' numbers.
+        tasks: the questions.
     """
     drawn = resamples(len(events))
     found: dict[str, dict[str, Any]] = {mixture: {} for mixture in MIXTURES}
     for mixture in MIXTURES:
-        for task in TASKS:
+        for task in tasks:
             sides = [_figures(scores, task, mixture, events, drawn) for scores in (ours, theirs)]
             if any(side is None for side in sides):
                 continue
@@ -65,6 +70,17 @@ def _figures(
     event = np.searchsorted(events, scores["event_id"][counted, 2])
     ranked = RankedHits.of(event, truth, score, weight, len(events))
     return ranked.figures(np.ones((1, len(events)), np.int64))[0], ranked.figures(drawn)
+
+
+def trained_tasks(calibration: dict[str, Any] | None) -> list[Task]:
+    """The questions of the heads whose scores tell more than a constant would, by a calibration's record.
+
+    A head that has not been trained to its recipe tells no more, and a difference from it means nothing.
+    """
+    of_scales = (calibration or {}).get("scales", {})
+    heads = [head for of_scale in of_scales.values() for head in of_scale.items()]
+    untrained = {output for output, head in heads if head["established"] is False}
+    return [task for task in TASKS if task.output not in untrained]
 
 
 def variation_files(folder: Path) -> dict[str, Path]:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import ratio
+from training.evaluation.cuts import michel_cut
 from training.evaluation.hit_scores import outputs_of
-from training.evaluation.separation import michel_cut
 
 EDGES = {
     "charge": np.geomspace(3.0, 400.0, 13),

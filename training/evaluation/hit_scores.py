@@ -14,6 +14,7 @@ from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from training.data.dataset import PatchDataset
+from training.data.selection import SHARES
 from training.evaluation.surroundings import SURROUNDINGS, surroundings
 from training.network.checkpoint import Checkpoint
 
@@ -28,7 +29,10 @@ SCORE_DTYPE = np.dtype(
         ("label", "u1"),  # lartpc.served.contract.Label
         ("michel", "u1"),  # 1 where the hit is a Michel electron's
         ("sample", "u1"),  # row of the file's sample table
+        ("process", "S16"),  # by which that particle arose, such as primary or delta
+        ("amplitude", "f4"),  # height of the hit, in the file's charge a tick
         ("weight", "f4"),  # how often the hit counts in the natural mixture
+        ("kept", "f4"),  # share of such hits that upstream's selection keeps
         ("track", "f4"),  # the four scores
         ("shower", "f4"),
         ("none", "f4"),
@@ -69,7 +73,7 @@ def answer_events(
     parts = []
     for first in watch(range(0, len(filled), EVENTS_AT_ONCE)):
         group = np.array(filled[first : first + EVENTS_AT_ONCE])
-        dataset = PatchDataset(events, group, trained.scale)
+        dataset = PatchDataset(events, group, trained.scale, selected=True)
         rows = drawn_hits(dataset, events, share)
         if not len(rows):
             continue
@@ -78,6 +82,7 @@ def answer_events(
         scores["index"], scores["hit_id"] = dataset.event[rows], dataset.hit_id[rows]
         scores["label"], scores["michel"] = dataset.label[rows], dataset.michel[rows]
         scores["weight"] = dataset.weight[rows]
+        scores["kept"] = np.array(SHARES)[dataset.level[rows]]
         set_outputs(scores, outputs)
         for index in group:
             of_event = scores["index"] == index
@@ -104,10 +109,15 @@ def _add_truth(scores: NDArray[np.void], of_event: NDArray[np.bool_], events: Ev
     """Copy from the event's hit table what the data set does not carry."""
     hits = events.hits(index)
     rows = rows_of(hits["hit_id"], scores["hit_id"][of_event])
-    around = surroundings(hits, events.particles(index), events.provenance.data)[rows]
+    particles = events.particles(index)
+    around = surroundings(hits, particles, events.provenance.data)[rows]
     hits = hits[rows]
+    known = np.isin(hits["g4_id"], particles["g4_id"])
+    process = np.zeros(len(hits), "S16")
+    process[known] = particles["start_process"][rows_of(particles["g4_id"], hits["g4_id"][known])]
+    scores["process"][of_event] = process
     scores["event_id"][of_event] = events.event_ids[index]
-    for field in ("tpc", "g4_id", "sample"):
+    for field in ("tpc", "g4_id", "sample", "amplitude"):
         scores[field][of_event] = hits[field]
     scores["plane"][of_event] = hits["local_plane"]
     for name in SURROUNDINGS:
@@ -115,7 +125,7 @@ def _add_truth(scores: NDArray[np.void], of_event: NDArray[np.bool_], events: Ev
 
 
 def rows_of(numbers: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(N,) where the wanted hit numbers stand among an event's hit numbers."""
+    """(N,) where the wanted numbers stand among an event's numbers of hits, or of particles."""
     order = np.argsort(numbers)
     return order[np.searchsorted(numbers, wanted, sorter=order)]
 

@@ -14,42 +14,61 @@ from sklearn.metrics import (
 )
 
 from lartpc.detector import PLANES
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, TRACK_CUTS, Label
+from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import RankedHits, estimate, ratio
+from training.evaluation.cuts import michel_cut
 from training.evaluation.hit_scores import outputs_of
 from training.evaluation.tasks import MIXTURES, TASKS, weights
 
 RADIOACTIVITY = b"radioactivity"
 """Name of the sample of isolated decays (data_gen.sources.primary)."""
 
-THRESHOLDS = {"track": np.linspace(0.0, 1.0, 101), "michel": np.geomspace(1e-4, 1.0, 101)}
-"""Of the scans; Michel electrons are rare, and so are high scores."""
+DELTA = b"delta"
+"""How a delta ray arose (data_gen.physics.record.Process)."""
+
+EXPERIMENT_THRESHOLD = 0.6
+"""In ke/tick: RoiThreshold of protodunespmc_gaushitfinder (dunereco, hitfindermodules_dune.fcl)."""
 
 CURVE_POINTS = 150
 
-MISTAKEN = 0.01
-"""Share of the other hits at which the efficiency for Michel electrons is quoted."""
 
+def groups(
+    scores: NDArray[np.void], samples: NDArray[np.void], data: dict[str, Any]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Name and (N,) members: all hits, those of each plane, parts of them that are easy or hard, each sample.
 
-def groups(scores: NDArray[np.void], samples: NDArray[np.void]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Name and (N,) members: all hits, each plane where there are several, all but isolated decays."""
+    A group that holds all hits, or none, is left out.
+
+    Args:
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
+        samples: (S,) of lartpc.event.SAMPLE_DTYPE.
+        data: the data stage of the file's provenance, for its threshold.
+    """
     yield "all", np.ones(len(scores), bool)
-    planes = np.unique(scores["plane"])
-    if len(planes) > 1:
-        for plane in planes:
-            yield f"plane {PLANES[plane].name}", scores["plane"] == plane
+    for plane in np.unique(scores["plane"]):
+        yield from _part(f"plane {PLANES[plane].name}", scores["plane"] == plane)
     dots = np.flatnonzero(samples["name"] == RADIOACTIVITY)
-    of_decays = np.isin(scores["sample"], dots)
-    if of_decays.any():
-        yield "without radioactivity", ~of_decays
+    yield from _part("without radioactivity", ~np.isin(scores["sample"], dots))
+    yield from _part("without delta rays", scores["process"] != DELTA)
+    threshold = data.get("configuration", {}).get("response", {}).get("hit_threshold", np.inf)
+    if threshold < EXPERIMENT_THRESHOLD:
+        yield from _part("above the experiment's threshold", scores["amplitude"] >= EXPERIMENT_THRESHOLD)
+    for number, sample in enumerate(samples):
+        yield from _part(f"of {sample['name'].decode().replace('_', ' ')}", scores["sample"] == number)
+
+
+def _part(name: str, member: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    if member.any() and not member.all():
+        yield name, member
 
 
 def areas(
     scores: NDArray[np.void], event: NDArray[np.integer], drawn: NDArray[np.integer]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Mixture -> task -> ``auc`` and ``average_precision`` with their intervals, and the hits meant.
+    """Mixture -> task -> figures with their intervals, and the hits meant.
 
-    A task of which one side is empty is left out.
+    They are ``auc``, ``average_precision`` and ``purity``: that of the highest scores that hold half of those
+    meant. A task of which one side is empty is left out.
 
     Args:
         scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE.
@@ -63,7 +82,8 @@ def areas(
             if not truth.any() or truth.all():
                 continue
             ranked = RankedHits.of(event[counted], truth, score, weight, drawn.shape[1])
-            auc, precision = ranked.figures(drawn).T
+            auc, precision, purity = ranked.figures(drawn).T
+            whole = ranked.figures(np.ones((1, drawn.shape[1]), np.int64))[0]
             found[mixture][task.name] = {
                 "hits": len(truth),
                 "of_these": int(truth.sum()),
@@ -72,6 +92,7 @@ def areas(
                 "average_precision": estimate(
                     average_precision_score(truth, score, sample_weight=weight), precision
                 ),
+                "purity": estimate(float(whole[2]), purity),
             }
     return found
 
@@ -112,65 +133,6 @@ def confusion(scores: NDArray[np.void]) -> dict[str, list[list[float]]]:
     }
 
 
-def _cuts(scores: NDArray[np.void]) -> dict[str, tuple[NDArray, NDArray, tuple[float, ...]]]:
-    """Score in use -> score, truth and cuts: the softmax's own track score, as LArSoft's jobs cut on it."""
-    return {
-        "track": (scores["track"], scores["label"] == Label.TRACK, TRACK_CUTS),
-        "michel": (scores["michel_score"], scores["michel"] == 1, MICHEL_CUTS),
-    }
-
-
-def threshold_scan(scores: NDArray[np.void]) -> dict[str, dict[str, dict[str, list[float | None]]]]:
-    """Mixture -> score -> efficiency and purity of ``score > threshold`` at :data:`THRESHOLDS`."""
-    found: dict[str, dict[str, dict[str, list[float | None]]]] = {mixture: {} for mixture in MIXTURES}
-    for mixture in MIXTURES:
-        weight = weights(scores, mixture)
-        for name, (score, truth, _) in _cuts(scores).items():
-            edges = np.append(THRESHOLDS[name], np.inf)
-            above, meant = (
-                np.histogram(-score, -edges[::-1], weights=weight * side)[0].cumsum()[::-1]
-                for side in (np.ones(len(score)), truth)
-            )
-            found[mixture][name] = {
-                "threshold": [*_numbers(THRESHOLDS[name])],
-                "efficiency": _shares(meant, np.full(len(meant), np.sum(weight * truth))),
-                "purity": _shares(meant, above),
-            }
-    return found
-
-
-def working_points(
-    scores: NDArray[np.void], event: NDArray[np.integer], drawn: NDArray[np.integer]
-) -> list[dict[str, Any]]:
-    """Efficiency and purity at the cuts in use (lartpc.served.contract), with intervals, in both mixtures."""
-    found = []
-    for name, (score, truth, cuts) in _cuts(scores).items():
-        for cut in cuts:
-            passed = score > cut
-            point: dict[str, Any] = {"score": name, "cut": cut}
-            for mixture in MIXTURES:
-                weight = weights(scores, mixture)
-                both = weight * (truth & passed)
-                point[mixture] = {
-                    "efficiency": ratio(event, both, weight * truth, drawn),
-                    "purity": ratio(event, both, weight * passed, drawn),
-                    "passed": int(np.count_nonzero(passed & (weight > 0.0))),
-                }
-            found.append(point)
-    return found
-
-
-def michel_cut(scores: NDArray[np.void]) -> float:
-    """The Michel score that 1 % of the other hits exceed in the natural mixture.
-
-    A working point that means the same for every network and calibration.
-    """
-    others = scores[scores["michel"] == 0]
-    order = np.argsort(-others["michel_score"], kind="stable")
-    weight = weights(others, "natural")[order].cumsum()
-    return float(others["michel_score"][order][np.searchsorted(weight, MISTAKEN * weight[-1])])
-
-
 def by_sample(
     scores: NDArray[np.void],
     samples: NDArray[np.void],
@@ -204,7 +166,3 @@ def by_sample(
 
 def _numbers(values: NDArray[np.floating]) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
-
-
-def _shares(part: NDArray[np.floating], whole: NDArray[np.floating]) -> list[float | None]:
-    return [round(float(a / b), 6) if b > 0.0 else None for a, b in zip(part, whole, strict=True)]

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lartpc.served.contract import CLASS_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from training.evaluation.hit_scores import outputs_of
 from training.network.heads import track_against_shower
 
-MIXTURES = ("natural", "generated")
-"""Hits weighted to the natural mixture by the file's sample table, and every hit once."""
+MIXTURES = ("natural", "upstream")
+"""Hits as often as in the running detector, by the file's sample table; and what upstream's selection makes
+of them (training.data.selection), which the published networks were trained on."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Task:
         counted: scores -> (N,) which hits take part.
         truth: scores -> (N,) which are meant.
         score: scores -> (N,) larger for what is meant.
+        output: of the network, which the score comes from.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Task:
     counted: Callable[[NDArray[np.void]], NDArray[np.bool_]]
     truth: Callable[[NDArray[np.void]], NDArray[np.bool_]]
     score: Callable[[NDArray[np.void]], NDArray[np.float32]]
+    output: str = CLASS_OUTPUT
 
     def sides(
         self, scores: NDArray[np.void], mixture: str
@@ -44,8 +47,11 @@ class Task:
 
 
 def weights(scores: NDArray[np.void], mixture: str) -> NDArray[np.float64]:
-    """(N,) how often each hit counts in a mixture."""
-    return scores["weight"].astype(np.float64) if mixture == "natural" else np.ones(len(scores))
+    """(N,) how often each hit counts in a mixture; once in any other than :data:`MIXTURES`, as generated."""
+    if mixture not in MIXTURES:
+        return np.ones(len(scores))
+    natural = scores["weight"].astype(np.float64)
+    return natural if mixture == "natural" else natural * scores["kept"]
 
 
 def _track_score(scores: NDArray[np.void]) -> NDArray[np.float32]:
@@ -67,6 +73,7 @@ TASKS = (
         lambda scores: np.ones(len(scores), bool),
         lambda scores: scores["michel"] == 1,
         lambda scores: scores["michel_score"],
+        MICHEL_OUTPUT,
     ),
     Task(
         "none",

@@ -9,22 +9,16 @@ where the scores tell more there than a constant would; otherwise the best one i
 every hit the same score and lose what the order of the scores says.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.model_selection import GroupKFold
-from torch import nn
 
-from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, OUTPUT_NAMES
-from training.network.heads import Head
-from training.network.networks import HitNetwork
+from lartpc.errors import CheckError
+from training.network.scaling import Scaling
 
 LEAST_SCALE, MOST_SCALE = 1e-3, 1e3
 """Of logits with a mean of 0 and a spread of 1. Positive, so that no order of scores is turned around."""
@@ -34,50 +28,6 @@ MOST_BIAS = 20.0
 
 FOLDS = 10
 """Parts into which the events are divided, each left out in turn; fewer where there are fewer events."""
-
-FOLDING_TOLERANCE = 1e-4
-"""Largest difference of a folded head's logits from the map of its logits, relative to 1 or their size."""
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """The map z -> scale z + bias of a head's logits, and what it does to the hits that it was fitted to.
-
-    Attributes:
-        scale: common factor, positive.
-        bias: of each logit.
-        log_loss: weighted mean of -ln p(truth) before and after, in nats.
-        reason: why the head is scaled, shifted or left as it is, in words.
-        gain: by how much the log-loss of events falls that are left out of the fit, each in turn; None
-            where there are too few events to see.
-        gain_error: its standard error.
-        established: whether the scores tell more on these events than a constant would; None likewise.
-    """
-
-    scale: float
-    bias: tuple[float, ...]
-    log_loss: tuple[float, float]
-    reason: str = ""
-    gain: float | None = None
-    gain_error: float | None = None
-    established: bool | None = None
-
-    def fold(self, head: Head) -> None:
-        """Put the map into the weights and the bias of the head's layer.
-
-        Raises:
-            UserError: the layer is not linear with a bias.
-        """
-        layer = head.layer
-        if not isinstance(layer, nn.Linear) or layer.bias is None:
-            raise UserError(f"a head's layer is {type(layer).__name__}; only linear layers can be calibrated")
-        with torch.no_grad():
-            layer.weight.mul_(self.scale)
-            layer.bias.mul_(self.scale).add_(torch.tensor(self.bias))
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
 
 
 def fit_scaling(
@@ -257,53 +207,3 @@ def _choose(
 
 def _at_bound(bias: NDArray[np.float64]) -> bool:
     return bool(np.abs(bias).max() >= MOST_BIAS - 1e-6)
-
-
-def fold_all(network: HitNetwork, scalings: dict[str, Scaling], patches: torch.Tensor) -> None:
-    """Fold a scaling into each head of a network, and see on some patches that its logits follow.
-
-    Args:
-        network: in evaluation mode; changed in place.
-        scalings: output name -> scaling, for each head.
-        patches: (B, 48, 48, 1).
-
-    Raises:
-        UserError: a head's layer is not linear.
-        CheckError: the logits do not follow: a head does more than a linear layer.
-    """
-    with torch.no_grad():
-        before = network(patches)
-        for head, scaling in zip(network.heads, _in_order(scalings), strict=True):
-            scaling.fold(head)
-        after = network(patches)
-    for name, old, new in zip(OUTPUT_NAMES, before, after, strict=True):
-        wanted = scalings[name].scale * old + torch.tensor(scalings[name].bias)
-        worst = float(((new - wanted).abs() / wanted.abs().clamp_min(1.0)).max())
-        if not worst <= FOLDING_TOLERANCE:
-            raise CheckError(
-                f"the calibration cannot be folded into {name}: its logits are off by {worst:.1g}"
-            )
-
-
-def uncalibrated(
-    outputs: dict[str, NDArray[np.float32]], calibration: dict[str, Any]
-) -> dict[str, NDArray[np.float32]]:
-    """The scores that a network gave before its calibration, from those that it gives after it.
-
-    Args:
-        outputs: the contract's outputs, (N, 3) and (N, 1).
-        calibration: ``heads`` of the calibration's record: output name -> :meth:`Scaling.record`.
-    """
-    tiny = np.finfo(np.float32).tiny
-    classes = np.log(np.maximum(outputs[CLASS_OUTPUT], tiny))
-    michel = np.clip(outputs[MICHEL_OUTPUT].astype(np.float64), tiny, 1.0 - 2.0**-24)
-    logits = {CLASS_OUTPUT: classes, MICHEL_OUTPUT: np.log(michel) - np.log1p(-michel)}
-    raw = {name: (logits[name] - calibration[name]["bias"]) / calibration[name]["scale"] for name in logits}
-    return {
-        CLASS_OUTPUT: np.exp(log_softmax(raw[CLASS_OUTPUT], axis=1)).astype(np.float32),
-        MICHEL_OUTPUT: np.exp(log_expit(raw[MICHEL_OUTPUT])).astype(np.float32),
-    }
-
-
-def _in_order(scalings: dict[str, Scaling]) -> Iterator[Scaling]:
-    return (scalings[name] for name in OUTPUT_NAMES)

@@ -1,5 +1,6 @@
 """Reading a checkpoint: network, ADC era and provenance, without running code from the file."""
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from training.data.dataset import PatchDataset
 from training.data.gate_file import GATE_FILE
 from training.host_memory import keep_freed_memory
 from training.network.networks import NetworkName, ServedNetwork, build_network
+from training.network.scaling import Heads, Scaling
 
 RUNS = Path("runs")
 BEST = "best.ckpt"
+LAST = "last.ckpt"
 CALIBRATED = "calibrated.ckpt"
 BATCH = 256
 """Patches answered at once: more would not stay in the processor's cache."""
@@ -65,6 +68,34 @@ class Checkpoint:
     def gate_path(self) -> Path:
         """The event file that travels beside the checkpoint."""
         return self.path.parent / GATE_FILE
+
+    @property
+    def score_scale(self) -> str | None:
+        """The scale of its scores (lartpc.served.contract.SCORE_SCALES); None where it is not calibrated."""
+        return self.provenance.training.get("calibration", {}).get("score_scale")
+
+    @property
+    def scales(self) -> dict[str, Heads]:
+        """Score scale -> output name -> record of the map of its logits; empty where it is not calibrated."""
+        return self.provenance.training.get("calibration", {}).get("scales", {})
+
+    def on_scale(self, score_scale: str) -> "Checkpoint":
+        """The same network with its scores on another scale.
+
+        Raises:
+            UserError: the checkpoint is not calibrated.
+        """
+        if score_scale not in self.scales or self.score_scale is None:
+            raise UserError(
+                f"{self.path} is not calibrated to the {score_scale} score scale; give a calibrated.ckpt, "
+                "or make one with: python -m training.calibrate"
+            )
+        network = copy.deepcopy(self.network)
+        for head, name in zip(network.network.heads, OUTPUT_NAMES, strict=True):
+            Scaling.between(self.scales[self.score_scale][name], self.scales[score_scale][name]).fold(head)
+        calibration = {**self.provenance.training["calibration"], "score_scale": score_scale}
+        training = {**self.provenance.training, "calibration": calibration}
+        return replace(self, network=network, provenance=replace(self.provenance, training=training))
 
     @torch.no_grad()
     def answer(

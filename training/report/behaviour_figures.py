@@ -16,25 +16,24 @@ QUANTITIES = {
 }
 
 
-def reliability_picture(now: dict[str, Any], before: dict[str, Any] | None) -> Picture:
-    """Share of truth against score, for each of the four scores."""
+def reliability_picture(scales: dict[str, Any]) -> Picture:
+    """Share of truth against score, for each of the four scores, of each score scale in its own mixture."""
     caption = (
-        "Reliability at the natural mixture: the share that is what the score says, against the score. On "
-        "the diagonal a score is a probability. ECE: expected calibration error."
+        "Reliability: the share that is what the score says, against the score, of each score scale in the "
+        "mixture that it is made for. On the diagonal a score is a probability. In the legend the mean score "
+        "over the share."
     )
-    if before is not None:
-        caption += " Open circles: before calibration."
     with drawing(caption, 1, 4, (3.2, 3.3)) as canvas:
         for axis, name in zip(canvas.axes, ("track", "shower", "none", "michel"), strict=True):
             rare = name == "michel"
             axis.plot([1e-5, 1], [1e-5, 1], color="#9aa5b1", lw=0.9)
-            for values, style, filled in ((before, "before", False), (now, "now", True)):
-                if values is None:
+            for number, (scale, found) in enumerate(scales.items()):
+                if name not in found["reliability"]:
                     continue
-                points = values["natural"][name]
+                points, filled = found["reliability"][name], number == 0
                 mean, share = np.array(points["mean_score"]), np.array(points["share"])
                 drawn = (share > 0.0) | (not rare)
-                error = points["expected_calibration_error"]
+                over = points["mean_over_share"]["value"]
                 axis.plot(
                     mean[drawn],
                     share[drawn],
@@ -44,7 +43,7 @@ def reliability_picture(now: dict[str, Any], before: dict[str, Any] | None) -> P
                     color=COLOURS[name],
                     mfc=COLOURS[name] if filled else "white",
                     alpha=1.0 if filled else 0.6,
-                    label=f"{'' if before is None else style + ', '}ECE {error:.4f}",
+                    label=f"{scale} {'–' if over is None else format(over, '.2f')}",
                 )
             limits = (1e-4, 1.0) if rare else (0.0, 1.0)
             scale = "log" if rare else "linear"

@@ -22,9 +22,14 @@ COLOURS = {
 }
 """As in the event displays."""
 
-MIXTURE_LINES = {"natural": "-", "generated": "--"}
+MIXTURE_LINES = {"natural": "-", "upstream": "--"}
 
-NAMES = {"natural": "natural mixture", "generated": "as generated", "michel": "Michel electron"}
+NAMES = {
+    "natural": "natural mixture",
+    "upstream": "upstream's selection",
+    "uncalibrated": "as trained",
+    "michel": "Michel electron",
+}
 
 STYLE = mplhep.style.ROOT | {
     "font.family": "DejaVu Sans",

@@ -23,6 +23,7 @@ from training.report import behaviour_figures, event_figures, separation_figures
 from training.report.figures import NAMES, Picture, shown
 from training.report.limits import NOT_SIMULATED
 from training.report.markdown import code, words
+from training.report.record import UNCALIBRATED
 
 REPORT = "report.html"
 CARD = "model_card.md"
@@ -102,7 +103,8 @@ def pictures(
     trained: Checkpoint,
 ) -> Pictures:
     """Draw everything; arguments as of :func:`write_report`, and the run's folder."""
-    before = record["before_calibration"]
+    scales = {name: found for name, found in record["scales"].items() if name != UNCALIBRATED}
+    scales = scales or record["scales"]
     everything = record["groups"]["all"]
     curves = learning_curves(run)
     return Pictures(
@@ -110,12 +112,8 @@ def pictures(
         precision_recall=separation_figures.precision_recall_picture(record["curves"], everything),
         scores=separation_figures.score_picture(scores),
         confusion=separation_figures.confusion_picture(record["confusion"]),
-        thresholds=separation_figures.threshold_picture(
-            record["thresholds"], None if before is None else before["thresholds"]
-        ),
-        reliability=behaviour_figures.reliability_picture(
-            record["reliability"], None if before is None else before["reliability"]
-        ),
+        thresholds=separation_figures.threshold_picture(scales),
+        reliability=behaviour_figures.reliability_picture(scales),
         dependence=behaviour_figures.dependence_picture(record["dependence"]),
         learning=behaviour_figures.learning_picture(curves) if curves else None,
         variations=(

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.served.contract import SCORE_SCALES
 from training.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, resamples
+from training.evaluation.cuts import equivalent_cuts, threshold_scan, working_points
 from training.evaluation.dependence import dependence
 from training.evaluation.hit_scores import outputs_of, set_outputs
 from training.evaluation.metrics import physics_metrics
 from training.evaluation.mistakes import Mistakes
+from training.evaluation.origins import michel_background, showers_called_track
 from training.evaluation.reliability import all_reliabilities
 from training.evaluation.separation import (
     areas,
@@ -18,21 +21,26 @@ from training.evaluation.separation import (
     confusion,
     curves,
     groups,
-    threshold_scan,
-    working_points,
 )
-from training.network.calibration import uncalibrated
+from training.evaluation.tasks import MIXTURES, weights
 from training.network.checkpoint import Checkpoint
+from training.network.scaling import rescaled
+
+UNCALIBRATED = "uncalibrated"
 
 
-def before_calibration(scores: NDArray[np.void], trained: Checkpoint) -> NDArray[np.void] | None:
-    """The table with the scores that the network had before its calibration; None where it has none."""
-    calibration = trained.provenance.training.get("calibration")
-    if calibration is None:
-        return None
-    raw = scores.copy()
-    set_outputs(raw, uncalibrated(outputs_of(scores), calibration["heads"]))
-    return raw
+def on_scales(scores: NDArray[np.void], trained: Checkpoint) -> dict[str, NDArray[np.void]]:
+    """Score scale -> the table with the scores on it: as the network gives them, on the other, as trained."""
+    now = trained.score_scale
+    if now is None or not trained.scales:
+        return {UNCALIBRATED: scores}
+    found = {now: scores}
+    for scale in (*SCORE_SCALES, UNCALIBRATED):
+        if scale != now:
+            found[scale] = scores.copy()
+            answers = rescaled(outputs_of(scores), trained.scales[now], trained.scales.get(scale))
+            set_outputs(found[scale], answers)
+    return found
 
 
 def build_record(
@@ -54,14 +62,15 @@ def build_record(
     Returns:
         ``metrics`` and ``natural_metrics`` as of training.evaluation.metrics.physics_metrics; ``hits``,
         ``share``, ``events``, ``data_digest``, ``checkpoint_sha256``; ``groups``, ``curves``, ``confusion``,
-        ``samples``, ``dependence``; ``reliability``, ``thresholds``, ``working_points``, and these three
-        under ``before_calibration`` where the checkpoint is calibrated; ``bootstrap``, ``provenance``.
+        ``samples``, ``dependence``, ``showers_called_track``, ``michel_background``; ``score_scale`` of the
+        checkpoint, and of each under ``scales`` ``reliability``, ``thresholds`` and ``working_points``;
+        ``equivalent_cuts`` of the natural scale; ``bootstrap``, ``provenance``.
     """
     outputs = outputs_of(scores)
     weight = scores["weight"].astype(np.float64)
     numbers, event = np.unique(scores["index"], return_inverse=True)
     drawn = resamples(len(numbers))
-    raw = before_calibration(scores, trained)
+    tables = on_scales(scores, trained)
     return {
         "metrics": physics_metrics(outputs, scores["label"], scores["michel"]),
         "natural_metrics": physics_metrics(outputs, scores["label"], scores["michel"], weight),
@@ -73,23 +82,30 @@ def build_record(
         "bootstrap": {"unit": "event", "resamples": RESAMPLES, "seed": SEED, "level_percent": LEVEL},
         "groups": {
             name: {"hits": int(member.sum()), **areas(scores[member], event[member], drawn)}
-            for name, member in groups(scores, samples)
+            for name, member in groups(scores, samples, data)
         },
         "curves": curves(scores),
         "confusion": confusion(scores),
         "samples": by_sample(scores, samples, event, drawn),
         "dependence": dependence(scores, event, drawn),
-        **_of_scores(scores, event, drawn),
-        "before_calibration": None if raw is None else _of_scores(raw, event, drawn),
+        "showers_called_track": showers_called_track(scores, samples, event, drawn),
+        "michel_background": michel_background(scores, samples, event, drawn),
+        "score_scale": trained.score_scale or UNCALIBRATED,
+        "scales": {scale: _of_scores(table, scale, event, drawn) for scale, table in tables.items()},
+        "equivalent_cuts": (
+            equivalent_cuts(tables["upstream"], tables["natural"], event, drawn) if len(tables) > 1 else []
+        ),
         "provenance": {**asdict(trained.provenance), "evaluated": data},
     }
 
 
 def _of_scores(
-    scores: NDArray[np.void], event: NDArray[np.integer], drawn: NDArray[np.integer]
+    scores: NDArray[np.void], scale: str, event: NDArray[np.integer], drawn: NDArray[np.integer]
 ) -> dict[str, Any]:
+    """What depends on the scale; whether scores are probabilities is asked in its own mixture."""
+    weight = weights(scores, scale if scale in MIXTURES else "natural")
     return {
-        "reliability": all_reliabilities(scores),
+        "reliability": all_reliabilities(scores, weight, event, drawn),
         "thresholds": threshold_scan(scores),
         "working_points": working_points(scores, event, drawn),
     }

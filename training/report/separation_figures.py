@@ -85,21 +85,18 @@ def confusion_picture(confusion: dict[str, Any]) -> Picture:
     return canvas.picture
 
 
-def threshold_picture(scan: dict[str, Any], before: dict[str, Any] | None) -> Picture:
-    """Efficiency and purity against the threshold, with the cuts in use."""
+def threshold_picture(scales: dict[str, Any]) -> Picture:
+    """Efficiency and purity against the threshold, with the cuts in use, on each score scale."""
     caption = (
-        "Efficiency and purity of a cut on the score at the natural mixture. Vertical lines: cuts in use."
+        "Efficiency and purity of a cut on the score in the natural mixture. Vertical lines: cuts in use. "
+        f"Scale of the scores: {' in full colour, '.join(scales)}{' faint' if len(scales) > 1 else ''}."
     )
-    if before is not None:
-        caption += " Faint: the same before calibration."
     with drawing(caption, 1, 2, (5.2, 3.6)) as canvas:
         for axis, (name, title) in zip(
             canvas.axes, (("track", "track score"), ("michel", "Michel score")), strict=True
         ):
-            for scanned, alpha in ((before, 0.35), (scan, 1.0)):
-                if scanned is None:
-                    continue
-                values = scanned["natural"][name]
+            for found, alpha in zip(scales.values(), (1.0, 0.35), strict=False):
+                values = found["thresholds"]["natural"][name]
                 for kind, line in (("efficiency", "-"), ("purity", "--")):
                     heights = [np.nan if value is None else value for value in values[kind]]
                     axis.plot(

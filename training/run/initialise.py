@@ -7,6 +7,7 @@ import torch
 
 from lartpc.errors import UserError
 from lartpc.event_folder import open_events
+from lartpc.hit_finding import other_hits
 from training.data.data_module import PatchData
 from training.data.dataset import PatchDataset
 from training.data.gate_file import CALIBRATION_EVENTS
@@ -82,5 +83,11 @@ def read_start(module: HitTraining, data: PatchData) -> Checkpoint | None:
         raise UserError(
             f"{start.path} was trained for the ADC era {start.scale.era}, not {data.scale.era}; "
             f"give --data.era {start.scale.era}"
+        )
+    differences = list(other_hits(start.provenance.data, data.provenance.data))
+    if differences:
+        raise UserError(
+            f"{data.path} holds other hits than {start.path} was trained on ({'; '.join(differences)}); "
+            "a training on both would mix them: give data of the same rules"
         )
     return start

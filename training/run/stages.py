@@ -14,7 +14,7 @@ from lartpc.errors import UserError
 from lartpc.files import write_text
 from lartpc.provenance import Provenance
 from lartpc.terminal import say, suggest
-from training.calibrate import calibrate, say_calibration, validation_hits
+from training.calibrate import calibrate, ends_of, say_calibration
 from training.data.gate_file import GATE_FILE, write_gate_file
 from training.network.checkpoint import BEST, CALIBRATED, read_content
 from training.network.networks import multiply_adds
@@ -103,15 +103,16 @@ def fit(cli: FitCLI) -> None:
 
 
 def calibrate_best(cli: FitCLI) -> Path | None:
-    """Calibrate the best checkpoint on the validation events, in the first of several processes; its path."""
+    """Calibrate the better of best and last checkpoint, in the first of several processes; its path.
+
+    The last one is the end of the plan, where a schedule that anneals ends; and the validation score by which
+    the best one is kept is of fewer hits.
+    """
     if getattr(cli.trainer.checkpoint_callback, "best_model_score", None) is None:
         return None
     if not cli.trainer.is_global_zero:
         return None
-    data = cli.datamodule
-    digest = data.provenance.data["digest"]
-    validation = validation_hits(data.path, digest, data.scale)
-    return calibrate(cli.run / BEST, validation, digest)
+    return calibrate(ends_of(cli.run), cli.datamodule.path)
 
 
 @rank_zero_only
