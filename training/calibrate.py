@@ -32,7 +32,8 @@ def calibrate(candidates: Sequence[Path], data: Path, watch: Watch = iter, split
     """Write ``calibrated.ckpt`` beside the best of some checkpoints of a run: its network, its heads scaled.
 
     Heads are fitted on both score scales; the scores are put on the first of them, upstream's, and the record
-    holds both. The best is the checkpoint whose log-losses on that scale, of both heads, have the lowest sum.
+    holds both. How frequent a class is in the mixture of a scale is counted in the events of training and
+    validation together. The best is the checkpoint whose log-losses on that scale have the lowest sum.
 
     Args:
         candidates: checkpoints of one run of training.fit; they stay as they are.
@@ -47,7 +48,7 @@ def calibrate(candidates: Sequence[Path], data: Path, watch: Watch = iter, split
     import numpy as np
 
     from lartpc.files import check_target
-    from training.data.validation_sample import validation_hits
+    from training.data.validation_sample import class_totals, validation_hits, with_totals
     from training.network.calibration import fit_scaling
     from training.network.checkpoint import CALIBRATED, load_checkpoint
 
@@ -59,18 +60,25 @@ def calibrate(candidates: Sequence[Path], data: Path, watch: Watch = iter, split
             raise UserError(f"{checkpoint.path} is calibrated already; give the best.ckpt beside it")
     digest = trained[0].provenance.data.get("digest", "")
     answers: list[list[list[NDArray[np.float32]]]] = [[] for _ in trained]
-    label, michel, event, weights, few = [], [], [], [], np.empty(0, np.float32)
+    label, michel, event, kind, weights, few = [], [], [], [], [], np.empty(0, np.float32)
     for hits in validation_hits(data, digest, trained[0].scale, split):
         label.append(hits.dataset.label[hits.rows])
         michel.append(hits.dataset.michel[hits.rows].astype(np.int64))
         event.append(hits.dataset.event[hits.rows])
+        kind.append(hits.kind)
         weights.append(hits.weights())
         few = few if len(few) else hits.dataset.patches(hits.rows[:256])
         for of_one, values in zip(answers, _logits(trained, hits, watch), strict=True):
             of_one.append(values)
     truths = np.concatenate(label), np.concatenate(michel)
     events = np.concatenate(event)
-    weight = {scale: np.concatenate([part[scale] for part in weights]) for scale in SCORE_SCALES}
+    totals = class_totals(data, trained[0].scale)
+    weight = {
+        scale: with_totals(
+            np.concatenate([part[scale] for part in weights]), np.concatenate(kind), totals[scale]
+        )
+        for scale in SCORE_SCALES
+    }
     fitted = [
         {
             scale: {
