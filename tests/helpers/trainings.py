@@ -31,8 +31,8 @@ def trained_in(folder: Path, data: Path, *options: str) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        longer = ["--data.batch-size=256", "--data.patches-per-epoch=9216", "--data.validation-patches=3000"]
-        assert fit(tiny(data, *longer, *options)) == 0
+        longer = ["--data.batch-size=128", "--data.patches-per-epoch=9216", "--data.validation-patches=3000"]
+        assert fit(tiny(data, *longer, "--model.learning-rate=3e-3", *options)) == 0
     finally:
         os.chdir(before)
     return folder / "runs" / "quick"

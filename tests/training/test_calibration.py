@@ -17,11 +17,13 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from tests.helpers.trainings import tiny
 from training.calibrate import calibrate, main
 from training.data.dataset import PatchDataset
+from training.data.selection import SHARES
 from training.fit import main as fit
-from training.network.calibration import Scaling, fit_scaling, fold_all, uncalibrated
+from training.network.calibration import fit_scaling
 from training.network.checkpoint import latest_checkpoint, load_checkpoint
 from training.network.heads import MichelHead
 from training.network.networks import build_network
+from training.network.scaling import Scaling, fold_all, rescaled
 
 
 def drawn_classes(count: int, seed: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -188,7 +190,7 @@ def test_uncalibrated_scores_are_those_before_calibration() -> None:
         CLASS_OUTPUT: softmax(0.8 * logits + np.array([0.3, -0.1, -0.2]), axis=1).astype("f4"),
         MICHEL_OUTPUT: expit(1.3 * michel - 2.0).astype("f4"),
     }
-    raw = uncalibrated(outputs, {name: head.record() for name, head in heads.items()})
+    raw = rescaled(outputs, {name: head.record() for name, head in heads.items()}, None)
     assert np.allclose(raw[CLASS_OUTPUT], softmax(logits, axis=1), atol=1e-5)
     assert np.allclose(raw[MICHEL_OUTPUT], expit(michel), atol=1e-5)
 
@@ -198,9 +200,7 @@ def calibrated_run(run_folder: Path, events_file: Path, tmp_path_factory: pytest
     """The folder of a run whose checkpoint is calibrated on the seven training events."""
     folder = tmp_path_factory.mktemp("calibrated")
     best = Path(shutil.copy(run_folder / "best.ckpt", folder))
-    with EventFile(events_file) as events:
-        dataset = PatchDataset(events, events.in_split("train"), load_checkpoint(best).scale)
-        calibrate(best, dataset, events.provenance.data["digest"])
+    calibrate([best], events_file, split="train")
     return folder
 
 
@@ -215,18 +215,32 @@ def calibrated(calibrated_run: Path, run_folder: Path, tmp_path: Path) -> Path:
 def test_calibrated_checkpoint_answers_as_its_record_says(calibrated: Path, events_file: Path) -> None:
     raw, scaled = load_checkpoint(calibrated.with_name("best.ckpt")), load_checkpoint(calibrated)
     record = scaled.provenance.training["calibration"]
-    assert record["events"] == 7 and record["mixture"] == "natural"
+    assert record["events"] == 7 and record["score_scale"] == scaled.score_scale == "upstream"
+    assert record["of"] == "best.ckpt"
     assert record["uncalibrated_sha256"] == raw.provenance.training["checkpoint_sha256"]
-    michel = record["heads"][MICHEL_OUTPUT]
-    assert michel["scale"] == 1.0 or michel["established"]
-    assert michel["gain"] > michel["gain_error"] and michel["bias"][0] < -0.5
+    natural = scaled.on_scale("natural")
+    assert natural.score_scale == "natural" and scaled.score_scale == "upstream"
     with EventFile(events_file) as events:
-        dataset = PatchDataset(events, events.in_split("test")[:1], raw.scale)
-    before, after = raw.answer(dataset), scaled.answer(dataset)
-    undone = uncalibrated(after, record["heads"])
-    assert all(np.allclose(undone[name], before[name], atol=1e-4) for name in before)
-    mean = np.average(after[MICHEL_OUTPUT][:, 0], weights=dataset.weight)
-    assert mean < 0.5 * np.average(before[MICHEL_OUTPUT][:, 0], weights=dataset.weight)
+        dataset = PatchDataset(events, events.in_split("train"), raw.scale, selected=True)
+        michel = sum(int(events.hits(index)["michel"].sum()) for index in events.in_split("train"))
+    assert record["michel_hits"] == michel
+    answers = {
+        None: raw.answer(dataset),
+        "upstream": scaled.answer(dataset),
+        "natural": natural.answer(dataset),
+    }
+    for now, of_now in answers.items():
+        for wanted, of_wanted in answers.items():
+            moved = rescaled(of_now, record["scales"].get(now), record["scales"].get(wanted))
+            assert all(np.allclose(moved[name], of_wanted[name], atol=1e-4) for name in moved)
+    weight = {"natural": dataset.weight, "upstream": dataset.weight * np.array(SHARES)[dataset.level]}
+    for scale, of_scale in weight.items():
+        head = record["scales"][scale][MICHEL_OUTPUT]
+        assert head["scale"] == 1.0 or head["established"]
+        assert head["gain"] > head["gain_error"]
+        share = np.average(dataset.michel, weights=of_scale)
+        mean = np.average(answers[scale][MICHEL_OUTPUT][:, 0], weights=of_scale)
+        assert mean == pytest.approx(share, rel=0.2)
     assert "optimizer_states" not in torch.load(calibrated, weights_only=True)
 
 
@@ -235,9 +249,7 @@ def test_the_same_calibration_is_the_same_file(
 ) -> None:
     """Whatever process wrote it: a checkpoint's hash decides whether an export is unchanged."""
     best = Path(shutil.copy(calibrated.with_name("best.ckpt"), tmp_path))
-    with EventFile(events_file) as events:
-        dataset = PatchDataset(events, events.in_split("train"), load_checkpoint(best).scale)
-        again = calibrate(best, dataset, events.provenance.data["digest"])
+    again = calibrate([best], events_file, split="train")
     assert again.read_bytes() == (calibrated_run / "calibrated.ckpt").read_bytes()
     assert b".part" not in again.read_bytes()
 
@@ -249,7 +261,9 @@ def test_training_leaves_a_calibrated_checkpoint_that_is_taken_by_default(
     assert latest_checkpoint() == Path("runs/quick/calibrated.ckpt")
     record = load_checkpoint(latest_checkpoint()).provenance.training["calibration"]
     assert record["split"] == "validation" and record["events"] == 1
-    assert all(head["scale"] == 1.0 for head in record["heads"].values())
+    assert all(head["scale"] == 1.0 for heads in record["scales"].values() for head in heads.values())
+    assert set(record["log_losses"]) == {"best.ckpt", "last.ckpt"}
+    assert record["log_losses"][record["of"]] == min(record["log_losses"].values())
 
 
 def test_an_older_calibration_is_not_taken(calibrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +284,7 @@ def test_wrong_requests(
             [str(best.parent / "gate.h5"), f"--checkpoint={best}"],
             "is not what the checkpoint was trained on",
         ),
-        ([str(events_file), f"--checkpoint={best}", "--mixture=other"], "mixture"),
+        ([str(events_file), f"--checkpoint={best}", "--score-scale=other"], "score-scale"),
     ):
         before = calibrated.read_bytes()
         assert main(arguments) == 2

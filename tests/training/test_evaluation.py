@@ -10,8 +10,14 @@ import pytest
 import torch
 from markdown_it import MarkdownIt
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
-from torchmetrics.functional.classification import binary_calibration_error
+from sklearn.metrics import (
+    average_precision_score,
+    log_loss,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from data_gen.configuration import Configuration, Response
 from data_gen.generate import generate
@@ -24,11 +30,17 @@ from training.data.dataset import PatchDataset
 from training.evaluate import main, spare_fuller_report
 from training.evaluation.bootstrap import RankedHits, interval, ratio, resamples
 from training.evaluation.comparison import differences, response_change, variation_files
+from training.evaluation.cuts import (
+    THRESHOLDS,
+    equivalent_cuts,
+    michel_cut,
+    threshold_scan,
+    working_points,
+)
 from training.evaluation.hit_scores import SCORE_DTYPE, answer_events, held_out, outputs_of, read_scores
 from training.evaluation.learning import learning_curves
 from training.evaluation.mistakes import patches_of, worst_mistakes
 from training.evaluation.reliability import BINS, reliability
-from training.evaluation.separation import THRESHOLDS, michel_cut, threshold_scan, working_points
 from training.evaluation.surroundings import surroundings
 from training.network.checkpoint import load_checkpoint
 from training.report.behaviour_figures import variation_picture
@@ -48,6 +60,7 @@ def some_scores(events: int = 6, hits: int = 300, seed: int = 1) -> NDArray[np.v
     scores["hit_id"] = np.tile(np.arange(hits), events)
     scores["label"] = random.choice(3, len(scores), p=[0.6, 0.35, 0.05])
     scores["michel"] = (scores["label"] == Label.SHOWER) & (random.random(len(scores)) < 0.2)
+    scores["kept"] = random.choice([0.06, 0.3, 1.0], len(scores))
     logits = random.normal(0.0, 1.5, (len(scores), 3))
     logits[np.arange(len(scores)), scores["label"]] += 2.0
     classes = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -65,12 +78,16 @@ def test_resampled_figures_are_scikit_learns() -> None:
     ranked = RankedHits.of(scores["index"], truth, score, weight, 6)
     multiplicity = np.array([2, 0, 1, 3, 0, 0])
     drawn = np.repeat(np.arange(len(scores)), multiplicity[scores["index"]])
-    auc, precision = ranked.figures(multiplicity[None])[0]
+    auc, precision, purity = ranked.figures(multiplicity[None])[0]
     assert auc == pytest.approx(
         roc_auc_score(truth[drawn], score[drawn], sample_weight=weight[drawn]), abs=1e-3
     )
     expected = average_precision_score(truth[drawn], score[drawn], sample_weight=weight[drawn])
     assert precision == pytest.approx(expected, abs=3e-3)
+    purities, efficiencies, _ = precision_recall_curve(
+        truth[drawn], score[drawn], sample_weight=weight[drawn]
+    )
+    assert purity == pytest.approx(purities[efficiencies >= 0.5][-1], abs=2e-2)
     assert np.isnan(ranked.figures(np.zeros((1, 6), int))).all()
 
 
@@ -92,16 +109,45 @@ def test_intervals_are_those_of_events_not_of_hits() -> None:
     assert np.isnan(interval(np.array([np.nan]))).all()
 
 
-def test_calibration_error_is_torchmetrics() -> None:
-    scores = some_scores()
-    truth = scores["label"] == Label.TRACK
-    found = reliability(truth, scores["track"].astype("f8"), np.ones(len(scores)), BINS)
-    expected = binary_calibration_error(
-        torch.from_numpy(scores["track"].copy()), torch.from_numpy(truth.astype(int)), n_bins=15, norm="l1"
+def test_scores_drawn_from_their_probabilities_are_found_to_be_such() -> None:
+    """And half of them are found to be twice too low; a constant has no skill."""
+    random = np.random.default_rng(4)
+    score = random.random(20_000) ** 3
+    truth, weight = random.random(20_000) < score, 0.5 + random.random(20_000)
+    event, drawn = np.repeat(np.arange(50), 400), resamples(50)
+    found = reliability(truth, score, weight, BINS, event, drawn)
+    ratio_found = found["mean_over_share"]
+    assert ratio_found["low"] < 1.0 < ratio_found["high"] and ratio_found["value"] == pytest.approx(
+        1.0, abs=0.05
     )
-    # torchmetrics takes the score of "yes" alone, as here
-    assert found["expected_calibration_error"] == pytest.approx(float(expected), abs=1e-5)
-    assert sum(found["hits"]) == len(scores)
+    share = np.average(truth, weights=weight)
+    constant = log_loss(truth, np.full(len(truth), share), sample_weight=weight)
+    expected = 1.0 - log_loss(truth, score, sample_weight=weight) / constant
+    assert found["skill"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert found["skill"]["low"] < expected < found["skill"]["high"]
+    assert sum(found["hits"]) == len(score)
+    halved = reliability(truth, score / 2.0, weight, BINS, event, drawn)
+    assert halved["mean_over_share"]["high"] < 0.6
+    flat = reliability(truth, np.full(len(truth), share), weight, BINS, event, drawn)
+    assert flat["skill"]["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_equivalent_cuts_pass_as_many_of_those_meant() -> None:
+    ours = some_scores()
+    theirs = ours.copy()
+    theirs["michel_score"] = ours["michel_score"] ** 2
+    theirs["track"] = ours["track"] / 2.0
+    found = equivalent_cuts(ours, theirs, ours["index"], resamples(6))
+    points = working_points(ours, ours["index"], resamples(6))
+    for row, point in zip(found, points, strict=True):
+        expected = row["cut"] / 2.0 if row["score"] == "track" else row["cut"] ** 2
+        assert row["equivalent"] == pytest.approx(expected, abs=0.02)
+        for figure in ("efficiency", "purity"):
+            assert row["natural"][figure]["value"] == pytest.approx(
+                point["natural"][figure]["value"], abs=1e-6
+            )
+    ours["michel_score"] = 0.1
+    assert equivalent_cuts(ours, theirs, ours["index"], resamples(6))[-1]["equivalent"] is None
 
 
 def test_cuts_and_scans_are_scikit_learns() -> None:
@@ -125,10 +171,10 @@ def test_paired_differences_are_narrower_than_the_two_apart() -> None:
     ours = some_scores()
     theirs = ours.copy()
     theirs["michel_score"] += np.random.default_rng(2).normal(0.0, 0.05, len(ours)).astype("f4")
-    found = differences(ours, theirs, np.arange(6))["generated"]["michel"]["auc"]
+    found = differences(ours, theirs, np.arange(6))["natural"]["michel"]["auc"]
     width = {name: found[name]["high"] - found[name]["low"] for name in found}
-    assert width["difference"] < 0.5 * min(width["ours"], width["theirs"])
-    same = differences(ours, ours, np.arange(6))["generated"]["track"]["auc"]["difference"]
+    assert width["difference"] < 0.8 * min(width["ours"], width["theirs"])
+    same = differences(ours, ours, np.arange(6))["upstream"]["track"]["auc"]["difference"]
     assert same == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
@@ -183,10 +229,16 @@ def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, event
     record = json.loads((evaluated / "metrics.json").read_text())
     everything = record["groups"]["all"]
     assert 0.8 < record["metrics"]["track_shower_auc"] < 1
-    assert everything["generated"]["track"]["auc"]["value"] == record["metrics"]["track_shower_auc"]
+    natural = record["natural_metrics"]["track_shower_auc"]
+    assert everything["natural"]["track"]["auc"]["value"] == pytest.approx(natural, abs=1e-6)
     assert record["natural_metrics"]["michel_share"] < 0.6 * record["metrics"]["michel_share"]
     assert record["events"] == 2
-    assert set(record["groups"]) == {"all", "without radioactivity"}
+    assert {"all", "without radioactivity", "without delta rays", "of stopping muons"} <= set(record["groups"])
+    assert set(record["scales"]) == {"upstream", "natural", "uncalibrated"}
+    assert record["score_scale"] == "upstream" and len(record["equivalent_cuts"]) == 4
+    shares = [row["share"]["value"] for row in record["showers_called_track"]]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-5)
+    assert "delta ray" in {row["origin"] for row in record["michel_background"]}
     dots = next(row for row in record["samples"] if row["sample"] == "radioactivity")
     assert dots["true_shower"] > 0.8
     page = (evaluated / "report.html").read_text()

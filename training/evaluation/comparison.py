@@ -98,19 +98,19 @@ def variation_files(folder: Path) -> dict[str, Path]:
 
 
 def response_change(nominal: EventFile, varied: EventFile) -> dict[str, Any]:
-    """What a variation's detector has otherwise than the nominal one: setting -> value.
+    """What a variation's detector or rule for labels has otherwise than the nominal: setting -> value.
 
     Raises:
-        UserError: the events are others, or no or more than the response differs.
+        UserError: the events are others, or nothing or more differs.
     """
     ours, theirs = (file.provenance.data for file in (nominal, varied))
     if not np.array_equal(nominal.event_ids, varied.event_ids) or nominal.planes != varied.planes:
         raise UserError(f"{varied.path} holds other events or planes than {nominal.path}; generate it alike")
     before, after = (dict(data.get("configuration", {})) for data in (ours, theirs))
-    response, changed = before.pop("response", {}), after.pop("response", {})
+    response, changed = ({**of.pop("response", {}), **of.pop("labels", {})} for of in (before, after))
     if json.dumps(before) != json.dumps(after) or ours.get("seed") != theirs.get("seed"):
         raise UserError(
-            f"{varied.path} differs from {nominal.path} in more than its response; generate it alike"
+            f"{varied.path} differs from {nominal.path} in more than response and labels; generate it alike"
         )
     difference = {name: value for name, value in changed.items() if value != response.get(name)}
     if not difference:
