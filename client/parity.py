@@ -120,10 +120,10 @@ def _table(comparisons: list["Comparison"]) -> Any:
         table.add_column(heading, no_wrap=True)
     for heading in (
         "size\nMB",
-        "class |dp|\nmax",
-        "class |dp|\nmean",
-        "Michel |dp|\nmax",
-        "Michel |dp|\nmean",
+        "class\nmax |dp|",
+        "class\nmean |dp|",
+        "Michel\nmax |dp|",
+        "Michel\nmean |dp|",
         "flips",
         "shower\nAUC",
         "Michel\nAUC",

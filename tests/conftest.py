@@ -99,7 +99,13 @@ def paper_checkpoint(events_file: Path, shared: Callable[..., Path]) -> Path:
     """The same of the paper's network, of a shorter one still."""
     from tests.helpers.trainings import trained_in
 
-    shorter = ["--model.network=paper", "--data.patches-per-epoch=4608", "--trainer.max-epochs=1"]
+    shorter = [
+        "--model.network=paper",
+        "--model.learning-rate=1e-3",
+        "--data.batch-size=256",
+        "--data.patches-per-epoch=4608",
+        "--trainer.max-epochs=1",
+    ]
     folder = shared("paper", lambda folder: trained_in(folder, events_file, *shorter))
     return folder / "runs" / "quick" / "best.ckpt"
 

@@ -105,7 +105,7 @@ def test_the_picture_counts_the_hits_of_each_kind(event_file):
         CLASS_OUTPUT: np.eye(3, dtype=np.float32)[hits["label"]],
         MICHEL_OUTPUT: hits["michel"][:, None].astype(np.float32),
     }
-    figure, agreement = event_picture(of_plane, outputs, "a model")
+    figure, agreement, _ = event_picture(of_plane, outputs, "a model")
     assert agreement == 1.0
     legends = [axis.get_legend() for axis in figure.axes if axis.get_legend()]
     predicted, truth = ([text.get_text() for text in legend.get_texts()] for legend in legends)
@@ -120,7 +120,7 @@ def test_an_event_without_michel_hits_or_charge_has_a_picture_too(event_file):
         of_plane = PlaneHits.read(events, 0, "W")
     one = replace(of_plane, image=np.zeros_like(of_plane.image), hits=of_plane.hits[:1])
     outputs = {CLASS_OUTPUT: np.eye(3, dtype=np.float32)[:1], MICHEL_OUTPUT: np.zeros((1, 1), np.float32)}
-    figure, _ = event_picture(one, outputs, "a model")
+    figure, *_ = event_picture(one, outputs, "a model")
     figure.draw_without_rendering()
 
 
