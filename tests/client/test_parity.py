@@ -34,7 +34,8 @@ def test_every_version_of_a_good_model_passes(tiny_server, tiny_repository, prot
     options = [*url_of(tiny_server, protocol), "--model=emtrkmichel_fp32", f"--repository={tiny_repository}"]
     assert main(options) == 0
     text = capsys.readouterr().out
-    row = r"emtrkmichel_fp32\s+(\d)\s+[0-9a-f]{12}\s+2021\s+unstated\s+(\w+) .* 0 0 0 0 0 +0\.9870 +0\.9540 .* (\w+) *\n"
+    said = r"emtrkmichel_fp32\s+(\d)\s+[0-9a-f]{12}\s+2021\s+unstated\s+(\w+)"
+    row = said + r" .* 0 0 0 0 0 +0\.9870 +0\.9540 .* (\w+) *\n"
     rows = re.findall(row, text)
     assert rows == [("1", protocol, "pass"), ("2", protocol, "pass")]
     assert "next: python -m client.classify" in text

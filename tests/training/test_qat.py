@@ -191,7 +191,7 @@ def test_the_papers_network_exports_its_scales_too(paper_checkpoint: Path, patch
     trained = load_checkpoint(paper_checkpoint)
     network = build_network("paper", quantised=True)
     load_float_weights(network, trained.network.network.state_dict())
-    calibrate(network, [torch.from_numpy(patches[:256])])
+    calibrate(network, [torch.from_numpy(patches)])  # no value lies beyond what its scales hold
     network.eval()
     floating = without_quantisation(network, build_network("paper"))
     for name, weight in trained.network.network.state_dict().items():
@@ -203,7 +203,7 @@ def test_the_papers_network_exports_its_scales_too(paper_checkpoint: Path, patch
         network.heads, logits, answers_without_fusion(graph, patches), strict=True
     ):
         difference = np.abs(head.probabilities(value).numpy() - answer).max(axis=1)
-        assert np.mean(difference < 1e-5) > 0.5  # elsewhere a sum in another order rounds to the next step
+        assert np.mean(difference < 1e-5) > 0.8  # elsewhere a sum in another order rounds to the next step
         assert difference.mean() < ROUNDING / 50
 
 
