@@ -36,7 +36,7 @@ class Sources:
     stopping_muons: float = 10.0
     showers: float = 2.0
     shower_energy: tuple[float, float] = (30.0, 2000.0)
-    beam: float = 0.5
+    beam: float = 2.0
     beam_momentum: tuple[float, float] = (300.0, 7000.0)
     beam_particles: dict[int, float] = field(
         default_factory=lambda: {211: 0.3, -211: 0.2, 2212: 0.25, 321: 0.05, -11: 0.1, -13: 0.1}
