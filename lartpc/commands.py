@@ -16,7 +16,7 @@ COMMANDS = {
     "data_gen.respond": "energy deposits from Geant4 or elsewhere through the same detector",
     "data_gen.import_larsoft": "the collaboration's own training dumps into the same HDF5 form",
     "training.fit": "trains; without `--config` the default recipe, about half an hour on two cores",
-    "training.calibrate": "scores that are probabilities of a mixture; a training ends with it",
+    "training.calibrate": "scores on which cuts in use keep their meaning; a training ends with it",
     "training.evaluate": "held-out events: a page of figures, a model card, numbers and scores",
     "export.triton": "latest checkpoint to ONNX, gated, into `model_repository/`",
     "export.check": "lints and replays the repository without a server",
