@@ -23,7 +23,7 @@ from lartpc.served.contract import INPUT_NAME
 from training.network.checkpoint import load_checkpoint
 from training.network.networks import multiply_adds
 
-CHECKPOINT = Path("runs/quick/calibrated.ckpt")
+CHECKPOINT = Path("runs/published/calibrated.ckpt")
 ROUNDS = 7
 PATCHES = {1: 64, 256: 1024}
 """Batch size -> patches of a round."""

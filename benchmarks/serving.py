@@ -31,7 +31,7 @@ from serving.triton import TritonServer
 MODEL = served_name("fp32")
 UNMERGED = f"{MODEL}_unmerged"
 VERSION = 1
-CHECKPOINT = Path("runs/quick/calibrated.ckpt")
+CHECKPOINT = Path("runs/published/calibrated.ckpt")
 BATCH = 256
 ROUNDS = 7
 REQUESTS_A_ROUND = 8

@@ -9,18 +9,19 @@ import numpy as np
 from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.served.contract import MICHEL_CUTS
-from lartpc.served.names import served_name
+from lartpc.served.names import NETWORKS, served_name
 from lartpc.terminal import say, suggest
 
 if TYPE_CHECKING:
     from lartpc.event_file import EventFile
+    from serving.connection import Connection
 
 
 def classify(
     file: Path,
     event: int | None = None,
     plane: str = "W",
-    model: str = served_name("fp32"),
+    model: str | None = None,
     url: str | None = None,
     protocol: str = "grpc",
     local: bool = False,
@@ -35,7 +36,8 @@ def classify(
         event: index of the event in the file, from 0; by default that with the most Michel hits in the
             plane of the held-out events.
         plane: U, V or W.
-        model: name of the served model.
+        model: name of the served model; by default that in FP32, of the published network where it is served,
+            else of the compact one.
         url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
         protocol: grpc or http.
         local: start the embedded server on the repository for this event.
@@ -67,7 +69,8 @@ def classify(
     with connections(url, (protocol,), repository, local) as opened:
         for name, reason in opened.left_out.items():
             say(f"Left out {name}: {reason}")
-        classifier = TritonClassifier(opened.connections[0], model)
+        connection = opened.connections[0]
+        classifier = TritonClassifier(connection, model or fp32_model(connection))
         classifier.demand_score_scale(require_score_scale)
         scale = adc_scale(classifier.parameter("adc_era"))
         start = time.perf_counter()
@@ -88,6 +91,13 @@ def classify(
     say(f"Michel electrons, score > {MICHEL_CUTS[0]} on the {score_scale} score scale: {michel}")
     say(f"Wrote {picture}")
     suggest("client.classify", "--help", note="(other events, planes and models)")
+
+
+def fp32_model(connection: "Connection") -> str:
+    """Name of the FP32 model that a server has: the published network's, else the compact one's."""
+    served = connection.served()
+    names = [served_name("fp32", network) for network in NETWORKS]
+    return next((name for name in names if name in served), names[0])
 
 
 def most_michel_hits(events: "EventFile", plane_name: str) -> tuple[int, str]:

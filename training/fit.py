@@ -34,13 +34,13 @@ def fit(args: list[str]) -> int:
     args = ["--help" if arg == "--help-all" else arg for arg in named_configs(args, CONFIGS)]
     if not names_recipe(args):
         args = ["--config", str(CONFIGS / "default.yaml"), *args]
-    keep_freed_memory()
     start = perf_counter()
     cli = FitCLI(args)
     try:
         with stages.plainly(cli):
             ensure_data(cli, args)
             stages.prepare_run(cli)
+            keep_freed_memory()  # from here on: what was read in many pieces would stay beside the whole
             if stages.is_finished(cli):
                 stages.say_finished(cli)
                 return 0

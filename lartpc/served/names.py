@@ -1,7 +1,8 @@
 """How served models are called: names are built of what a model is, and never read for it."""
 
 MODEL_FAMILY = "emtrkmichel"
-PAPER = "paper"
+PAPER, COMPACT = "paper", "compact"
+NETWORKS = (PAPER, COMPACT)
 
 
 def served_name(suffix: str, network: str = PAPER) -> str:
