@@ -99,7 +99,7 @@ class TritonClassifier:
         if wanted not in (None, self.score_scale):
             raise CheckError(
                 f"{self.model} version {self.version} at {self.connection} serves {self.score_scale} scores, "
-                f"--require-score-scale wants {wanted}; docs/larsoft.md has a table of equivalent cuts"
+                f"--require-score-scale wants {wanted}; its report has a table of equivalent cuts"
             )
 
     def classify(

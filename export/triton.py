@@ -59,7 +59,7 @@ def export(
             there, and one that is there already, of the same recipe or weights and gates, is fetched.
         score_scale: the mixture in which scores are probabilities: upstream, that of the published networks'
             training, so that cuts in use mean what they meant; natural, the running detector. By default
-            upstream, of a calibrated checkpoint; docs/larsoft.md has a table of equivalent cuts.
+            upstream, of a calibrated checkpoint; report.html has a table of equivalent cuts.
     """
     from rich.progress import track
 
