@@ -23,13 +23,18 @@ from data_gen.configuration import Configuration, Response
 from data_gen.generate import generate
 from lartpc.detector import DRIFT_SPEED, plane
 from lartpc.errors import UserError
-from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE
+from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE
 from lartpc.event_file import EventFile
-from lartpc.served.contract import CLASS_OUTPUT, Label
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from training.data.dataset import PatchDataset
 from training.evaluate import main, spare_fuller_report
 from training.evaluation.bootstrap import RankedHits, interval, ratio, resamples
-from training.evaluation.comparison import differences, response_change, variation_files
+from training.evaluation.comparison import (
+    differences,
+    response_change,
+    trained_tasks,
+    variation_files,
+)
 from training.evaluation.cuts import (
     THRESHOLDS,
     equivalent_cuts,
@@ -41,7 +46,9 @@ from training.evaluation.hit_scores import SCORE_DTYPE, answer_events, held_out,
 from training.evaluation.learning import learning_curves
 from training.evaluation.mistakes import patches_of, worst_mistakes
 from training.evaluation.reliability import BINS, reliability
+from training.evaluation.separation import groups
 from training.evaluation.surroundings import surroundings
+from training.evaluation.tasks import TASKS
 from training.network.checkpoint import load_checkpoint
 from training.report.behaviour_figures import variation_picture
 from training.report.limits import NOT_SIMULATED
@@ -176,6 +183,34 @@ def test_paired_differences_are_narrower_than_the_two_apart() -> None:
     assert width["difference"] < 0.8 * min(width["ours"], width["theirs"])
     same = differences(ours, ours, np.arange(6))["upstream"]["track"]["auc"]["difference"]
     assert same == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_head_that_tells_nothing_has_no_row() -> None:
+    """A network that has not been trained to its recipe: its difference from a trained one means nothing."""
+    head = {"established": True}
+    calibration = {"scales": {"upstream": {CLASS_OUTPUT: head, MICHEL_OUTPUT: {"established": False}}}}
+    tasks = trained_tasks(calibration)
+    assert [task.name for task in tasks] == ["track", "none"]
+    scores = some_scores()
+    assert set(differences(scores, scores, np.arange(6), tasks)["natural"]) == {"track", "none"}
+    assert trained_tasks(None) == list(TASKS)
+
+
+def test_groups_are_parts_and_those_above_the_threshold_where_hits_lie_below() -> None:
+    scores = some_scores()
+    scores["amplitude"] = np.where(np.arange(len(scores)) % 3 == 0, 0.3, 0.9)
+    scores["process"][::2] = b"delta"
+    scores["sample"] = np.arange(len(scores)) % 2
+    samples = np.array([("beam", 1.0, 1.0), ("radioactivity", 1.0, 1.0)], SAMPLE_DTYPE)
+    low = {"configuration": {"response": {"hit_threshold": 0.108}}}
+    found = dict(groups(scores, samples, low))
+    assert found["above the experiment's threshold"].sum() == 2 * len(scores) // 3
+    assert (scores["process"][found["without delta rays"]] != b"delta").all()
+    assert found["without radioactivity"].sum() == found["of beam"].sum() == len(scores) // 2
+    assert found["all"].all() and not any(name.startswith("plane") for name in found)
+    high = {"configuration": {"response": {"hit_threshold": 0.6}}}
+    assert "above the experiment's threshold" not in dict(groups(scores, samples, high))
+    assert "above the experiment's threshold" not in dict(groups(scores, samples, {}))
 
 
 def test_surroundings_of_a_stopping_muon_and_its_electron() -> None:
