@@ -18,6 +18,7 @@ from tests.helpers.trainings import tiny
 from training.calibrate import calibrate, main
 from training.data.dataset import PatchDataset
 from training.data.selection import SHARES
+from training.data.validation_sample import with_totals
 from training.fit import main as fit
 from training.network.calibration import fit_scaling
 from training.network.checkpoint import latest_checkpoint, load_checkpoint
@@ -311,3 +312,9 @@ def test_training_calibrates_on_all_validation_events(
     assert fit(tiny(tmp_path / "light.h5", *options)) == 0
     trained = load_checkpoint(tmp_path / "runs" / "quick" / "calibrated.ckpt")
     assert trained.provenance.training["calibration"]["events"] == 2
+
+
+def test_classes_weigh_as_much_as_they_are_found_to_be_frequent() -> None:
+    weight, kind = np.array([1.0, 1.0, 2.0, 3.0]), np.array([0, 0, 1, 3])
+    found = with_totals(weight, kind, np.array([4.0, 1.0, 7.0, 0.0]))
+    assert found.tolist() == [2.0, 2.0, 1.0, 3.0]
