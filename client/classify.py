@@ -67,8 +67,8 @@ def classify(
     if not len(of_plane.hits):
         raise UserError(f"{of_plane.where} has no hits; name another --event or --plane")
     with connections(url, (protocol,), repository, local) as opened:
-        for name, reason in opened.left_out.items():
-            say(f"Left out {name}: {reason}")
+        for name, why in opened.left_out.items():
+            say(f"Left out {name}: {why}")
         connection = opened.connections[0]
         classifier = TritonClassifier(connection, model or fp32_model(connection))
         classifier.demand_score_scale(require_score_scale)

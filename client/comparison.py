@@ -10,7 +10,7 @@ from client.triton import TritonClassifier
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256
 from lartpc.served.golden import GoldenPatches
-from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from lartpc.served.manifest import GOLDEN_FILE, Manifest
 from lartpc.served.parity import Parity, compare
 
 
@@ -57,7 +57,6 @@ class Comparison:
         adc_era: ADC window of the pixels, as the server says it.
         score_scale: scale of the scores, as the server says it; ``unstated`` where it does not.
         protocol: grpc or http.
-        megabytes: size of the weights, in MB.
         parity: differences from the reference outputs, and decisions that flipped.
         patches_per_s: rate of one sequential client.
         metrics: physics metrics of the version's manifest.
@@ -70,7 +69,6 @@ class Comparison:
     adc_era: str
     score_scale: str
     protocol: str
-    megabytes: float
     parity: Parity
     patches_per_s: float
     metrics: dict[str, float]
@@ -114,7 +112,6 @@ def compare_version(
         adc_era=adc_era,
         score_scale=score_scale,
         protocol=classifier.connection.protocol,
-        megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
         parity=parity,
         patches_per_s=parity.hits / seconds,
         metrics=manifest.metrics,

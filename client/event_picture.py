@@ -55,7 +55,7 @@ def event_picture(
     figure = Figure(figsize=(13, 11.5), layout="constrained")
     run, subrun, number = of_plane.event_id
     figure.suptitle(
-        f"Run {run}, subrun {subrun}, event {number}, plane {of_plane.plane}   ·   {model}   ·   "
+        f"Run {run}, subrun {subrun}, event {number}, plane {of_plane.plane}   ·   {model}\n"
         f"{agreement:.1%} of {len(hits)} hits in their true class   ·   Michel: {michel}",
         fontsize=13,
     ).set_parse_math(False)  # a model's name may hold dollars

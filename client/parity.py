@@ -116,10 +116,9 @@ def _table(comparisons: list["Comparison"]) -> Any:
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("model", "version", "digest", "era", "scores", "via"):
+    for heading in ("model", "v", "digest", "era", "scores", "via"):
         table.add_column(heading, no_wrap=True)
     for heading in (
-        "size\nMB",
         "class\nmax |dp|",
         "class\nmean |dp|",
         "Michel\nmax |dp|",
@@ -135,7 +134,6 @@ def _table(comparisons: list["Comparison"]) -> Any:
         differences = [of[name] for name in OUTPUT_NAMES for of in (row.parity.max_dp, row.parity.mean_dp)]
         table.add_row(
             *cells(row.model, row.version, row.digest[:12], row.adc_era, row.score_scale, row.protocol),
-            f"{row.megabytes:.1f}",
             *(f"{value:.1e}" for value in differences),
             " ".join(map(str, row.parity.flips.values())),
             *(_metric(row, name) for name in ("track_shower_auc", "michel_auc")),

@@ -157,3 +157,18 @@ def test_a_model_that_does_not_say_its_era_is_refused(event_file, tmp_path, serv
         assert main([str(event_file), "--url", server.grpc, "--out", str(tmp_path / "event.png")]) == 1
     assert "has no parameter 'v1.adc_era'" in capsys.readouterr().err
     assert not (tmp_path / "event.png").exists()
+
+
+def test_models_that_are_left_out_do_not_change_why_the_event_is_drawn(
+    event_file, server_environment, tmp_path, capsys
+):
+    write_model(tmp_path / "models", "emtrkmichel_compact_fp32")
+    for_gpus = write_model(tmp_path / "models", "emtrkmichel_compact_fp32_gpu")
+    config = model_config(for_gpus, (1,))
+    config.instance_group[0].kind = config.instance_group[0].KIND_GPU
+    write_config(for_gpus, config)
+    options = ["--local", f"--repository={tmp_path / 'models'}", f"--out={tmp_path / 'event.png'}"]
+    assert main([str(event_file), *options]) == 0
+    said = capsys.readouterr().out
+    assert "Left out emtrkmichel_compact_fp32_gpu: its instances ask for a GPU" in said
+    assert "event 8 (run 1, subrun 2, event number 8): the most Michel hits" in said
