@@ -57,10 +57,8 @@ def levels(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np.ui
         [clean & near_stop, clean, near_stop, muon], [_CLEAN_NEAR_STOP, _CLEAN, ALWAYS, _OF_MUON], _OTHER
     )
     of_shower = np.where(hits["michel"] == 1, ALWAYS, _OTHER)
-    by_label = {Label.TRACK: of_track, Label.SHOWER: of_shower, Label.NONE: np.full(len(hits), _NOTHING)}
-    return np.select(
-        [hits["label"] == label for label in by_label], list(by_label.values()), _NOTHING
-    ).astype(np.uint8)
+    by_label = [hits["label"] == label for label in (Label.TRACK, Label.SHOWER)]
+    return np.select(by_label, [of_track, of_shower], _NOTHING).astype(np.uint8)
 
 
 def _of_muons(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np.bool_]:

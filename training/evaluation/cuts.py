@@ -117,9 +117,14 @@ def michel_cut(scores: NDArray[np.void]) -> float:
     A working point that means the same for every network and calibration.
     """
     others = scores[scores["michel"] == 0]
-    order = np.argsort(-others["michel_score"], kind="stable")
-    weight = weights(others, "natural")[order].cumsum()
-    return float(others["michel_score"][order][np.searchsorted(weight, MISTAKEN * weight[-1])])
+    return passed_by(others["michel_score"], weights(others, "natural"), MISTAKEN)
+
+
+def passed_by(score: NDArray[np.floating], weight: NDArray[np.floating], share: float) -> float:
+    """The score that this share of some hits reaches: (N,) scores and (N,) weights, not all 0."""
+    order = np.argsort(-score, kind="stable")
+    above = weight[order].cumsum()
+    return float(score[order][np.searchsorted(above, share * above[-1])])
 
 
 def _shares(part: NDArray[np.floating], whole: NDArray[np.floating]) -> list[float | None]:

@@ -7,12 +7,19 @@ from numpy.typing import NDArray
 
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import ratio
+from training.evaluation.cuts import passed_by
 from training.evaluation.hit_scores import outputs_of
 from training.evaluation.tasks import weights
 
+RADIOACTIVITY = b"radioactivity"
+"""Name of the sample of isolated decays (data_gen.sources.primary)."""
+
+DELTA = b"delta"
+"""How a delta ray arose (data_gen.physics.record.Process)."""
+
 ORIGINS = {
     b"primary": "muon, hadron or electron from outside",
-    b"delta": "delta ray",
+    DELTA: "delta ray",
     b"decay": "decay: pion, kaon or muon",
     b"inelastic": "hadron's collision",
     b"capture": "capture by a nucleus",
@@ -24,14 +31,18 @@ EFFICIENCY = 0.5
 """For Michel electrons, at which their background is told apart."""
 
 
+def of_radioactivity(scores: NDArray[np.void], samples: NDArray[np.void]) -> NDArray[np.bool_]:
+    """(N,) which hits are isolated decays'."""
+    return np.isin(scores["sample"], np.flatnonzero(samples["name"] == RADIOACTIVITY))
+
+
 def origins(scores: NDArray[np.void], samples: NDArray[np.void]) -> NDArray[np.str_]:
     """(N,) what made each hit, in words."""
     process = scores["process"]
     named = np.full(len(scores), "unknown", "<U48")
     for code, words in ORIGINS.items():
         named[process == code] = words
-    of_decays = np.flatnonzero(samples["name"] == b"radioactivity")
-    named[np.isin(scores["sample"], of_decays)] = "radioactive decay"
+    named[of_radioactivity(scores, samples)] = "radioactive decay"
     named[scores["michel"] == 1] = "Michel electron"
     named[(scores["label"] == Label.NONE) & (scores["g4_id"] < 0)] = "noise"
     return named
@@ -69,11 +80,9 @@ def michel_background(
     """As :func:`showers_called_track`: others beyond the Michel score that half of the Michel hits pass."""
     weight = weights(scores, "natural")
     michel = scores["michel"] == 1
-    order = np.argsort(-scores["michel_score"][michel], kind="stable")
-    above = weight[michel][order].cumsum()
-    if not len(above) or not above[-1] > 0.0:
+    if not weight[michel].sum() > 0.0:
         return []
-    cut = scores["michel_score"][michel][order][np.searchsorted(above, EFFICIENCY * above[-1])]
+    cut = passed_by(scores["michel_score"][michel], weight[michel], EFFICIENCY)
     return _by_origin(scores, samples, event, drawn, ~michel, scores["michel_score"] >= cut)
 
 

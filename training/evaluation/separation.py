@@ -18,13 +18,8 @@ from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import RankedHits, estimate, ratio
 from training.evaluation.cuts import michel_cut
 from training.evaluation.hit_scores import outputs_of
+from training.evaluation.origins import DELTA, of_radioactivity
 from training.evaluation.tasks import MIXTURES, TASKS, weights
-
-RADIOACTIVITY = b"radioactivity"
-"""Name of the sample of isolated decays (data_gen.sources.primary)."""
-
-DELTA = b"delta"
-"""How a delta ray arose (data_gen.physics.record.Process)."""
 
 EXPERIMENT_THRESHOLD = 0.6
 """In ke/tick: RoiThreshold of protodunespmc_gaushitfinder (dunereco, hitfindermodules_dune.fcl)."""
@@ -47,8 +42,7 @@ def groups(
     yield "all", np.ones(len(scores), bool)
     for plane in np.unique(scores["plane"]):
         yield from _part(f"plane {PLANES[plane].name}", scores["plane"] == plane)
-    dots = np.flatnonzero(samples["name"] == RADIOACTIVITY)
-    yield from _part("without radioactivity", ~np.isin(scores["sample"], dots))
+    yield from _part("without radioactivity", ~of_radioactivity(scores, samples))
     yield from _part("without delta rays", scores["process"] != DELTA)
     threshold = data.get("configuration", {}).get("response", {}).get("hit_threshold", np.inf)
     if threshold < EXPERIMENT_THRESHOLD:
