@@ -16,7 +16,7 @@ from training.data.dataset import PatchDataset
 
 SCALE = adc_scale("2021")
 HITS = np.arange(400)
-EVERYTHING = Augmentation(flip_drift=True, flip_wires=True, shift=1, charge=0.1, noise=0.1, dead_wires=0.02)
+EVERYTHING = Augmentation(flip_drift=True, flip_wires=True, charge=0.1, noise=0.1, dead_wires=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,26 @@ def test_seed_epoch_and_copy_vary_it(dataset: PatchDataset) -> None:
 
 
 @pytest.mark.parametrize(("option", "axis"), [("flip_drift", 2), ("flip_wires", 1)])
-def test_half_of_the_patches_are_mirrored(dataset: PatchDataset, option: str, axis: int) -> None:
+def test_half_of_the_patches_are_mirrored_about_the_hit(
+    dataset: PatchDataset, option: str, axis: int
+) -> None:
     plain, flipped = dataset.patches(HITS), varied(dataset, Augmentation(**{option: True}))
     same = (flipped == plain).all(axis=(1, 2, 3))
-    mirrored = (flipped == np.flip(plain, axis)).all(axis=(1, 2, 3))
+    first = [slice(None)] * 4
+    first[axis] = slice(1, None)  # the farthest line before the hit has none behind it to change with
+    mirrored = (flipped[tuple(first)] == np.flip(plain[tuple(first)], axis)).all(axis=(1, 2, 3))
     assert (same | mirrored).all()
-    assert 150 < np.count_nonzero(mirrored) < 250
+    assert 150 < np.count_nonzero(mirrored & ~same) < 250
+    assert np.array_equal(flipped[:, HALF, HALF], plain[:, HALF, HALF])
+
+
+def test_what_lies_behind_a_patch_is_seen_where_it_is_mirrored(dataset: PatchDataset) -> None:
+    """Its first line holds the 24th pixel behind the hit, which an unmirrored patch does not reach."""
+    everything = np.ones(len(HITS), bool)
+    mirrored = dataset.mirrored_patches(HITS, ~everything, everything)
+    beyond = dataset.canvas[dataset.row[HITS] + HALF, dataset.pixel[HITS] + 2 * HALF]
+    assert beyond.any()
+    assert np.array_equal(mirrored[:, HALF, 0, 0], beyond)
 
 
 def test_charge_is_scaled_before_the_window_clips(dataset: PatchDataset) -> None:
@@ -99,30 +113,15 @@ def test_dead_wires_are_whole_and_never_the_hits_own(dataset: PatchDataset) -> N
     assert abs(changed[lit].mean() - 0.3) < 0.03
 
 
-def test_shift_moves_along_the_drift_alone(dataset: PatchDataset) -> None:
-    shifted = varied(dataset, Augmentation(shift=1))
-    candidates = np.stack([dataset.patches(HITS, shift) for shift in (-1, 0, 1)])
-    which = (candidates == shifted).all(axis=(2, 3, 4))
-    assert which.any(axis=0).all()
-    assert np.all(which.sum(axis=1) > 80)
+def test_mirrored_patches_at_the_last_wire_and_pixel_are_whole(dataset: PatchDataset) -> None:
+    last = object.__new__(PatchDataset)
+    rows, pixels = (length - 2 * HALF - 1 for length in dataset.canvas.shape)
+    ends = {"row": np.full_like(dataset.row, rows), "pixel": np.full_like(dataset.pixel, pixels)}
+    last.__dict__.update(dataset.__dict__, **ends)
+    assert varied(last, Augmentation(flip_drift=True, flip_wires=True)).shape == (400, 48, 48, 1)
 
 
-def test_patches_at_the_edge_of_the_readout_stay_inside(dataset: PatchDataset) -> None:
-    """A shift beyond the canvas would read another image, or nothing."""
-    for pixel in (0, dataset.canvas.shape[1] - 2 * HALF - 1):
-        edge = replace_pixel(dataset, pixel)
-        assert varied(edge, Augmentation(shift=3)).shape == (400, 48, 48, 1)
-
-
-def replace_pixel(dataset: PatchDataset, pixel: int) -> PatchDataset:
-    copy = object.__new__(PatchDataset)
-    copy.__dict__.update(dataset.__dict__, pixel=np.full_like(dataset.pixel, pixel))
-    return copy
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"shift": 24}, {"charge": 1.0}, {"noise": -0.1}, {"dead_wires": float("nan")}]
-)
+@pytest.mark.parametrize("wrong", [{"charge": 1.0}, {"noise": -0.1}, {"dead_wires": float("nan")}])
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
     option = next(iter(wrong)).replace("_", "-")
     with pytest.raises(UserError, match=f"--data.augmentation.{option}"):

@@ -50,8 +50,8 @@ def test_a_recipe_of_ones_own_is_not_laid_over_the_default_one(
     Path("own.yaml").write_text("name: own\ndata: {path: own.h5}\n", encoding="utf-8")
     own = recipe(capsys, *how)
     assert own["name"] == "own" and not own["trainer"]["callbacks"]
-    assert own["data"]["augmentation"]["shift"] == 0
-    assert recipe(capsys)["data"]["augmentation"]["shift"] == 1
+    assert own["data"]["augmentation"]["noise"] == 0.0
+    assert recipe(capsys)["data"]["augmentation"]["noise"] > 0.0
 
 
 def test_a_recipe_goes_by_its_name(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,7 +237,7 @@ def test_resumed_training_is_exact_in_chunks_with_everything_on(
     options = [
         f"--data.memory-gb={memory}",
         "--data.balance={michel: 2, radioactivity: 0.5}",
-        "--data.augmentation={flip_drift: true, shift: 1, charge: 0.1, noise: 0.05, dead_wires: 0.01}",
+        "--data.augmentation={flip_drift: true, charge: 0.1, noise: 0.05, dead_wires: 0.01}",
     ]
     set_epoch = EpochBatches.set_epoch
 

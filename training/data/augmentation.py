@@ -12,7 +12,7 @@ from lartpc.patches.cut import HALF
 from training.data.dataset import PatchDataset
 
 _QUANTILES = torch.special.ndtri((torch.arange(65536) + 0.5) / 65536).numpy()
-_SHIFT, _FLIP_DRIFT, _FLIP_WIRES, _CHARGE, _DEAD, _NOISE = range(6)
+_FLIP_DRIFT, _FLIP_WIRES, _CHARGE, _DEAD, _NOISE = range(5)
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,8 @@ class Augmentation:
     batch or the process they fall in.
 
     Attributes:
-        flip_drift: mirror half of the patches along the drift.
-        flip_wires: mirror half of the patches across the wires.
-        shift: cut the patch up to so many drift pixels early or late.
+        flip_drift: mirror half of the patches along the drift, about the hit's own pixel.
+        flip_wires: mirror half of the patches across the wires, about the hit's own.
         charge: multiply the charge of a patch by a factor drawn from 1 - charge to 1 + charge; the
             ADC window clips what comes out.
         noise: add Gaussian noise of so many network units; pixels outside regions of interest stay 0.
@@ -34,13 +33,12 @@ class Augmentation:
 
     flip_drift: bool = False
     flip_wires: bool = False
-    shift: int = 0
     charge: float = 0.0
     noise: float = 0.0
     dead_wires: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, highest in (("shift", HALF), ("charge", 1.0), ("noise", np.inf), ("dead_wires", 1.0)):
+        for name, highest in (("charge", 1.0), ("noise", np.inf), ("dead_wires", 1.0)):
             value = getattr(self, name)
             if not 0 <= value < highest:
                 option = f"--data.augmentation.{name.replace('_', '-')}"
@@ -62,8 +60,10 @@ class Augmentation:
             scale: the ADC window to clip to.
             key: (B,) of each hit, from :func:`hit_keys`.
         """
-        shift = np.floor(_uniform(key, _SHIFT) * (2 * self.shift + 1)).astype(np.int64) - self.shift
-        patches = dataset.patches(hits, shift)
+        none = np.zeros(len(key), bool)
+        across = _uniform(key, _FLIP_WIRES) < 0.5 if self.flip_wires else none
+        along = _uniform(key, _FLIP_DRIFT) < 0.5 if self.flip_drift else none
+        patches = dataset.mirrored_patches(hits, across, along)
         if self.charge:
             factor = 1.0 + self.charge * (2.0 * _uniform(key, _CHARGE) - 1.0)
             patches *= factor.astype(np.float32)[:, None, None, None]
@@ -76,10 +76,6 @@ class Augmentation:
             dead = _uniform(_mix(key[:, None] + wires), _DEAD) < self.dead_wires
             dead[:, HALF] = False
             patches[dead] = 0.0
-        for axis, wanted, stream in ((1, self.flip_wires, _FLIP_WIRES), (2, self.flip_drift, _FLIP_DRIFT)):
-            if wanted:
-                flipped = _uniform(key, stream) < 0.5
-                patches[flipped] = np.flip(patches[flipped], axis)
         return patches
 
 

@@ -13,7 +13,7 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches.cut import cut_patches
 from lartpc.patches.plane_hits import PlaneHits
-from lartpc.served.contract import PATCH_SIZE, Label
+from lartpc.served.contract import Label
 from training.data.selection import ALWAYS, levels
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -100,12 +100,27 @@ class PatchDataset(Dataset):
     def __len__(self) -> int:
         return len(self.row)
 
-    def patches(
-        self, indices: NDArray[np.integer] | slice, shift: int | NDArray[np.integer] = 0
+    def patches(self, indices: NDArray[np.integer] | slice) -> NDArray[np.float32]:
+        """(B, 48, 48, 1) patches of some hits."""
+        return cut_patches(self.canvas, self.row[indices], self.pixel[indices])
+
+    def mirrored_patches(
+        self, indices: NDArray[np.integer], across: NDArray[np.bool_], along: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """(B, 48, 48, 1) patches of some hits, cut ``shift`` drift pixels later."""
-        pixel = np.clip(self.pixel[indices] + shift, 0, self.canvas.shape[1] - PATCH_SIZE)
-        return cut_patches(self.canvas, self.row[indices], pixel)
+        """(B, 48, 48, 1) patches of some hits, mirrored about the hit's own pixel.
+
+        A patch reaches one pixel farther before its hit than behind it. So a patch to be mirrored is cut one
+        pixel later, and the hit comes to lie where every hit lies.
+
+        Args:
+            indices: (B,).
+            across: (B,) which to mirror across the wires.
+            along: (B,) which to mirror along the drift.
+        """
+        patches = cut_patches(self.canvas, self.row[indices] + across, self.pixel[indices] + along)
+        for axis, mirrored in ((1, across), (2, along)):
+            patches[mirrored] = np.flip(patches[mirrored], axis)
+        return patches
 
     def with_truth(self, patches: NDArray[np.float32], indices: NDArray[np.integer]) -> Batch:
         """The batch of some hits, of which these are the patches."""
