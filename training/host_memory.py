@@ -6,11 +6,14 @@ import platform
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt (malloc.h)."""
 
-_MOST = 1 << 30
+_MOST = 1 << 28
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed arrays of up to 1 GiB for the next ones.
+    """Let glibc keep freed arrays of up to 256 MiB for the next ones.
+
+    What a layer makes of a batch is smaller, the images of many events are larger: between arrays that are kept
+    they would leave holes that nothing fits into.
 
     By default each array of more than some megabytes is mapped anew and given back, and the kernel clears its
     pages each time: on a processor that takes longer than the arithmetic of the published network. Other

@@ -103,6 +103,11 @@ class PatchData(lightning.LightningDataModule):
             if chunks.chunks == 1:
                 next(iter(chunks))
 
+    def teardown(self, stage: str | None = None) -> None:
+        """Free the images, so that what comes after the training has their memory."""
+        for chunks in (self.training, self.validation):
+            chunks.forget()
+
     def memory(self) -> float:
         """Bytes for images in this process."""
         if self.memory_gb is not None:

@@ -106,6 +106,10 @@ class EventChunks:
                 del chunk
             yield coming.result()
 
+    def forget(self) -> None:
+        """Free the images that stayed in memory; they are read again where they are wanted."""
+        self._whole = None
+
     def read(self, indices: NDArray[np.int64]) -> PatchDataset:
         """Patches of some of the events."""
         with open_events(self.path) as events:
