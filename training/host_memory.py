@@ -12,8 +12,8 @@ _MOST = 1 << 28
 def keep_freed_memory() -> None:
     """Let glibc keep freed arrays of up to 256 MiB for the next ones.
 
-    What a layer makes of a batch is smaller, the images of many events are larger: between arrays that are kept
-    they would leave holes that nothing fits into.
+    What a layer makes of a batch is smaller. The images of many events are larger: between arrays that are
+    kept they would leave holes that nothing fits into.
 
     By default each array of more than some megabytes is mapped anew and given back, and the kernel clears its
     pages each time: on a processor that takes longer than the arithmetic of the published network. Other

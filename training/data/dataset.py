@@ -13,7 +13,7 @@ from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches.cut import cut_patches
 from lartpc.patches.plane_hits import PlaneHits
-from lartpc.served.contract import Label
+from lartpc.served.contract import PATCH_SIZE, Label
 from training.data.selection import ALWAYS, levels
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -62,14 +62,14 @@ class PatchDataset(Dataset):
         clipped: bool = True,
         selected: bool = False,
     ) -> None:
-        canvases: list[NDArray[np.float32]] = []
+        room = _room(events, indices)
         rows, pixels, hits, is_hit, event, number, level = [], [], [], [], [], [], []
         first_row = 0
         for index in indices:
             level_of = levels_of_event(events, index, empty_pixels, selected)
             for of_plane in PlaneHits.of_event(events, index, empty_pixels):
                 canvas = of_plane.canvas(scale, clipped)
-                canvases.append(canvas.units)
+                room[first_row : first_row + len(canvas.units)] = canvas.units
                 rows.append(first_row + canvas.row)
                 pixels.append(canvas.pixel)
                 hits.append(of_plane.hits)
@@ -83,7 +83,7 @@ class PatchDataset(Dataset):
                 f"{events.path} has no hits in the {len(indices)} events asked for; generate more"
             )
         hit = np.concatenate(hits)
-        self.canvas = _stack(canvases)
+        self.canvas = room[:first_row]
         self.row = np.concatenate(rows)
         self.pixel = np.concatenate(pixels)
         self.label = hit["label"].astype(np.int64)
@@ -134,15 +134,13 @@ class PatchDataset(Dataset):
         return self.with_truth(self.patches(indices), indices)
 
 
-def _stack(canvases: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One array of all, each freed when it is copied: memory never holds them twice."""
-    end = sum(map(len, canvases))
-    whole = np.empty((end, canvases[0].shape[1]), np.float32)
-    while canvases:
-        last = canvases.pop()
-        whole[end - len(last) : end] = last
-        end -= len(last)
-    return whole
+def _room(events: EventFile, indices: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Room for the padded images of all drift volumes of some events; what is not written takes no memory."""
+    if not len(indices):
+        return np.empty((0, PATCH_SIZE), np.float32)
+    shapes = [events.image(int(indices[0]), plane).shape for plane in events.planes]
+    rows = len(indices) * sum(volumes * (wires + PATCH_SIZE) for volumes, wires, _ in shapes)
+    return np.empty((rows, shapes[0][2] + PATCH_SIZE), np.float32)
 
 
 def levels_of_event(events: EventFile, index: int, empty_pixels: bool, selected: bool) -> NDArray[np.uint8]:

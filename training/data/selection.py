@@ -16,7 +16,6 @@ deposit is taken where nothing is near it, as the empty pixels of the event file
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from lartpc.detector import PIXEL_TICKS, PLANES
 from lartpc.patches.cut import HALF, drift_pixel
@@ -47,7 +46,7 @@ def levels(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np.ui
         hits: (H,) of lartpc.event.HIT_DTYPE, of one event.
         particles: (P,) of lartpc.event.PARTICLE_DTYPE.
     """
-    pixels = np.ceil(np.maximum(_WIDTHS * hits["rms"], 1.0) / PIXEL_TICKS)
+    pixels = np.ceil(np.maximum(_WIDTHS * hits["rms"], 1.0) / PIXEL_TICKS).astype(np.int32)
     shower = _in_patch(hits, pixels * (hits["label"] == Label.SHOWER), HALF)
     michel = _in_patch(hits, pixels * (hits["michel"] == 1), HALF - _MARGIN)
     muon = _of_muons(hits, particles)
@@ -68,19 +67,21 @@ def _of_muons(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np
     return np.isin(hits["g4_id"], muons)
 
 
-def _in_patch(hits: NDArray[np.void], pixels: NDArray[np.floating], half: int) -> NDArray[np.float64]:
+def _in_patch(hits: NDArray[np.void], pixels: NDArray[np.integer], half: int) -> NDArray[np.int64]:
     """(H,) sum of the pixels of the hits in the square around each hit, itself included."""
-    place = np.column_stack([hits["local_wire"].astype(np.int64), drift_pixel(hits["local_time"])])
+    place = np.stack([hits["local_wire"].astype(np.int64), drift_pixel(hits["local_time"])])
     image = hits["tpc"].astype(np.int64) * len(PLANES) + hits["local_plane"]
-    total = np.zeros(len(hits))
-    for which in np.unique(image):
+    total = np.zeros(len(hits), np.int64)
+    for which in np.unique(image[pixels > 0]):
         of_image = np.flatnonzero(image == which)
-        counted = of_image[pixels[of_image] > 0.0]
-        if not len(counted):
-            continue
-        near = KDTree(place[counted]).query_ball_point(place[of_image], half, p=np.inf)
-        size = np.array([len(found) for found in near])
-        owner = np.repeat(np.arange(len(of_image)), size)
-        found = counted[np.concatenate(near).astype(np.int64)]
-        total[of_image] = np.bincount(owner, pixels[found], len(of_image))
+        here = place[:, of_image] - place[:, of_image].min(axis=1, keepdims=True)
+        # what lies before a line and a column, of the image within a margin of half a square
+        before = np.zeros(here.max(axis=1) + 2 * half + 2, np.int32)
+        np.add.at(before, tuple(here + half + 1), pixels[of_image])
+        for axis in (0, 1):
+            before.cumsum(axis=axis, out=before)
+        (wire, tick), (wire_end, tick_end) = here, here + 2 * half + 1
+        total[of_image] = (
+            before[wire_end, tick_end] - before[wire, tick_end] - before[wire_end, tick] + before[wire, tick]
+        )
     return total
