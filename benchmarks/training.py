@@ -27,7 +27,7 @@ ROUNDS = 5
 BATCHES = 12
 CUTTING_BATCHES = 400
 EPOCH_BATCHES = 200
-EVERYTHING = Augmentation(flip_drift=True, flip_wires=True, shift=1, charge=0.1, noise=0.05, dead_wires=0.01)
+EVERYTHING = Augmentation(flip_drift=True, flip_wires=True, charge=0.1, noise=0.05, dead_wires=0.01)
 
 
 class StepClock(lightning.Callback):

@@ -48,7 +48,9 @@ def export(
     Args:
         precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
             has: one of quantisation-aware training has int8 alone, with its learnt scales.
-        checkpoint: checkpoint of training.fit, with its gate.h5 beside it; the latest where not given.
+        checkpoint: checkpoint of training.fit, with its gate.h5 beside it, or weights that come along,
+            shipped:compact and, of quantisation-aware training, shipped:compact-int8; the latest where not
+            given.
         reference: FP32 checkpoint that one of quantisation-aware training started from, against which it is
             judged; where its training found it where not given.
         repository: folder that Triton serves.

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from training.evaluation.hit_scores import ScoreTable
-    from training.network.checkpoint import Checkpoint
-
 PROG = "python -m training.evaluate"
 METRICS = "metrics.json"
 SCORES = "scores.h5"
@@ -31,6 +28,7 @@ def evaluate(
     events: int | None = None,
     share: float = 1.0,
     against: Path | None = None,
+    repeats: Path | None = None,
     variations: Path | None = None,
     out: Path | None = None,
 ) -> None:
@@ -39,18 +37,23 @@ def evaluate(
     report.html is one page with all pictures, model_card.md a summary; metrics.json holds what both are
     drawn from, scores.h5 every hit with its scores. Every figure is given in the natural mixture, to which
     the file's sample table weights the hits, and in what upstream's selection keeps of it; intervals come
-    from drawing whole events anew.
+    from drawing whole events anew. Where all hits are answered, Michel candidates and the scores of whole
+    particles follow.
 
     Args:
-        checkpoint: checkpoint of training.fit; the calibrated one of the latest run in runs/ where not given.
+        checkpoint: checkpoint of training.fit, or shipped:compact, the weights that come along; the
+            calibrated one of the latest run in runs/ where not given.
         data: event file, or folder of event files, whose held-out events are used; the checkpoint's
             gate.h5 where not given.
         events: evaluate the first held-out events only.
         share: answer this share of each event's hits, drawn at random: many events in little time.
         against: another checkpoint to answer the same events; the report gives the differences.
+        repeats: folder of runs, such as runs; those of the same recipe and data with other seeds answer the
+            events too, and the report gives their spread.
         variations: folder with nominal.h5 and event files of the same events in other detectors; the report
-            gives the differences from the nominal one.
-        out: folder of the report; the checkpoint's where not given, unless a report of more events is there.
+            gives the differences from the nominal one, on all their hits.
+        out: folder of the report; the checkpoint's where not given, unless a report of more events is there;
+            runs/shipped-NAME of weights that come along.
     """
     from rich.progress import track
 
@@ -61,6 +64,7 @@ def evaluate(
     from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
     from training.evaluation.mistakes import worst_mistakes
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
+    from training.report.comparisons import compare, repeat, response_changes, trainings, vary
     from training.report.page import CARD, REPORT, write_report
     from training.report.record import build_record, mistakes_record
 
@@ -70,8 +74,9 @@ def evaluate(
         raise UserError(f"--share {share:g} must be above 0 and at most 1")
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     other = None if against is None else load_checkpoint(against)
+    others = [] if repeats is None else trainings(repeats, trained)
     changes = {} if variations is None else response_changes(variations)
-    path, folder = data or trained.gate_path, out or trained.path.parent
+    path, folder = data or trained.gate_path, out or report_folder(checkpoint, trained.path)
     for name in (REPORT, CARD, METRICS, SCORES):
         check_target(folder / name)
     watch = partial(track, description="answering", transient=True)
@@ -91,10 +96,12 @@ def evaluate(
         record = build_record(trained, scores, file.samples, file.provenance.data, share)
         if other is not None:
             theirs = answer_events(other, file, indices, watch, share)
-            record["against"] = compare(scores, theirs, other)
+            record["against"] = compare(scores, theirs, other, file)
             tables.append(ScoreTable("scores-against.h5", theirs, other.provenance, file))
+        if others:
+            record["repeats"] = repeat(trained, scores, others, file, indices, watch, share)
         if variations is not None:
-            record["variations"] = vary(trained, variations, changes, events, share, watch, tables)
+            record["variations"] = vary(trained, variations, changes, events, watch, tables)
         mistakes = worst_mistakes(scores)
         record["mistakes"] = mistakes_record(scores, mistakes)
         for table in tables:
@@ -107,6 +114,16 @@ def evaluate(
         f"{perf_counter() - start:.0f} s ({answered:.0f} s of them answering)"
     )
     suggest("export.triton", "--precision", "all", "--checkpoint", trained.path)
+
+
+def report_folder(given: Path | None, checkpoint: Path) -> Path:
+    """Where a report goes that was given no folder: beside its checkpoint, unless that comes along."""
+    from training.network.checkpoint import RUNS
+    from training.network.shipped import PREFIX, is_shipped
+
+    if given is None or not is_shipped(given):
+        return checkpoint.parent
+    return RUNS / str(given).replace(PREFIX, "shipped-")
 
 
 def spare_fuller_report(folder: Path, events: int, share: float) -> None:
@@ -152,82 +169,6 @@ def check_scores(scores: "NDArray[np.void]", path: Path) -> None:
         )
     if not all(np.isfinite(scores[name]).all() for name in ("track", "shower", "none", "michel_score")):
         raise CheckError(f"the network's answers to {path} are not finite; train it anew")
-
-
-def compare(ours: "NDArray[np.void]", theirs: "NDArray[np.void]", other: "Checkpoint") -> dict[str, Any]:
-    """The record of a comparison with another checkpoint's answers to the same hits."""
-    import numpy as np
-
-    from training.evaluation.comparison import differences, trained_tasks
-
-    tasks = trained_tasks(other.provenance.training.get("calibration"))
-    return {
-        "checkpoint": str(other.path),
-        "checkpoint_sha256": other.provenance.training["checkpoint_sha256"],
-        "training": other.provenance.training,
-        "differences": differences(ours, theirs, np.unique(ours["event_id"][:, 2]), tasks),
-    }
-
-
-def response_changes(folder: Path) -> dict[str, dict[str, Any]]:
-    """What each variation in a folder has otherwise than the nominal detector: name -> setting -> value.
-
-    Raises:
-        UserError: there is no nominal.h5, or a file has other events.
-    """
-    from lartpc.event_folder import open_events
-    from training.evaluation.comparison import NOMINAL, response_change, variation_files
-
-    files = variation_files(folder)
-    changes = {}
-    with open_events(files.pop(NOMINAL)) as nominal:
-        for name, path in files.items():
-            with open_events(path) as varied:
-                changes[name] = response_change(nominal, varied)
-    return changes
-
-
-def vary(
-    trained: "Checkpoint",
-    folder: Path,
-    changes: dict[str, dict[str, Any]],
-    most: int | None,
-    share: float,
-    watch: Watch,
-    tables: "list[ScoreTable]",
-) -> dict[str, dict[str, Any]]:
-    """The record of other detectors: what differs, and the differences from the nominal one.
-
-    Args:
-        trained: the network.
-        folder: of the event files.
-        changes: from :func:`response_changes`.
-        most: the first held-out events only.
-        share: of each event's hits.
-        watch: shows progress.
-        tables: the scores are added to them.
-    """
-    from lartpc.event_folder import open_events
-    from training.evaluation.comparison import NOMINAL, differences, variation_files
-    from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
-
-    found = {}
-    answers = {}
-    for name, path in variation_files(folder).items():
-        with open_events(path) as events:
-            indices = held_out(events, most)
-            answers[name] = answer_events(trained, events, indices, watch, share)
-            tables.append(ScoreTable(f"scores-{name}.h5", answers[name], trained.provenance, events))
-            numbers = events.event_ids[indices, 2]
-            digest = events.provenance.data.get("digest", "")
-        if name != NOMINAL:
-            found[name] = {
-                "response": changes[name],
-                "data_digest": digest,
-                "hits": len(answers[name]),
-                "differences": differences(answers[name], answers[NOMINAL], numbers),
-            }
-    return found
 
 
 def say_metrics(record: dict[str, Any], path: Path) -> None:

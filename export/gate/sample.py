@@ -17,6 +17,7 @@ from lartpc.served.session import runs
 from training.data.dataset import PatchDataset
 from training.data.gate_file import GOLDEN_OF_EACH_CLASS
 from training.network.checkpoint import Checkpoint, load_checkpoint
+from training.network.shipped import located
 
 CALIBRATION_PATCHES = 4096
 DENSEST_PATCHES = 256
@@ -117,12 +118,13 @@ def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:
     if not checkpoint.quantised:
         return checkpoint
     stage = checkpoint.provenance.training
-    path = path or Path(stage["init_from"])
-    if not path.is_file() or sha256(path) != stage["init_sha256"]:
+    places = [located(path)] if path else [Path(stage["init_from"]), checkpoint.path.with_name("fp32.ckpt")]
+    there = [place for place in places if place.is_file() and sha256(place) == stage["init_sha256"]]
+    if not there:
         raise UserError(
-            f"{path} is not the FP32 checkpoint that {checkpoint.path} started from and is judged against "
-            f"(SHA-256 {stage['init_sha256'][:12]}); name that with --reference"
+            f"{places[0]} is not the FP32 checkpoint that {checkpoint.path} started from and is judged "
+            f"against (SHA-256 {stage['init_sha256'][:12]}); name that with --reference"
         )
-    reference = load_checkpoint(path)
+    reference = load_checkpoint(there[0])
     scale = checkpoint.score_scale
     return reference if scale in (None, reference.score_scale) else reference.on_scale(scale)

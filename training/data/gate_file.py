@@ -15,10 +15,18 @@ from lartpc.served.contract import Label
 
 GATE_FILE = "gate.h5"
 
-CALIBRATION_EVENTS = 24
+CALIBRATION_EVENTS = 12
 """Enough that a dense shower is among them: what lies beyond the calibrated range is clipped."""
 
-HELD_OUT_EVENTS = 12
+HELD_OUT_EVENTS = 16
+"""Enough that a hundred Michel hits of each plane are among them, on whose order INT8 is judged."""
+
+ROUNDED = ("rms", "integral", "amplitude", "energy_track", "energy_shower", "energy_michel")
+"""Of the hit table; no gate reads them, and their last digits would be a fifth of the file."""
+
+_KEPT_BITS = 0xFFFF8000
+"""Of a float32: 8 of the mantissa, half a per cent."""
+
 GOLDEN_OF_EACH_CLASS = 64
 """Hits of each class, and of Michel electrons, that the held-out events must offer."""
 
@@ -26,7 +34,9 @@ GOLDEN_OF_EACH_CLASS = 64
 def write_gate_file(data: Path, path: Path) -> None:
     """Copy the first training events and the first held-out events of a data set.
 
-    Held-out events are taken until there are 12 and each class has its 64 golden patches; empty pixels
+    Images, places and truth are those of the data set; what else is known of a hit is rounded by half a
+    per cent.
+    Held-out events are taken until there are 16 and each class has its 64 golden patches; empty pixels
     count as none.
 
     Args:
@@ -59,4 +69,7 @@ def write_gate_file(data: Path, path: Path) -> None:
         provenance = events.provenance.with_stage(data=data_of_gate)
         with EventWriter(path, provenance, events.samples, events.stored) as gate:
             for index in sorted(chosen):
-                gate.append(events.event(index))
+                event = events.event(index)
+                for name in ROUNDED:
+                    event.hits[name] = (event.hits[name].view("u4") & _KEPT_BITS).view("f4")
+                gate.append(event)

@@ -24,6 +24,7 @@ def differences(
     theirs: NDArray[np.void],
     events: NDArray[np.integer],
     tasks: Sequence[Task] = TASKS,
+    mixtures: Sequence[str] = MIXTURES,
 ) -> dict[str, dict[str, Any]]:
     """Mixture -> task -> figure -> ours, theirs and ours - theirs with their intervals.
 
@@ -34,10 +35,11 @@ def differences(
         theirs: (M,) of the same events; other hits, where the detector is another.
         events: (E,) the events' numbers.
         tasks: the questions.
+        mixtures: of the hits.
     """
     drawn = resamples(len(events))
-    found: dict[str, dict[str, Any]] = {mixture: {} for mixture in MIXTURES}
-    for mixture in MIXTURES:
+    found: dict[str, dict[str, Any]] = {mixture: {} for mixture in mixtures}
+    for mixture in mixtures:
         for task in tasks:
             sides = [_figures(scores, task, mixture, events, drawn) for scores in (ours, theirs)]
             if any(side is None for side in sides):
@@ -70,6 +72,13 @@ def _figures(
     event = np.searchsorted(events, scores["event_id"][counted, 2])
     ranked = RankedHits.of(event, truth, score, weight, len(events))
     return ranked.figures(np.ones((1, len(events)), np.int64))[0], ranked.figures(drawn)
+
+
+def whole_figures(scores: NDArray[np.void], task: Task, mixture: str) -> NDArray[np.float64] | None:
+    """(2,) AUC and average precision of all hits; None where one side of the question is empty."""
+    events = np.unique(scores["event_id"][:, 2])
+    found = _figures(scores, task, mixture, events, np.ones((1, len(events)), np.int64))
+    return None if found is None else found[0]
 
 
 def trained_tasks(calibration: dict[str, Any] | None) -> list[Task]:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.detector import DRIFT_SPEED, TICK_US, TRIGGER_TICK
 from lartpc.errors import UserError, unread
 from lartpc.event_file import EventFile, split_of
 from lartpc.files import DeferredWrites, whole_file
@@ -15,6 +17,7 @@ from lartpc.provenance import Provenance
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
 from training.data.dataset import PatchDataset
 from training.data.selection import SHARES
+from training.evaluation.lineage import makers, michel_electrons
 from training.evaluation.surroundings import SURROUNDINGS, surroundings
 from training.network.checkpoint import Checkpoint
 
@@ -25,7 +28,12 @@ SCORE_DTYPE = np.dtype(
         ("hit_id", "i4"),  # within the event
         ("plane", "u1"),  # 0 U, 1 V, 2 W
         ("tpc", "u1"),  # drift volume
+        ("wire", "u2"),  # within the plane of the drift volume
+        ("time", "f4"),  # peak, in ticks
+        ("drift", "f4"),  # in cm from the wires, by its particle's start time; NaN of noise
         ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
+        ("pdg", "i4"),  # its PDG code, 0 of noise
+        ("electron", "i4"),  # of a Michel hit the Michel electron that it descends from, else -1
         ("label", "u1"),  # lartpc.served.contract.Label
         ("michel", "u1"),  # 1 where the hit is a Michel electron's
         ("sample", "u1"),  # row of the file's sample table
@@ -112,16 +120,38 @@ def _add_truth(scores: NDArray[np.void], of_event: NDArray[np.bool_], events: Ev
     particles = events.particles(index)
     around = surroundings(hits, particles, events.provenance.data)[rows]
     hits = hits[rows]
-    known = np.isin(hits["g4_id"], particles["g4_id"])
-    process = np.zeros(len(hits), "S16")
-    process[known] = particles["start_process"][rows_of(particles["g4_id"], hits["g4_id"][known])]
-    scores["process"][of_event] = process
     scores["event_id"][of_event] = events.event_ids[index]
     for field in ("tpc", "g4_id", "sample", "amplitude"):
         scores[field][of_event] = hits[field]
-    scores["plane"][of_event] = hits["local_plane"]
+    for field in ("plane", "wire", "time"):
+        scores[field][of_event] = hits[f"local_{field}"]
+    for field, values in _of_makers(hits, particles, events.provenance.data).items():
+        scores[field][of_event] = values
     for name in SURROUNDINGS:
         scores[name][of_event] = around[name]
+
+
+def _of_makers(
+    hits: NDArray[np.void], particles: NDArray[np.void], data: dict[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """Field of the scores -> (H,) what a hit has from the particle that made it."""
+    maker = makers(hits, particles)
+    made = maker >= 0
+    of = particles[maker[made]]
+    speed = data.get("configuration", {}).get("response", {}).get("drift_speed", DRIFT_SPEED)
+    found: dict[str, NDArray[Any]] = {
+        "process": np.zeros(len(hits), "S16"),
+        "pdg": np.zeros(len(hits), "i4"),
+        "drift": np.full(len(hits), np.nan),
+        "electron": np.full(len(hits), -1),
+    }
+    found["process"][made], found["pdg"][made] = of["start_process"], of["type"]
+    arrival = (hits["local_time"][made] - TRIGGER_TICK) * TICK_US
+    found["drift"][made] = (arrival - of["start_time"]) * speed
+    electron = michel_electrons(particles)[maker[made]]
+    of_michel = (hits["michel"][made] == 1) & (electron >= 0)
+    found["electron"][made] = np.where(of_michel, particles["g4_id"][electron], -1)
+    return found
 
 
 def rows_of(numbers: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.int64]:

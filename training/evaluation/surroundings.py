@@ -1,6 +1,5 @@
 """What a hit's scores may depend on: charge, its track's angle and how near its end is, neighbours."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.spatial import KDTree
 from lartpc.detector import ACTIVE_CM, DETECTORS, DRIFT_SPEED, PLANES, TICK_US, TRIGGER_TICK, DriftVolume
 from lartpc.patches.cut import HALF, drift_pixel
 from lartpc.served.contract import Label
+from training.evaluation.lineage import makers, primaries
 
 SURROUNDINGS = ("charge", "angle", "end_distance", "overlap")
 
@@ -35,13 +35,10 @@ def surroundings(
     """
     found = np.full(len(hits), np.nan, [(name, "f4") for name in SURROUNDINGS])
     found["charge"] = hits["integral"]
-    known = hits["g4_id"] >= 0
-    if not len(particles) or not known.any():
-        return found
-    row = np.full(max(particles["g4_id"].max(), hits["g4_id"].max()) + 1, -1)
-    row[particles["g4_id"]] = np.arange(len(particles))
-    maker = np.where(known, row[hits["g4_id"]], -1)
+    maker = makers(hits, particles)
     made = maker >= 0
+    if not made.any():
+        return found
     is_track = made & (hits["label"] == Label.TRACK)
     found["angle"][is_track] = _angle(particles[maker[is_track]])
     detector = data.get("configuration", {}).get("detector")
@@ -55,7 +52,7 @@ def surroundings(
                 found["end_distance"][wanted] = _distance(
                     hits[wanted], particles[maker[wanted]], point, volume
                 )
-    primary = np.where(made, _primaries(particles, row)[maker], -1)
+    primary = np.where(made, primaries(particles)[maker], -1)
     found["overlap"] = _overlap(hits, primary)
     return found
 
@@ -87,17 +84,6 @@ def _distance(
     arrival = (hits["local_time"] - TRIGGER_TICK) * TICK_US - particles["start_time"]
     distance = np.hypot((hits["local_wire"] + 0.5) * pitch - across, arrival * DRIFT_SPEED - x)
     return np.where(inside, distance, np.nan)
-
-
-def _primaries(particles: NDArray[np.void], row: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(P,) row of the primary that each particle descends from."""
-    parent = particles["parent_id"]
-    known = (parent >= 0) & (parent < len(row))
-    up = np.where(known, row[np.where(known, parent, 0)], -1)
-    origin = np.where(up >= 0, up, np.arange(len(particles)))
-    for _ in range(math.ceil(math.log2(len(particles) + 1)) + 1):  # each pass doubles the generations
-        origin = origin[origin]
-    return origin
 
 
 def _overlap(hits: NDArray[np.void], primary: NDArray[np.int64]) -> NDArray[np.float64]:

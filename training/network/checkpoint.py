@@ -21,6 +21,7 @@ from training.data.gate_file import GATE_FILE
 from training.host_memory import keep_freed_memory
 from training.network.networks import NetworkName, ServedNetwork, build_network
 from training.network.scaling import Heads, Scaling
+from training.network.shipped import located
 
 RUNS = Path("runs")
 BEST = "best.ckpt"
@@ -206,13 +207,17 @@ def _wrong_parts(content: dict[str, Any]) -> list[str]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint that :mod:`training.fit` wrote.
+    """Read a checkpoint that :mod:`training.fit` wrote, or one that comes along.
+
+    Args:
+        path: of the file, or ``shipped:NAME`` (:mod:`training.network.shipped`).
 
     Raises:
         UserError: the file is missing, is no checkpoint of this project, holds code, or holds
             weights of another architecture than it says.
     """
     keep_freed_memory()
+    path = located(path)
     content, digest = read_content(path), sha256(path)
     provenance = Provenance.from_json(content["provenance"])
     scale = adc_scale(content["era"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.comparison import FIGURES
+from lartpc.served.contract import MICHEL_CUTS, TRACK_CUTS
 from training.evaluation.learning import Curves
 from training.report.figures import COLOURS, NAMES, Picture, drawing
 
@@ -120,19 +120,26 @@ def learning_picture(curves: Curves) -> Picture:
 def variation_picture(variations: dict[str, Any]) -> Picture:
     """Differences from the nominal detector, for each variation."""
     caption = (
-        "Other detectors: difference from the nominal one at the natural mixture, on the same simulated "
-        "events; bars: paired 95 % interval."
+        "Other detectors: difference from the nominal one on hits of the same deposits, natural mixture; "
+        "bars: paired 95 % interval."
     )
     names = list(variations)
     place = np.arange(len(names))[::-1]
-    panels = [(task, figure) for task in ("track", "michel") for figure in FIGURES]
+    panels = {
+        "track: Δ AUC": lambda found: found["differences"]["natural"].get("track", {}).get("auc"),
+        f"track: Δ efficiency, score > {TRACK_CUTS[0]}": lambda found: _at(found, "track", TRACK_CUTS[0]),
+        "Michel: Δ average precision": lambda found: (
+            found["differences"]["natural"].get("michel", {}).get("average_precision")
+        ),
+        f"Michel: Δ efficiency, score > {MICHEL_CUTS[0]}": lambda found: _at(found, "michel", MICHEL_CUTS[0]),
+    }
     with drawing(caption, 1, len(panels), (3.1, 1.1 + 0.28 * len(names)), sharey=True) as canvas:
-        for axis, (task, figure) in zip(canvas.axes, panels, strict=True):
+        for axis, (title, figure_of) in zip(canvas.axes, panels.items(), strict=True):
             for row, name in zip(place, names, strict=True):
-                found = variations[name]["differences"]["natural"].get(task)
-                if found is None or found[figure]["difference"]["value"] is None:
+                figure = figure_of(variations[name])
+                if figure is None or figure["difference"]["value"] is None:
                     continue
-                difference = found[figure]["difference"]
+                difference = figure["difference"]
                 ends = np.array([[difference["low"]], [difference["high"]]], float)
                 axis.errorbar(
                     [difference["value"]],
@@ -140,10 +147,15 @@ def variation_picture(variations: dict[str, Any]) -> Picture:
                     xerr=np.abs(ends - difference["value"]),
                     fmt="o",
                     ms=4.5,
-                    color=COLOURS[task],
+                    color=COLOURS["track" if title.startswith("track") else "michel"],
                 )
             axis.axvline(0.0, color="#9aa5b1", lw=0.9)
             axis.set_yticks(place, names, parse_math=False)
             axis.tick_params(axis="y", which="minor", left=False, right=False)
-            axis.set_xlabel(f"{NAMES.get(task, task)}: Δ {'AUC' if figure == 'auc' else 'AP'}")
+            axis.set_xlabel(title)
     return canvas.picture
+
+
+def _at(found: dict[str, Any], score: str, cut: float) -> dict[str, Any]:
+    """Efficiency of a cut in use."""
+    return next(row["efficiency"] for row in found["cuts"] if (row["score"], row["cut"]) == (score, cut))

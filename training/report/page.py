@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lartpc.event_file import EventFile
 from lartpc.files import write_text
-from lartpc.served.contract import Label
+from lartpc.served.contract import MICHEL_CUTS, Label
 from training.evaluation.hit_scores import answer_events
 from training.evaluation.learning import learning_curves
 from training.evaluation.mistakes import Mistakes
@@ -42,6 +42,7 @@ class Pictures:
     dependence: Picture
     learning: Picture | None
     variations: Picture | None
+    candidates: Picture | None
     events: list[Picture]
     mistakes: Picture
 
@@ -83,6 +84,7 @@ def write_report(
         "era": trained.scale,
         "mixtures": MIXTURES,
         "names": NAMES,
+        "michel_cuts": MICHEL_CUTS,
         "tasks": TASKS,
         "not_simulated": NOT_SIMULATED,
         "labels": [label.name.lower() for label in Label],
@@ -118,6 +120,9 @@ def pictures(
         learning=behaviour_figures.learning_picture(curves) if curves else None,
         variations=(
             behaviour_figures.variation_picture(record["variations"]) if "variations" in record else None
+        ),
+        candidates=(
+            separation_figures.candidate_picture(record["candidates"]) if record["candidates"] else None
         ),
         events=[
             event_figures.event_picture(

@@ -10,10 +10,12 @@ from lartpc.served.contract import SCORE_SCALES
 from training.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, resamples
 from training.evaluation.cuts import equivalent_cuts, threshold_scan, working_points
 from training.evaluation.dependence import dependence
+from training.evaluation.electrons_found import electrons_found
 from training.evaluation.hit_scores import outputs_of, set_outputs
 from training.evaluation.metrics import physics_metrics
 from training.evaluation.mistakes import Mistakes
 from training.evaluation.origins import michel_background, showers_called_track
+from training.evaluation.particles import particle_scores
 from training.evaluation.reliability import all_reliabilities
 from training.evaluation.separation import (
     areas,
@@ -64,7 +66,8 @@ def build_record(
         ``share``, ``events``, ``data_digest``, ``checkpoint_sha256``; ``groups``, ``curves``, ``confusion``,
         ``samples``, ``dependence``, ``showers_called_track``, ``michel_background``; ``score_scale`` of the
         checkpoint, and of each under ``scales`` ``reliability``, ``thresholds`` and ``working_points``;
-        ``equivalent_cuts`` of the natural scale; ``bootstrap``, ``provenance``.
+        ``equivalent_cuts`` of the natural scale; of all hits ``candidates`` and ``particles``;
+        ``bootstrap``, ``provenance``.
     """
     outputs = outputs_of(scores)
     weight = scores["weight"].astype(np.float64)
@@ -95,6 +98,8 @@ def build_record(
         "equivalent_cuts": (
             equivalent_cuts(tables["upstream"], tables["natural"], event, drawn) if len(tables) > 1 else []
         ),
+        "candidates": electrons_found(scores, event, drawn) if share == 1.0 else [],
+        "particles": particle_scores(scores, event, drawn) if share == 1.0 else {},
         "provenance": {**asdict(trained.provenance), "evaluated": data},
     }
 

@@ -64,6 +64,36 @@ def precision_recall_picture(curves: dict[str, Any], areas: dict[str, Any]) -> P
     return canvas.picture
 
 
+def candidate_picture(kinds: list[dict[str, Any]]) -> Picture:
+    """Purity of Michel candidates against efficiency, as the cut on the score moves."""
+    caption = (
+        "Michel candidates: purity against efficiency for electrons, as the cut on the Michel score moves; "
+        "bars: 95 % interval."
+    )
+    with drawing(caption, 1, 1, (6.4, 4.2)) as canvas:
+        (axis,) = canvas.axes
+        for kind in kinds:
+            rows = [row for row in kind["cuts"] if row["purity"]["value"] is not None]
+            efficiency, purity = (
+                np.array([[row[name][part] for part in ("value", "low", "high")] for row in rows], float)
+                for name in ("efficiency", "purity")
+            )
+            views = "collection view" if kind["views"] == 1 else "three views"
+            axis.errorbar(
+                efficiency[:, 0],
+                purity[:, 0],
+                yerr=np.abs(purity[:, 1:].T - purity[:, 0]),
+                fmt="o-" if kind["track_end"] else "o--",
+                ms=3.0,
+                lw=1.2,
+                color=COLOURS["michel" if kind["views"] == 3 else "none"],
+                label=views + (", beside a track's end" if kind["track_end"] else ""),
+            )
+        axis.set(xlabel="efficiency", ylabel="purity", xlim=(0, 1), ylim=(0, 1.02))
+        axis.legend(loc="lower left")
+    return canvas.picture
+
+
 def confusion_picture(confusion: dict[str, Any]) -> Picture:
     """Where each true class goes."""
     names = [label.name.lower() for label in Label]
