@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from export.gate.sample import GateSample
     from export.graph.graphs import Graph
     from export.repository.family import Family, Match
+    from export.store.interface import Store
     from export.variants import ServedModel
     from training.network.checkpoint import Checkpoint
 
@@ -47,7 +48,8 @@ def export(
 
     Args:
         precision: arithmetic inside the graph (inputs and outputs stay FP32), or all that the checkpoint
-            has: one of quantisation-aware training has int8 alone, with its learnt scales.
+            has: one of quantisation-aware training has int8 alone, with its learnt scales. Where such a one
+            lies beside the checkpoint as int8.ckpt, int8 is made of that.
         checkpoint: checkpoint of training.fit, with its gate.h5 beside it, or weights that come along,
             shipped:compact and, of quantisation-aware training, shipped:compact-int8; the latest where not
             given.
@@ -63,19 +65,10 @@ def export(
             training, so that cuts in use mean what they meant; natural, the running detector. By default
             upstream, of a calibrated checkpoint; report.html has a table of equivalent cuts.
     """
-    from rich.progress import track
-
-    from export.engines.plans import BUILDER_FILE, NO_PLAN, built_here, built_on_server
+    from export.engines.plans import NO_PLAN, built_here, built_on_server
     from export.gate.limits import read_gates
-    from export.gate.sample import GateSample
-    from export.graph.graphs import Graphs
-    from export.graph.recipe import recipe
-    from export.graph.triton_release import RELEASE
-    from export.repository.family import Family, of_recipe, of_weights
-    from export.repository.version import Version
     from export.store.folder import FolderStore
     from export.store.target import open_store
-    from export.variants import by_graph, models_of
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
 
     if on_server and backend == "onnxruntime":
@@ -86,9 +79,42 @@ def export(
     limits = read_gates(gates)
     stores = FolderStore(repository), open_store(published) if published else None
     trained = load_checkpoint(checkpoint or latest_checkpoint())
-    if score_scale is not None:
-        trained = trained.on_scale(score_scale)
-    precisions, models = offered(trained, precision), models_of(trained.name)
+    for of_part, precisions in parts(trained, precision):
+        part = of_part if score_scale is None else of_part.on_scale(score_scale)
+        numbers = export_checkpoint(part, precisions, reference, stores, limits, plans)
+        if on_server:
+            say_builder(numbers)
+    suggest("export.check", repository)
+
+
+def export_checkpoint(
+    trained: "Checkpoint",
+    precisions: tuple[str, ...],
+    reference: Path | None,
+    stores: "tuple[Store, Store | None]",
+    limits: "Gates",
+    plans: "dict[str, PlanSource]",
+) -> "dict[ServedModel, int]":
+    """Export some precisions of a checkpoint; the models that there are then, with their versions.
+
+    Args:
+        trained: the checkpoint.
+        precisions: to export.
+        reference: FP32 checkpoint that it is judged against, where it is a quantised one.
+        stores: the repository, and where its versions are published.
+        limits: the gates.
+        plans: backend -> where a plan comes from.
+    """
+    from rich.progress import track
+
+    from export.gate.sample import GateSample
+    from export.graph.graphs import Graphs
+    from export.graph.recipe import recipe
+    from export.repository.family import Family, of_recipe, of_weights
+    from export.repository.version import Version
+    from export.variants import by_graph, models_of
+
+    models = models_of(trained.name)
     scale = trained.score_scale or "no stated"
     say(f"reading {trained.path} and {trained.gate_path.name}: scores of {scale} scale")
     watch = partial(track, description="reference answers", transient=True)
@@ -116,11 +142,17 @@ def export(
             size = f"{len(graph.weights) / 1e6:.1f} MB"
             how = f"wrote version {numbers[served]}, {size}" if is_new else "another export was faster"
             say(f"{served.name}: {how}")
-    if on_server:
-        served = next(served for served in numbers if served.variant.backend == "tensorrt")
-        script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"
-        say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
-    suggest("export.check", repository)
+    return numbers
+
+
+def say_builder(numbers: "dict[ServedModel, int]") -> None:
+    """Say how the serving host builds its plans."""
+    from export.engines.plans import BUILDER_FILE
+    from export.graph.triton_release import RELEASE
+
+    served = next(served for served in numbers if served.variant.backend == "tensorrt")
+    script = f"/models/{served.name}/{numbers[served]}/{BUILDER_FILE}"
+    say(f"before tritonserver starts, in {RELEASE.container}: python3 -I {script} /models")
 
 
 def new(
@@ -187,20 +219,32 @@ def losses_table(title: str, verdict: "Verdict") -> "Table":
     return table
 
 
-def offered(trained: "Checkpoint", precision: str) -> tuple[str, ...]:
-    """The precisions to export.
+def parts(trained: "Checkpoint", precision: str) -> "list[tuple[Checkpoint, tuple[str, ...]]]":
+    """Which checkpoints the precisions are exported from: INT8 from what was trained of one, if it is there.
 
     Raises:
-        UserError: a quantised checkpoint is asked for another than int8, which would not answer like it.
+        UserError: a quantised checkpoint is asked for another than int8, which would not answer like it; or
+            the quantised one beside a checkpoint started from another.
     """
-    if not trained.quantised:
-        return PRECISIONS if precision == "all" else (precision,)
-    if precision not in ("int8", "all"):
-        raise UserError(
-            f"{trained.path} is quantised and has --precision int8 alone; for {precision} give the FP32 "
-            f"checkpoint that it started from, {trained.provenance.training.get('init_from')}"
-        )
-    return ("int8",)
+    from training.network.checkpoint import load_checkpoint
+    from training.network.shipped import QUANTISED_FILE
+
+    if trained.quantised:
+        if precision not in ("int8", "all"):
+            raise UserError(
+                f"{trained.path} is quantised and has --precision int8 alone; for {precision} give the FP32 "
+                f"checkpoint that it started from, {trained.provenance.training.get('init_from')}"
+            )
+        return [(trained, ("int8",))]
+    wanted = PRECISIONS if precision == "all" else (precision,)
+    beside = trained.path.with_name(QUANTISED_FILE)
+    if "int8" not in wanted or not beside.is_file():
+        return [(trained, wanted)]
+    quantised = load_checkpoint(beside)
+    if quantised.provenance.training.get("init_sha256") != trained.provenance.training["checkpoint_sha256"]:
+        raise UserError(f"{beside} was not trained from {trained.path} beside it; move it away")
+    others = tuple(name for name in wanted if name != "int8")
+    return [(trained, others), (quantised, ("int8",))] if others else [(quantised, ("int8",))]
 
 
 def main(args: list[str] | None = None) -> int:

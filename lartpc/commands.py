@@ -18,6 +18,7 @@ COMMANDS = {
     "training.fit": "trains; `compact` is the recommended recipe, `default` that without `--config`",
     "training.calibrate": "scores on which cuts in use keep their meaning; a training ends with it",
     "training.evaluate": "held-out events: a page of figures, a model card, numbers and scores",
+    "training.ship": "puts a network into the package, as weights that come along",
     "export.triton": "latest checkpoint to ONNX, gated, into `model_repository/`",
     "export.check": "lints and replays the repository without a server",
     "export.trt_check": "TensorRT's parser and builder on the graphs of GPUs, without a GPU",

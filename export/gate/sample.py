@@ -17,7 +17,7 @@ from lartpc.served.session import runs
 from training.data.dataset import PatchDataset
 from training.data.gate_file import GOLDEN_OF_EACH_CLASS
 from training.network.checkpoint import Checkpoint, load_checkpoint
-from training.network.shipped import located
+from training.network.shipped import FLOAT_FILE, located
 
 CALIBRATION_PATCHES = 4096
 DENSEST_PATCHES = 256
@@ -118,7 +118,7 @@ def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:
     if not checkpoint.quantised:
         return checkpoint
     stage = checkpoint.provenance.training
-    places = [located(path)] if path else [Path(stage["init_from"]), checkpoint.path.with_name("fp32.ckpt")]
+    places = [located(path)] if path else [Path(stage["init_from"]), checkpoint.path.with_name(FLOAT_FILE)]
     there = [place for place in places if place.is_file() and sha256(place) == stage["init_sha256"]]
     if not there:
         raise UserError(

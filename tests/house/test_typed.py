@@ -58,7 +58,7 @@ SHORT = (
     (r"--events \d+ --events-per-file \d+", "--events 2 --events-per-file 1 --planes W"),
     (r"(data_gen.generate(?!.*--planes).*)", r"\1 --planes W"),
     (r"--events (\d\d+)", "--events 10"),
-    (r" --share 0.1", ""),
+    (r" --share 0.1| --repeats runs", ""),
     (r"--url localhost:8001", "--local"),
     (r"(export.triton(?!.*--gates).*)", r"\1 --gates my_gates.yaml"),
     (r"emtrkmichel_(fp32|int8)", r"emtrkmichel_compact_\1"),

@@ -11,6 +11,7 @@ from training.evaluation.candidates import View
 from training.evaluation.electrons_found import electrons_found
 from training.evaluation.hit_scores import SCORE_DTYPE
 from training.evaluation.particles import particle_scores, particles_of
+from training.report.separation_figures import candidate_picture
 
 MUON, ELECTRON, OTHER = 1, 2, 3
 
@@ -111,6 +112,15 @@ def test_hits_of_other_events_and_volumes_are_never_linked() -> None:
     assert not len(View(scores, scores["index"], 2).candidates(0.5).event)
     together = np.concatenate([one, one, one])
     assert len(View(together, together["index"], 2).candidates(0.5).event) == 1
+
+
+def test_electrons_of_which_no_candidate_is_found_are_drawn() -> None:
+    """A network that gives them no score: there is no purity at any cut."""
+    scores = np.concatenate([line(2, along_z(10.0, 16.0), ELECTRON, 0.0, ELECTRON)])
+    found = electrons_found(scores, scores["index"], resamples(1))
+    assert {row["purity"]["value"] for kind in found for row in kind["cuts"]} == {None}
+    assert {row["efficiency"]["value"] for kind in found for row in kind["cuts"]} == {0.0}
+    assert candidate_picture(found).png.startswith(b"\x89PNG")
 
 
 def test_a_file_without_electrons_or_without_the_collection_plane_has_no_candidates() -> None:

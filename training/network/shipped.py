@@ -6,6 +6,7 @@ from lartpc.errors import UserError
 
 PREFIX = "shipped:"
 QUANTISED = "-int8"
+FLOAT_FILE, QUANTISED_FILE = "fp32.ckpt", "int8.ckpt"
 
 FOLDER = Path(__file__).parents[1] / "shipped"
 """A folder a network: its calibrated checkpoint, that of its quantised training, gate file and model card."""
@@ -22,10 +23,12 @@ def located(path: Path) -> Path:
     if not is_shipped(path):
         return path
     name = str(path).removeprefix(PREFIX)
-    file = FOLDER / name.removesuffix(QUANTISED) / ("int8.ckpt" if name.endswith(QUANTISED) else "fp32.ckpt")
+    file = (
+        FOLDER / name.removesuffix(QUANTISED) / (QUANTISED_FILE if name.endswith(QUANTISED) else FLOAT_FILE)
+    )
     if "/" in name or not file.is_file():
         there = sorted(
-            f"{PREFIX}{found.parent.name}{QUANTISED if found.stem == 'int8' else ''}"
+            f"{PREFIX}{found.parent.name}{QUANTISED if found.name == QUANTISED_FILE else ''}"
             for found in FOLDER.glob("*/*.ckpt")
         )
         raise UserError(f"no weights {path} come along; there are {', '.join(there) or 'none'}")

@@ -74,6 +74,8 @@ def candidate_picture(kinds: list[dict[str, Any]]) -> Picture:
         (axis,) = canvas.axes
         for kind in kinds:
             rows = [row for row in kind["cuts"] if row["purity"]["value"] is not None]
+            if not rows:
+                continue
             efficiency, purity = (
                 np.array([[row[name][part] for part in ("value", "low", "high")] for row in rows], float)
                 for name in ("efficiency", "purity")
@@ -90,7 +92,8 @@ def candidate_picture(kinds: list[dict[str, Any]]) -> Picture:
                 label=views + (", beside a track's end" if kind["track_end"] else ""),
             )
         axis.set(xlabel="efficiency", ylabel="purity", xlim=(0, 1), ylim=(0, 1.02))
-        axis.legend(loc="lower left")
+        if axis.lines:
+            axis.legend(loc="lower left")
     return canvas.picture
 
 

@@ -1,0 +1,102 @@
+"""``python -m training.ship``: a trained network becomes the weights that come along with the package."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lartpc.command import run
+from lartpc.errors import UserError
+from lartpc.files import whole_file, write_text
+from lartpc.terminal import say, suggest
+
+if TYPE_CHECKING:
+    from training.network.checkpoint import Checkpoint
+
+PROG = "python -m training.ship"
+CARD = "model_card.md"
+SCORES = "scores.json"
+
+MOST_BYTES = 12_000_000
+"""Of a network's folder: they are in everybody's copy of the repository."""
+
+OF_EACH_SIDE = 32
+"""Michel hits, and others, of the gate's held-out events whose scores are kept."""
+
+
+def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
+    """Put a network into the package: FP32 checkpoint, the quantised one, gate file and model card.
+
+    training.fit, export.triton and training.evaluate then know them as shipped:NETWORK. scores.json keeps
+    digests, scores of some hits and figures of the gate's held-out events, to which the tests hold them.
+
+    Args:
+        run_folder: run of the FP32 checkpoint, calibrated and evaluated.
+        quantised: run of quantisation-aware training that started from it.
+        folder: where to; in the package, training/shipped/NETWORK, where not given.
+    """
+    from lartpc.files import sha256
+    from training.data.gate_file import GATE_FILE
+    from training.network.checkpoint import CALIBRATED, load_checkpoint
+    from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE
+
+    trained, int8 = (load_checkpoint(of / CALIBRATED) for of in (run_folder, quantised))
+    if int8.provenance.training.get("init_sha256") != trained.provenance.training["checkpoint_sha256"]:
+        raise UserError(f"{int8.path} is no quantised training of {trained.path}; give the run of one")
+    card = run_folder / CARD
+    if not card.is_file():
+        raise UserError(f"no {card}; evaluate the checkpoint first: python -m training.evaluate")
+    files = {
+        FLOAT_FILE: trained.path,
+        QUANTISED_FILE: int8.path,
+        GATE_FILE: trained.gate_path,
+        CARD: card,
+    }
+    size = sum(path.stat().st_size for path in files.values())
+    if size > MOST_BYTES:
+        raise UserError(f"{', '.join(map(str, files.values()))} take {size / 1e6:.1f} MB, which is too much")
+    target = folder or FOLDER / trained.name
+    target.mkdir(parents=True, exist_ok=True)
+    record = {"sha256": {name: sha256(path) for name, path in files.items()}}
+    record |= {
+        name: recorded(checkpoint) for name, checkpoint in ((FLOAT_FILE, trained), (QUANTISED_FILE, int8))
+    }
+    for name, path in files.items():
+        with whole_file(target / name) as part:
+            part.write_bytes(path.read_bytes())
+    write_text(target / SCORES, json.dumps(record, indent=1) + "\n")
+    say(f"wrote {target}, {size / 1e6:.1f} MB")
+    suggest("export.triton", "--checkpoint", f"shipped:{trained.name}")
+
+
+def recorded(checkpoint: "Checkpoint") -> dict[str, Any]:
+    """Figures of a checkpoint on the gate's held-out events, natural mixture, and scores of some hits.
+
+    Returns:
+        ``figures`` of training.evaluation.metrics.physics_metrics; ``rows`` of the hits, and of each output
+        their ``scores``.
+    """
+    import numpy as np
+
+    from lartpc.event_file import EventFile
+    from training.data.dataset import PatchDataset
+    from training.evaluation.metrics import physics_metrics
+
+    with EventFile(checkpoint.gate_path) as events:
+        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
+    michel = held_out.michel == 1
+    rows = np.concatenate([np.flatnonzero(side)[:OF_EACH_SIDE] for side in (michel, ~michel)])
+    outputs = checkpoint.answer(held_out)
+    return {
+        "figures": physics_metrics(outputs, held_out.label, held_out.michel, held_out.weight),
+        "rows": rows.tolist(),
+        "scores": {name: values[rows].astype(float).round(6).tolist() for name, values in outputs.items()},
+    }
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(ship, args, prog=PROG)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
