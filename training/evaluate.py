@@ -27,6 +27,7 @@ def evaluate(
     data: Path | None = None,
     events: int | None = None,
     share: float = 1.0,
+    others_share: float | None = None,
     against: Path | None = None,
     repeats: Path | None = None,
     variations: Path | None = None,
@@ -47,6 +48,8 @@ def evaluate(
             gate.h5 where not given.
         events: evaluate the first held-out events only.
         share: answer this share of each event's hits, drawn at random: many events in little time.
+        others_share: share that the checkpoints of --against and --repeats answer, and on which they are
+            compared; as --share where not given.
         against: another checkpoint to answer the same events; the report gives the differences.
         repeats: folder of runs, such as runs; those of the same recipe and data with other seeds answer the
             events too, and the report gives their spread.
@@ -64,7 +67,7 @@ def evaluate(
     from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
     from training.evaluation.mistakes import worst_mistakes
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
-    from training.report.comparisons import compare, repeat, response_changes, trainings, vary
+    from training.report.comparisons import compare, repeat, response_changes, those_of, trainings, vary
     from training.report.page import CARD, REPORT, write_report
     from training.report.record import build_record, mistakes_record
 
@@ -72,6 +75,9 @@ def evaluate(
         raise UserError(f"--events {events} must be at least 1")
     if not 0.0 < share <= 1.0:
         raise UserError(f"--share {share:g} must be above 0 and at most 1")
+    of_others = share if others_share is None else others_share
+    if not 0.0 < of_others <= share:
+        raise UserError(f"--others-share {of_others:g} must be above 0 and at most --share, {share:g}")
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     other = None if against is None else load_checkpoint(against)
     others = [] if repeats is None else trainings(repeats, trained)
@@ -95,11 +101,11 @@ def evaluate(
         tables = [ScoreTable(SCORES, scores, trained.provenance, file)]
         record = build_record(trained, scores, file.samples, file.provenance.data, share)
         if other is not None:
-            theirs = answer_events(other, file, indices, watch, share)
-            record["against"] = compare(scores, theirs, other, file)
+            theirs = answer_events(other, file, indices, watch, of_others)
+            record["against"] = compare(those_of(scores, theirs), theirs, other, file)
             tables.append(ScoreTable("scores-against.h5", theirs, other.provenance, file))
         if others:
-            record["repeats"] = repeat(trained, scores, others, file, indices, watch, share)
+            record["repeats"] = repeat(trained, scores, others, file, indices, watch, of_others)
         if variations is not None:
             record["variations"] = vary(trained, variations, changes, events, watch, tables)
         mistakes = worst_mistakes(scores)

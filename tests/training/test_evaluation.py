@@ -179,6 +179,10 @@ def test_a_share_of_the_hits_is_drawn_by_the_events_number(checkpoint: Path, eve
         (["--events=0"], "--events 0 must be at least 1"),
         (["--share=0"], "--share 0 must be above 0"),
         (["--share=1.5"], "--share 1.5 must be above 0 and at most 1"),
+        (
+            ["--share=0.2", "--others-share=0.3"],
+            "--others-share 0.3 must be above 0 and at most",
+        ),
         (["--against=none.ckpt"], "no checkpoint none.ckpt"),
         (["--data=none.h5"], "no event file none.h5"),
         (["--variations=nowhere"], "needs nominal.h5"),
@@ -228,11 +232,12 @@ def test_trainings_with_other_seeds_show_their_spread(
     assert main(options) == 2
     assert "no run of the recipe" in capsys.readouterr().err
     with_seed(copy, tmp_path / "runs" / "two", 2)
-    assert main(options) == 0
+    assert main([*options, "--others-share=0.5"]) == 0
     record = json.loads((copy / "metrics.json").read_text())
+    assert 0.4 < record["repeats"]["hits"] / record["hits"] < 0.6
     assert [training["seed"] for training in record["repeats"]["trainings"]] == [1, 2]
     found = record["repeats"]["groups"]["all"]["natural"]["track"]["auc"]
-    assert found["values"][0] == pytest.approx(record["natural_metrics"]["track_shower_auc"], abs=2e-4)
+    assert found["values"][0] == pytest.approx(record["natural_metrics"]["track_shower_auc"], abs=2e-2)
     assert found["deviation"] == pytest.approx(abs(np.diff(found["values"])[0]) / np.sqrt(2))
     assert "The same recipe with other seeds" in (copy / "report.html").read_text()
     assert "2 trainings with other seeds" in (copy / "model_card.md").read_text()

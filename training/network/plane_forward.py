@@ -44,11 +44,11 @@ class PlaneNetwork(nn.Module):
             pixel: (N,) first pixel of each hit's patch.
         """
         image = self.network.entry(canvas[None, None]).to(memory_format=torch.channels_last)
-        plane = self.convolutions(image)[0].permute(1, 2, 0)  # (rows - 23, pixels - 23, 32)
+        plane = self.convolutions(image)[0].permute(1, 2, 0)  # (rows - 23, pixels - 23, 64)
         margin = canvas.shape[0] - plane.shape[0]  # what valid convolutions take of a side
         offsets = torch.arange(0, PATCH_SIZE - margin, self.step, device=row.device)
         rows, pixels = row[:, None] + offsets, pixel[:, None] + offsets
-        maps = plane[rows[:, :, None], pixels[:, None, :]]  # (N, 4, 4, 32)
+        maps = plane[rows[:, :, None], pixels[:, None, :]]  # (N, 4, 4, 64)
         features = self.dense(maps.permute(0, 3, 1, 2))
         return [head(features) for head in self.network.heads]
 

@@ -29,6 +29,12 @@ OF_ONE_TRAINING = {"seed", "computed_on", "git_commit", "checkpoint_sha256", "ca
 """What the records of two trainings of one recipe may have otherwise."""
 
 
+def those_of(scores: NDArray[np.void], others: NDArray[np.void]) -> NDArray[np.void]:
+    """The rows of some scores that are of the same hits as others, which are some of them in their order."""
+    numbers = [of["index"].astype(np.int64) << 32 | of["hit_id"] for of in (scores, others)]
+    return scores[np.isin(*numbers)]
+
+
 def compare(
     ours: NDArray[np.void], theirs: NDArray[np.void], other: Checkpoint, events: EventFile
 ) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def compare(
         "checkpoint": str(other.path),
         "checkpoint_sha256": other.provenance.training["checkpoint_sha256"],
         "training": other.provenance.training,
+        "hits": len(theirs),
         "differences": differences(ours, theirs, numbers, tasks),
         "groups": {
             name: differences(ours[member], theirs[member], numbers, tasks, mixtures=("natural",))["natural"]
@@ -90,9 +97,21 @@ def repeat(
     watch: Watch,
     share: float,
 ) -> dict[str, Any]:
-    """The record of trainings with other seeds: their checkpoints, and the spread of every figure."""
-    tables = [scores, *(answer_events(other, events, indices, watch, share) for other in others)]
+    """The record of trainings with other seeds: their checkpoints, and the spread of every figure.
+
+    Args:
+        trained: the checkpoint.
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE, its.
+        others: the other trainings.
+        events: the event file.
+        indices: which of its events.
+        watch: shows progress.
+        share: of the hits that the others answer.
+    """
+    theirs = [answer_events(other, events, indices, watch, share) for other in others]
+    tables = [those_of(scores, theirs[0]), *theirs]
     return {
+        "hits": len(theirs[0]),
         "trainings": [
             {
                 "checkpoint": str(checkpoint.path),

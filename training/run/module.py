@@ -21,7 +21,7 @@ class HitTraining(lightning.LightningModule):
     """Trains a network with two heads.
 
     Args:
-        network: ``paper`` is the published network, ``compact`` takes a quarter of its multiply-adds.
+        network: ``paper`` is the published network, ``compact`` takes 28 % of its multiply-adds.
         quantised: quantisation-aware training, of INT8 weights and activations; what it learns is to answer
             like the network that it starts from.
         init_from: checkpoint of the same network in FP32 whose weights the training starts from.
