@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run trial test lint validate trt-check bench publish soak report lock clean
+.PHONY: help install run try trial test lint validate trt-check bench publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -36,6 +36,12 @@ run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serv
 	$(RUN) export.check model_repository
 	$(RUN) client.parity --local --protocol both
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
+
+try: install  ## the weights that come along, without a training: exported, served, checked, an event drawn
+	$(RUN) export.triton --checkpoint shipped:compact --precision all --repository runs/shipped/models
+	$(RUN) export.check runs/shipped/models
+	$(RUN) client.parity --local --repository runs/shipped/models --protocol both
+	$(RUN) client.classify training/shipped/compact/gate.h5 --local --repository runs/shipped/models --out runs/shipped/event.png
 
 trial: install runs/quick/metrics.json  ## after make run: publish, list, verify, roll back, in a folder for trials
 	rm -rf trial

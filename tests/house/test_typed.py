@@ -45,6 +45,8 @@ PARSED = (
     "data/poor.h5",
     "runs/mine/calibrated.ckpt",
     "--gates my_gates.yaml",
+    "shipped:compact",
+    "training.ship",
     "data_gen.validate",
     "serving.local",
     "client.classify",
