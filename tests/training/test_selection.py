@@ -64,3 +64,7 @@ def test_noise_is_never_taken_and_without_particles_every_track_is_a_muons() -> 
     assert shares(hit(100, 500, Label.NONE, -1), *showers)[0] == 0.0
     assert shares(hit(100, 500, Label.TRACK, -1), *showers, known=False)[0] == pytest.approx(0.09)
     assert not len(levels(np.zeros(0, HIT_DTYPE), particles()))
+
+
+def test_a_hit_outside_every_plane_takes_no_memory() -> None:
+    assert len(shares(hit(100, 1e12, Label.TRACK, -1), hit(110, 510, Label.SHOWER, ELECTRON))) == 2

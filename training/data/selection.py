@@ -32,6 +32,9 @@ _CLEAN_BELOW = 8
 _LEAST_MICHEL_PIXELS = 3
 _MARGIN = 2
 _MUON = 13
+_FARTHEST = 10_000
+"""Drift pixel; a hit beyond lies outside its plane, which whoever cuts its patch refuses."""
+
 _WIDTHS = 4.0
 """A hit covers two RMS to each side."""
 
@@ -69,7 +72,8 @@ def _of_muons(hits: NDArray[np.void], particles: NDArray[np.void]) -> NDArray[np
 
 def _in_patch(hits: NDArray[np.void], pixels: NDArray[np.integer], half: int) -> NDArray[np.int64]:
     """(H,) sum of the pixels of the hits in the square around each hit, itself included."""
-    place = np.stack([hits["local_wire"].astype(np.int64), drift_pixel(hits["local_time"])])
+    pixel = np.clip(drift_pixel(hits["local_time"]), -1, _FARTHEST)
+    place = np.stack([hits["local_wire"].astype(np.int64), pixel])
     image = hits["tpc"].astype(np.int64) * len(PLANES) + hits["local_plane"]
     total = np.zeros(len(hits), np.int64)
     for which in np.unique(image[pixels > 0]):

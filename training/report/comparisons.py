@@ -25,7 +25,7 @@ from training.network.checkpoint import Checkpoint, load_checkpoint
 
 Watch = Callable[[Iterable[int]], Iterable[int]]
 
-OF_ONE_TRAINING = {"seed", "computed_on", "git_commit", "checkpoint_sha256", "calibration"}
+OF_ONE_TRAINING = {"seed", "computed_on", "git_commit", "packages", "checkpoint_sha256", "calibration"}
 """What the records of two trainings of one recipe may have otherwise."""
 
 
