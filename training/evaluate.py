@@ -1,7 +1,6 @@
 """``python -m training.evaluate``: what a checkpoint is worth on held-out events."""
 
 import json
-from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 PROG = "python -m training.evaluate"
 METRICS = "metrics.json"
 SCORES = "scores.h5"
-
-Watch = Callable[[Iterable[int]], Iterable[int]]
 
 
 def evaluate(

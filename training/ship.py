@@ -10,6 +10,7 @@ from lartpc.files import whole_file, write_text
 from lartpc.terminal import say, suggest
 
 if TYPE_CHECKING:
+    from training.data.dataset import PatchDataset
     from training.network.checkpoint import Checkpoint
 
 PROG = "python -m training.ship"
@@ -34,7 +35,9 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
         quantised: run of quantisation-aware training that started from it.
         folder: where to; in the package, training/shipped/NETWORK, where not given.
     """
+    from lartpc.event_file import EventFile
     from lartpc.files import sha256
+    from training.data.dataset import PatchDataset
     from training.data.gate_file import GATE_FILE
     from training.network.checkpoint import CALIBRATED, load_checkpoint
     from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE
@@ -57,9 +60,9 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
     target = folder or FOLDER / trained.name
     target.mkdir(parents=True, exist_ok=True)
     record = {"sha256": {name: sha256(path) for name, path in files.items()}}
-    record |= {
-        name: recorded(checkpoint) for name, checkpoint in ((FLOAT_FILE, trained), (QUANTISED_FILE, int8))
-    }
+    with EventFile(trained.gate_path) as events:
+        held_out = PatchDataset(events, events.in_split("test"), trained.scale)
+    record |= {FLOAT_FILE: recorded(trained, held_out), QUANTISED_FILE: recorded(int8, held_out)}
     for name, path in files.items():
         with whole_file(target / name) as part:
             part.write_bytes(path.read_bytes())
@@ -68,7 +71,7 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
     suggest("export.triton", "--checkpoint", f"shipped:{trained.name}")
 
 
-def recorded(checkpoint: "Checkpoint") -> dict[str, Any]:
+def recorded(checkpoint: "Checkpoint", held_out: "PatchDataset") -> dict[str, Any]:
     """Figures of a checkpoint on the gate's held-out events, natural mixture, and scores of some hits.
 
     Returns:
@@ -77,12 +80,8 @@ def recorded(checkpoint: "Checkpoint") -> dict[str, Any]:
     """
     import numpy as np
 
-    from lartpc.event_file import EventFile
-    from training.data.dataset import PatchDataset
     from training.evaluation.metrics import physics_metrics
 
-    with EventFile(checkpoint.gate_path) as events:
-        held_out = PatchDataset(events, events.in_split("test"), checkpoint.scale)
     michel = held_out.michel == 1
     rows = np.concatenate([np.flatnonzero(side)[:OF_EACH_SIDE] for side in (michel, ~michel)])
     outputs = checkpoint.answer(held_out)

@@ -118,11 +118,8 @@ def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:
     if not checkpoint.quantised:
         return checkpoint
     stage = checkpoint.provenance.training
-    places = (
-        [located(path)]
-        if path
-        else [located(Path(stage["init_from"])), checkpoint.path.with_name(FLOAT_FILE)]
-    )
+    beside = checkpoint.path.with_name(FLOAT_FILE)
+    places = [located(path)] if path else [located(Path(stage["init_from"])), beside]
     there = [place for place in places if place.is_file() and sha256(place) == stage["init_sha256"]]
     if not there:
         raise UserError(

@@ -41,44 +41,58 @@ def differences(
     found: dict[str, dict[str, Any]] = {mixture: {} for mixture in mixtures}
     for mixture in mixtures:
         for task in tasks:
-            sides = [_figures(scores, task, mixture, events, drawn) for scores in (ours, theirs)]
-            if any(side is None for side in sides):
+            sides = [_ranked(scores, task, mixture, events) for scores in (ours, theirs)]
+            ranked = [side for side in sides if side is not None]
+            if len(ranked) < len(sides):
                 continue
-            (value, values), (other, others) = sides  # type: ignore[misc]
+            (value, other), (values, others) = (
+                [side.figures(of) for side in ranked] for of in (_once_each(events), drawn)
+            )
             found[mixture][task.name] = {
-                figure: {
-                    "ours": estimate(value[column], values[:, column]),
-                    "theirs": estimate(other[column], others[:, column]),
-                    "difference": estimate(
-                        value[column] - other[column], values[:, column] - others[:, column]
-                    ),
-                }
+                figure: paired(value[0, column], values[:, column], other[0, column], others[:, column])
                 for column, figure in enumerate(FIGURES)
             }
     return found
 
 
-def _figures(
-    scores: NDArray[np.void],
-    task: Any,
-    mixture: str,
-    events: NDArray[np.integer],
-    drawn: NDArray[np.integer],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """(2,) AUC and average precision over all events, and (R, 2) of the resamples."""
+def paired(
+    value: float, values: NDArray[np.floating], other: float, others: NDArray[np.floating]
+) -> dict[str, dict[str, float | None]]:
+    """Ours, theirs and ours - theirs with their intervals.
+
+    Args:
+        value: our figure.
+        values: (R,) ours of the resamples.
+        other: their figure.
+        others: (R,) theirs of the same resamples.
+    """
+    return {
+        "ours": estimate(value, values),
+        "theirs": estimate(other, others),
+        "difference": estimate(value - other, values - others),
+    }
+
+
+def _ranked(
+    scores: NDArray[np.void], task: Task, mixture: str, events: NDArray[np.integer]
+) -> RankedHits | None:
+    """The hits of a question; None where one side of it is empty."""
     counted, truth, score, weight = task.sides(scores, mixture)
     if not truth.any() or truth.all():
         return None
     event = np.searchsorted(events, scores["event_id"][counted, 2])
-    ranked = RankedHits.of(event, truth, score, weight, len(events))
-    return ranked.figures(np.ones((1, len(events)), np.int64))[0], ranked.figures(drawn)
+    return RankedHits.of(event, truth, score, weight, len(events))
+
+
+def _once_each(events: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.ones((1, len(events)), np.int64)
 
 
 def whole_figures(scores: NDArray[np.void], task: Task, mixture: str) -> NDArray[np.float64] | None:
-    """(2,) AUC and average precision of all hits; None where one side of the question is empty."""
+    """AUC and average precision of all hits; None where one side of the question is empty."""
     events = np.unique(scores["event_id"][:, 2])
-    found = _figures(scores, task, mixture, events, np.ones((1, len(events)), np.int64))
-    return None if found is None else found[0]
+    ranked = _ranked(scores, task, mixture, events)
+    return None if ranked is None else ranked.figures(_once_each(events))[0]
 
 
 def trained_tasks(calibration: dict[str, Any] | None) -> list[Task]:

@@ -49,6 +49,9 @@ SCORE_DTYPE = np.dtype(
     ]
 )
 
+Watch = Callable[[Iterable[int]], Iterable[int]]
+"""Wraps the starts of the groups of events, to show progress."""
+
 SEED = 11
 """Of the choice of hits, with the event's number."""
 
@@ -60,7 +63,7 @@ def answer_events(
     trained: Checkpoint,
     events: EventFile,
     indices: NDArray[np.integer],
-    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+    watch: Watch = iter,
     share: float = 1.0,
 ) -> NDArray[np.void]:
     """Scores of the hits of some events: (N,) of :data:`SCORE_DTYPE`, ordered by event.

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from lartpc.served.contract import MICHEL_CUTS, TRACK_CUTS, Label
-from training.evaluation.bootstrap import estimate, ratio, resamples, sums_by_event
-from training.evaluation.comparison import differences
+from training.evaluation.bootstrap import ratio, resamples, sums_by_event
+from training.evaluation.comparison import differences, paired
 from training.evaluation.tasks import weights
 
 SAME_DEPOSIT_CM = 0.5
@@ -117,15 +117,10 @@ def _at_cut(
                 [sums_by_event(event, weight * side, len(events)) for side in (truth & passed, truth, passed)]
             )
         )
-    everything = np.ones((1, len(events)))
     found = {}
     for name, below in (("efficiency", 1), ("purity", 2)):
         with np.errstate(invalid="ignore", divide="ignore"):
-            value = [(everything @ of[0] / (everything @ of[below]))[0] for of in sums]
-            values = [(drawn @ of[0]) / (drawn @ of[below]) for of in sums]
-        found[name] = {
-            "ours": estimate(value[0], values[0]),
-            "theirs": estimate(value[1], values[1]),
-            "difference": estimate(value[0] - value[1], values[0] - values[1]),
-        }
+            value, other = (of[0].sum() / of[below].sum() for of in sums)
+            values, others = ((drawn @ of[0]) / (drawn @ of[below]) for of in sums)
+        found[name] = paired(value, values, other, others)
     return found

@@ -26,18 +26,17 @@ def spread(
         of_group: dict[str, Any] = {mixture: {} for mixture in MIXTURES}
         for mixture in MIXTURES:
             for task in TASKS:
-                values = [whole_figures(scores[member], task, mixture) for scores in tables]
-                if any(value is None for value in values):
+                sides = [whole_figures(scores[member], task, mixture) for scores in tables]
+                values = [side for side in sides if side is not None]
+                if len(values) < len(sides):
                     continue
                 of_group[mixture][task.name] = {
                     figure: {
-                        "values": [float(value[column]) for value in values],  # type: ignore[index]
-                        "mean": float(np.mean([value[column] for value in values])),  # type: ignore[index]
-                        "deviation": float(
-                            np.std([value[column] for value in values], ddof=1)  # type: ignore[index]
-                        ),
+                        "values": of_figure.tolist(),
+                        "mean": float(of_figure.mean()),
+                        "deviation": float(of_figure.std(ddof=1)),
                     }
-                    for column, figure in enumerate(FIGURES)
+                    for figure, of_figure in zip(FIGURES, np.transpose(values), strict=False)
                 }
         found[group] = of_group
     return found

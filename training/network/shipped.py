@@ -23,9 +23,8 @@ def located(path: Path) -> Path:
     if not is_shipped(path):
         return path
     name = str(path).removeprefix(PREFIX)
-    file = (
-        FOLDER / name.removesuffix(QUANTISED) / (QUANTISED_FILE if name.endswith(QUANTISED) else FLOAT_FILE)
-    )
+    kind = QUANTISED_FILE if name.endswith(QUANTISED) else FLOAT_FILE
+    file = FOLDER / name.removesuffix(QUANTISED) / kind
     if "/" in name or not file.is_file():
         there = sorted(
             f"{PREFIX}{found.parent.name}{QUANTISED if found.name == QUANTISED_FILE else ''}"

@@ -1,6 +1,5 @@
 """What a report compares its network with: another one, other seeds of its recipe, other detectors."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,11 @@ from training.evaluation.comparison import (
     trained_tasks,
     variation_files,
 )
-from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
+from training.evaluation.hit_scores import ScoreTable, Watch, answer_events, held_out
 from training.evaluation.robustness import robustness
 from training.evaluation.separation import groups
 from training.evaluation.spread import spread
 from training.network.checkpoint import Checkpoint, load_checkpoint
-
-Watch = Callable[[Iterable[int]], Iterable[int]]
 
 OF_ONE_TRAINING = {"seed", "computed_on", "git_commit", "packages", "checkpoint_sha256", "calibration"}
 """What the records of two trainings of one recipe may have otherwise."""
@@ -68,10 +65,11 @@ def trainings(folder: Path, trained: Checkpoint) -> list[Checkpoint]:
     Raises:
         UserError: there is none, or one cannot be read.
     """
+    recipe = _recipe(trained)
     found = {trained.provenance.training.get("seed"): trained}
     for path in sorted(folder.glob(f"*/{trained.path.name}")):
         other = load_checkpoint(path)
-        if _recipe(other) == _recipe(trained):
+        if _recipe(other) == recipe:
             found.setdefault(other.provenance.training.get("seed"), other)
     others = list(found.values())[1:]
     if not others:
