@@ -224,7 +224,7 @@ def parts(trained: "Checkpoint", precision: str) -> "list[tuple[Checkpoint, tupl
 
     Raises:
         UserError: a quantised checkpoint is asked for another than int8, which would not answer like it; or
-            the quantised one beside a checkpoint started from another.
+            the quantised one beside a checkpoint is none of it.
     """
     from training.network.checkpoint import load_checkpoint
     from training.network.shipped import QUANTISED_FILE
@@ -241,8 +241,7 @@ def parts(trained: "Checkpoint", precision: str) -> "list[tuple[Checkpoint, tupl
     if "int8" not in wanted or not beside.is_file():
         return [(trained, wanted)]
     quantised = load_checkpoint(beside)
-    if quantised.provenance.training.get("init_sha256") != trained.provenance.training["checkpoint_sha256"]:
-        raise UserError(f"{beside} was not trained from {trained.path} beside it; move it away")
+    trained.check_quantised(quantised)
     others = tuple(name for name in wanted if name != "int8")
     return [(trained, others), (quantised, ("int8",))] if others else [(quantised, ("int8",))]
 

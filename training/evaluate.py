@@ -61,6 +61,7 @@ def evaluate(
     from lartpc.event_folder import open_events
     from lartpc.hit_finding import other_hits
     from training.evaluation.bootstrap import rounded
+    from training.evaluation.comparison import AGAINST
     from training.evaluation.hit_scores import ScoreTable, answer_events, held_out
     from training.evaluation.mistakes import worst_mistakes
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
@@ -79,7 +80,7 @@ def evaluate(
     other = None if against is None else load_checkpoint(against)
     others = [] if repeats is None else trainings(repeats, trained)
     changes = {} if variations is None else response_changes(variations)
-    path, folder = data or trained.gate_path, out or report_folder(checkpoint, trained.path)
+    path, folder = data or trained.gate_path, out or report_folder(trained.path)
     for name in (REPORT, CARD, METRICS, SCORES):
         check_target(folder / name)
     watch = partial(track, description="answering", transient=True)
@@ -100,7 +101,7 @@ def evaluate(
         if other is not None:
             theirs = answer_events(other, file, indices, watch, of_others)
             record["against"] = compare(those_of(scores, theirs), theirs, other, file)
-            tables.append(ScoreTable("scores-against.h5", theirs, other.provenance, file))
+            tables.append(ScoreTable(f"scores-{AGAINST}.h5", theirs, other.provenance, file))
         if others:
             record["repeats"] = repeat(trained, scores, others, file, indices, watch, of_others)
         if variations is not None:
@@ -119,14 +120,13 @@ def evaluate(
     suggest("export.triton", "--precision", "all", "--checkpoint", trained.path)
 
 
-def report_folder(given: Path | None, checkpoint: Path) -> Path:
+def report_folder(checkpoint: Path) -> Path:
     """Where a report goes that was given no folder: beside its checkpoint, unless that comes along."""
     from training.network.checkpoint import RUNS
-    from training.network.shipped import PREFIX, is_shipped
+    from training.network.shipped import name_of
 
-    if given is None or not is_shipped(given):
-        return checkpoint.parent
-    return RUNS / str(given).replace(PREFIX, "shipped-")
+    name = name_of(checkpoint)
+    return checkpoint.parent if name is None else RUNS / f"shipped-{name}"
 
 
 def spare_fuller_report(folder: Path, events: int, share: float) -> None:

@@ -43,11 +43,11 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
     from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE
 
     trained, int8 = (load_checkpoint(of / CALIBRATED) for of in (run_folder, quantised))
-    if int8.provenance.training.get("init_sha256") != trained.provenance.training["checkpoint_sha256"]:
-        raise UserError(f"{int8.path} is no quantised training of {trained.path}; give the run of one")
+    trained.check_quantised(int8)
     card = run_folder / CARD
-    if not card.is_file():
-        raise UserError(f"no {card}; evaluate the checkpoint first: python -m training.evaluate")
+    digest = trained.provenance.training["checkpoint_sha256"][:12]
+    if not card.is_file() or digest not in card.read_text(encoding="utf-8"):
+        raise UserError(f"{card} is not of {trained.path}; evaluate that first: python -m training.evaluate")
     files = {
         FLOAT_FILE: trained.path,
         QUANTISED_FILE: int8.path,

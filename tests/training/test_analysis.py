@@ -104,6 +104,16 @@ def test_a_second_candidate_of_an_electron_is_wrong_and_three_hits_are_none() ->
     assert found["efficiency"]["value"] == 1.0 and found["purity"]["value"] == 0.5
 
 
+def test_of_those_that_are_chosen_the_largest_finds_the_electron() -> None:
+    """The electron's larger part lies apart, beside no track; the smaller one at the muon's end finds it."""
+    apart = line(2, along_z(72.0, 90.0), ELECTRON, 0.7, ELECTRON)
+    found = by_kind(np.concatenate([*stopping_muon(), apart]))
+    assert found[1, False]["candidates"] == 2 and found[1, False]["purity"]["value"] == 0.5
+    for kind in ((1, True), (3, False), (3, True)):
+        assert found[kind]["candidates"] == 1
+        assert found[kind]["efficiency"]["value"] == found[kind]["purity"]["value"] == 1.0
+
+
 def test_hits_of_other_events_and_volumes_are_never_linked() -> None:
     one = line(2, along_z(10.0, 11.0), ELECTRON, 0.7, ELECTRON)
     other, volume = one.copy(), one.copy()

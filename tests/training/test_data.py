@@ -218,15 +218,14 @@ def test_memory_stays_within_its_limit(events_file: Path, tmp_path: Path) -> Non
     path = tmp_path / "many.h5"
     many_events(events_file, path, 60)
     peaks = {}
-    for limit, epochs in ((0.03, 2), (1.0, 0)):
+    for limit, epochs in ((0.03, 4), (1.0, 0)):
         command = [sys.executable, "-c", PEAK, str(path), str(limit), str(epochs)]
         output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         peaks[limit] = [int(line) for line in output.split()]
     everything = chunks(path).bytes
     assert everything > 90e6
     assert peaks[1.0][0] > everything
-    assert peaks[0.03][1] < 0.03e9 + 30e6
-    assert peaks[0.03][1] - peaks[0.03][0] < 10e6
+    assert max(peaks[0.03]) < 0.03e9 + 30e6  # a chunk that each of four epochs left would be twice that
 
 
 @pytest.mark.parametrize("memory", ["0.01", "1"])

@@ -232,7 +232,10 @@ def test_trainings_with_other_seeds_show_their_spread(
     assert main(options) == 2
     assert "no run of the recipe" in capsys.readouterr().err
     with_seed(copy, tmp_path / "runs" / "two", 2)
+    (tmp_path / "runs" / "spoilt").mkdir()
+    (tmp_path / "runs" / "spoilt" / "calibrated.ckpt").write_text("no checkpoint")
     assert main([*options, "--others-share=0.5"]) == 0
+    assert "passed over: " in capsys.readouterr().out
     record = json.loads((copy / "metrics.json").read_text())
     assert 0.4 < record["repeats"]["hits"] / record["hits"] < 0.6
     assert [training["seed"] for training in record["repeats"]["trainings"]] == [1, 2]

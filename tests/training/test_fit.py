@@ -28,6 +28,7 @@ from tests.helpers.dumps import table
 from tests.helpers.trainings import QUICK, tiny, weights
 from training.data.batches import EpochBatches
 from training.data.dataset import PatchDataset
+from training.data.gate_file import ROUNDED
 from training.evaluate import main as evaluate
 from training.evaluation.metrics import physics_metrics
 from training.fit import CONFIGS, ensure_data, main
@@ -86,6 +87,12 @@ def test_gate_file_holds_events_of_the_data(run_folder: Path, events_file: Path)
         assert len(gate.in_split("validation")) == 0
         assert len(gate.in_split("test")) == len(events.in_split("test"))
         assert gate.provenance.data["source_digest"] == events.provenance.data["digest"]
+        ours, theirs = gate.hits(gate.in_split("test")[0]), events.hits(events.in_split("test")[0])
+        for name in ROUNDED:
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=2.0**-9)
+            np.testing.assert_allclose(ours[name].sum(), theirs[name].sum(), rtol=1e-3)
+        rest = [name for name in ours.dtype.names if name not in ROUNDED]
+        assert (ours[rest] == theirs[rest]).all()
 
 
 def test_checkpoint_says_where_it_comes_from(checkpoint: Path, events_file: Path) -> None:

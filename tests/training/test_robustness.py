@@ -114,6 +114,10 @@ def test_variations_are_paired_with_the_nominal_detector(
 def test_variations_of_something_else_are_refused(tmp_path: Path, events_file: Path) -> None:
     with pytest.raises(UserError, match="needs nominal.h5"):
         variation_files(tmp_path)
+    for name in ("nominal", "against"):
+        (tmp_path / f"{name}.h5").touch()
+    with pytest.raises(UserError, match="no variation can be called against"):
+        variation_files(tmp_path)
     for name, seed in (("nominal", 5), ("other", 6)):
         generate(tmp_path / f"{name}.h5", 1, seed, planes=("W",))
     generate(tmp_path / "longer.h5", 2, 5, planes=("W",))

@@ -1,6 +1,7 @@
 """The weights that come along: whole, small, and answering as they did where they were made."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.served.contract import OUTPUT_NAMES
 from training.data.dataset import PatchDataset
-from training.network.checkpoint import load_checkpoint
+from training.evaluate import report_folder
+from training.network.checkpoint import RUNS, load_checkpoint
 from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE, located
 from training.ship import MOST_BYTES, SCORES, main
 
@@ -73,3 +75,35 @@ def test_only_a_quantised_training_of_the_checkpoint_goes_with_it(
     assert main([str(run_folder), str(run_folder), f"--folder={tmp_path / 'new'}"]) == 2
     assert "is no quantised training of" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_what_goes_together_has_its_weights_and_its_data_from_the_same() -> None:
+    plain, quantised = (load_checkpoint(FOLDER / "compact" / file) for file in (FLOAT_FILE, QUANTISED_FILE))
+    plain.check_quantised(quantised)
+    with pytest.raises(UserError, match="is no quantised training of"):
+        plain.check_quantised(plain)
+    with pytest.raises(UserError, match="is no quantised training of"):
+        quantised.check_quantised(quantised)
+    elsewhere = replace(quantised, provenance=quantised.provenance.with_stage(data={"digest": "other"}))
+    with pytest.raises(UserError, match="was trained on other data"):
+        plain.check_quantised(elsewhere)
+
+
+def test_a_card_of_other_weights_does_not_come_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [tmp_path / kind for kind in ("float", "int8")]
+    for run, file in zip(runs, (FLOAT_FILE, QUANTISED_FILE), strict=True):
+        run.mkdir()
+        for name, target in ((file, "calibrated.ckpt"), ("gate.h5", "gate.h5")):
+            (run / target).symlink_to(FOLDER / "compact" / name)
+    (runs[0] / "model_card.md").write_text("# of other weights")
+    assert main([*map(str, runs), f"--folder={tmp_path / 'new'}"]) == 2
+    assert "is not of" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_is_written_beside_them(tmp_path: Path) -> None:
+    for file, name in ((FLOAT_FILE, "shipped-compact"), (QUANTISED_FILE, "shipped-compact-int8")):
+        assert report_folder(FOLDER / "compact" / file) == RUNS / name
+    assert report_folder(tmp_path / FLOAT_FILE) == tmp_path

@@ -52,8 +52,8 @@ class Candidates:
         volume: (C,) number of the drift volume of an event.
         event: (C,) number of the event.
         weight: (C,) how often it counts in the natural mixture: what most of its hits do.
-        electron: (C,) the Michel electron that most of its hits are of, -1 where it is none, or one that a
-            larger candidate is of.
+        electron: (C,) the Michel electron that more than half of its hits are of, in three views two of its
+            three parts; -1 where it is none.
         hits: (C,).
         middle: (C, 2) mean position across the wires and along the drift, in cm.
         extent: (C, 2) first and last position along the drift, in cm.
@@ -72,6 +72,15 @@ class Candidates:
     def chosen(self, which: NDArray[Any]) -> "Candidates":
         """Some of them."""
         return Candidates(**{name: values[which] for name, values in vars(self).items()})
+
+    @property
+    def finds(self) -> NDArray[np.int64]:
+        """(C,) the electron that it finds; -1 where it is none, or one that a larger candidate here is of."""
+        order = np.argsort(-self.hits, kind="stable")
+        largest = order[np.unique(self.electron[order], return_index=True)[1]]
+        found = np.full(len(self.electron), -1)
+        found[largest] = self.electron[largest]
+        return found
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ class View:
             volume=self.volume[chosen[first]],
             event=self.event[chosen[first]],
             weight=_most_frequent(group, self.weight[chosen])[0],
-            electron=_once(np.where(2 * number > size, electron, -1), size),
+            electron=np.where(2 * number > size, electron, -1),
             hits=size,
             middle=np.column_stack(middle),
             extent=np.column_stack([low, high]),
@@ -205,7 +214,7 @@ def in_three_views(of_plane: dict[int, Candidates]) -> Candidates:
     of_parts = np.column_stack([u.electron[in_u], v.electron[in_v], found.electron])
     agreed = np.where((of_parts[:, 0] == of_parts[:, 1]), of_parts[:, 0], of_parts[:, 2])
     agreed = np.where((of_parts == agreed[:, None]).sum(axis=1) >= 2, agreed, -1)
-    return Candidates(**(vars(found) | {"electron": _once(agreed, found.hits)}))
+    return Candidates(**(vars(found) | {"electron": agreed}))
 
 
 def _linked(place: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -225,15 +234,6 @@ def _most_frequent(group: NDArray[np.int64], values: NDArray[Any]) -> tuple[NDAr
     order = np.lexsort([count, owner])
     last = order[np.append(np.flatnonzero(np.diff(owner[order])), len(order) - 1)] if len(order) else order
     return distinct[value[last]], count[last]
-
-
-def _once(electron: NDArray[np.int64], hits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same, -1 for all but the largest candidate of an electron."""
-    order = np.argsort(-hits, kind="stable")
-    largest = order[np.unique(electron[order], return_index=True)[1]]
-    alone = np.full(len(electron), -1)
-    alone[largest] = electron[largest]
-    return alone
 
 
 def _rows_by_volume(of: Candidates) -> dict[int, list[int]]:

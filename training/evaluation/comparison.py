@@ -16,6 +16,9 @@ from training.evaluation.tasks import MIXTURES, TASKS, Task
 NOMINAL = "nominal"
 """Name of the file of the detector as it is, among variations."""
 
+AGAINST = "against"
+"""In the name of the file with another checkpoint's scores, where those of a variation have its name."""
+
 FIGURES = ("auc", "average_precision")
 
 
@@ -110,13 +113,16 @@ def variation_files(folder: Path) -> dict[str, Path]:
     """Name -> event file of each variation in a folder, the nominal one first.
 
     Raises:
-        UserError: the folder has no ``nominal.h5``, or nothing to compare with it.
+        UserError: the folder has no ``nominal.h5``, nothing to compare with it, or a variation whose scores
+            would be taken for those of another checkpoint.
     """
     files = {path.stem: path for path in sorted(folder.glob("*.h5"))}
     if NOMINAL not in files or len(files) < 2:
         raise UserError(
             f"{folder} needs {NOMINAL}.h5 and a file for each variation; docs/evaluation.md shows how"
         )
+    if AGAINST in files:
+        raise UserError(f"{files[AGAINST]}: no variation can be called {AGAINST}; rename the file")
     return {NOMINAL: files.pop(NOMINAL), **files}
 
 

@@ -23,8 +23,8 @@ def electrons_found(
 
     Candidates are of the collection view, or of it with partners in both others; all of them, or those
     beside which a track ends. Efficiency is that for Michel electrons with at least 4 hits in the collection
-    view. The samples of the hits weight both; where most hits of a candidate are of no electron that still
-    is to be found, it counts as wrong.
+    view, which one of three views may find without four hits there above the cut. The samples of the hits
+    weight both; a candidate of no electron is wrong, and so is all but the largest of one electron.
 
     Args:
         scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE, of all hits of the events.
@@ -49,7 +49,7 @@ def electrons_found(
         for number, candidates in kinds.items():
             for track_end in (False, True):
                 chosen = candidates.chosen(candidates.at_track_end) if track_end else candidates
-                seen = np.isin(electrons.number, chosen.electron)
+                seen = np.isin(electrons.number, chosen.finds)
                 row = {
                     "cut": cut,
                     "candidates": len(chosen.event),
@@ -62,5 +62,5 @@ def electrons_found(
 
 
 def _purity(candidates: Candidates, drawn: NDArray[np.integer]) -> dict[str, float | None]:
-    right = candidates.weight * (candidates.electron >= 0)
+    right = candidates.weight * (candidates.finds >= 0)
     return ratio(candidates.event, right, candidates.weight, drawn)

@@ -70,6 +70,18 @@ class Checkpoint:
         """The event file that travels beside the checkpoint."""
         return self.path.parent / GATE_FILE
 
+    def check_quantised(self, quantised: "Checkpoint") -> None:
+        """Refuse another checkpoint than one of quantisation-aware training that started from this one.
+
+        Raises:
+            UserError: it is not quantised, started from another one, or learnt from other data.
+        """
+        start = quantised.provenance.training.get("init_sha256")
+        if not quantised.quantised or start != self.provenance.training["checkpoint_sha256"]:
+            raise UserError(f"{quantised.path} is no quantised training of {self.path}; give the one that is")
+        if quantised.provenance.data.get("digest") != self.provenance.data.get("digest"):
+            raise UserError(f"{quantised.path} was trained on other data than {self.path}; train on the same")
+
     @property
     def score_scale(self) -> str | None:
         """The scale of its scores (lartpc.served.contract.SCORE_SCALES); None where it is not calibrated."""

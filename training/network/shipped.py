@@ -37,3 +37,11 @@ def located(path: Path) -> Path:
 def is_shipped(path: Path) -> bool:
     """Whether a checkpoint is named as one that comes along."""
     return str(path).startswith(PREFIX)
+
+
+def name_of(file: Path) -> str | None:
+    """What stands behind ``shipped:`` for a file; None where it is none that comes along."""
+    folder = file.resolve().parent
+    if folder.parent != FOLDER.resolve():
+        return None
+    return folder.name + (QUANTISED if file.name == QUANTISED_FILE else "")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.event_folder import open_events
+from lartpc.terminal import say
 from training.evaluation.comparison import (
     NOMINAL,
     differences,
@@ -20,7 +21,7 @@ from training.evaluation.hit_scores import ScoreTable, Watch, answer_events, hel
 from training.evaluation.robustness import robustness
 from training.evaluation.separation import groups
 from training.evaluation.spread import spread
-from training.network.checkpoint import Checkpoint, load_checkpoint
+from training.network.checkpoint import CALIBRATED, Checkpoint, load_checkpoint
 
 OF_ONE_TRAINING = {"seed", "computed_on", "git_commit", "packages", "checkpoint_sha256", "calibration"}
 """What the records of two trainings of one recipe may have otherwise."""
@@ -62,13 +63,20 @@ def compare(
 def trainings(folder: Path, trained: Checkpoint) -> list[Checkpoint]:
     """The checkpoints in the runs of a folder that are of the same recipe and data, trained with other seeds.
 
+    One that cannot be read, as of a network that is built otherwise today, is passed over, saying so.
+
     Raises:
-        UserError: there is none, or one cannot be read.
+        UserError: there is none.
     """
     recipe = _recipe(trained)
     found = {trained.provenance.training.get("seed"): trained}
-    for path in sorted(folder.glob(f"*/{trained.path.name}")):
-        other = load_checkpoint(path)
+    name = trained.path.name if trained.score_scale is None else CALIBRATED
+    for path in sorted(folder.glob(f"*/{name}")):
+        try:
+            other = load_checkpoint(path)
+        except UserError as error:
+            say(f"passed over: {error}")
+            continue
         if _recipe(other) == recipe:
             found.setdefault(other.provenance.training.get("seed"), other)
     others = list(found.values())[1:]
