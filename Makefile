@@ -54,8 +54,8 @@ trial: install runs/quick/metrics.json  ## after make run: publish, list, verify
 	$(RUN) export.registry rollback trial/published emtrkmichel_compact_fp32
 	$(RUN) client.parity --local --repository trial/published --require-version 1
 
-test: install  ## the whole test suite, with a real Triton
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+test: install  ## the whole test suite, with a real Triton; a third of it waits for servers
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ class Limits:
     calibration_error: float
     max_dp: float
     mean_dp: float
+    outliers: float
 
 
 @dataclass(frozen=True)

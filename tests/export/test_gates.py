@@ -12,7 +12,7 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Labe
 from lartpc.served.parity import Outputs
 from tests.helpers.paths import GATES
 
-LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3)
+LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3, 0.0)
 
 
 class HeldOut:
@@ -55,7 +55,7 @@ def failing(verdict: Verdict) -> set[str]:
 
 
 def test_equal_answers_lose_nothing(held_out: HeldOut) -> None:
-    verdict = judged(held_out, held_out.outputs(), Limits(0, 0, 0, 0, 0, 0))
+    verdict = judged(held_out, held_out.outputs(), Limits(0, 0, 0, 0, 0, 0, 0))
     assert not verdict.failures
     assert {(loss.of, loss.group) for loss in verdict.losses if loss.figure == "auc_loss"} == {
         (head, group) for head in ("track", "michel") for group in ("all", "plane U", "plane W")
@@ -82,11 +82,20 @@ def test_the_edge_must_pass_not_the_value(held_out: HeldOut) -> None:
     plain = judged(held_out, held_out.outputs(noise=0.1))
     loss = next(loss for loss in plain.losses if loss.figure == "flips" and loss.of == "track > 0.3")
     assert 0.0 < loss.value < loss.edge
-    between = Limits(1.0, 1.0, (loss.value + loss.edge) / 2, 1.0, 1.0, 1.0)
+    between = Limits(1.0, 1.0, (loss.value + loss.edge) / 2, 1.0, 1.0, 1.0, 0.0)
     assert any(
         "track > 0.3" in failure
         for failure in judged(held_out, held_out.outputs(noise=0.1), between).failures
     )
+
+
+def test_a_few_hits_may_change_their_mind_where_the_gates_say_so(held_out: HeldOut) -> None:
+    answers = held_out.outputs()
+    for at in np.flatnonzero(held_out.is_hit)[:3]:
+        answers[MICHEL_OUTPUT][at] = 1.0 - np.round(answers[MICHEL_OUTPUT][at])
+    share = 3.0 / held_out.is_hit.sum()
+    for outliers, failures in ((1.01 * share, set()), (0.7 * share, {"max_dp"})):
+        assert failing(judged(held_out, answers, Limits(1, 1, 1, 1, 1e-6, 1, outliers))) == failures
 
 
 def test_the_worst_hit_is_named(held_out: HeldOut) -> None:
@@ -103,7 +112,7 @@ def test_the_worst_hit_is_named(held_out: HeldOut) -> None:
 def test_what_is_no_number_fails(held_out: HeldOut) -> None:
     answers = held_out.outputs()
     answers[MICHEL_OUTPUT][:50] = np.nan
-    assert {"max_dp", "mean_dp"} <= failing(judged(held_out, answers, Limits(1, 1, 1, 1, 1, 1)))
+    assert {"max_dp", "mean_dp"} <= failing(judged(held_out, answers, Limits(1, 1, 1, 1, 1, 1, 0)))
 
 
 @pytest.mark.parametrize("path", sorted(GATES.parent.glob("gates*.yaml")), ids=lambda path: path.stem)
@@ -147,5 +156,5 @@ def test_figures_are_judged_as_they_are_not_as_they_are_printed(held_out: HeldOu
     plain = judged(held_out, held_out.outputs(shift=1e-5))
     loss = next(loss for loss in plain.losses if loss.figure == "calibration_error" and loss.of == "michel")
     assert loss.edge != round(loss.edge, 6)
-    below = Limits(1.0, 1.0, 1.0, loss.edge * (1 - 1e-3), 1.0, 1.0)
+    below = Limits(1.0, 1.0, 1.0, loss.edge * (1 - 1e-3), 1.0, 1.0, 0.0)
     assert "calibration_error" in failing(judged(held_out, held_out.outputs(shift=1e-5), below))

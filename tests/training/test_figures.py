@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from lartpc.event import SAMPLE_DTYPE
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
+from lartpc.served.contract import Label
 from tests.helpers.scores import some_scores
 from training.evaluation.bootstrap import RankedHits, interval, ratio, resamples
 from training.evaluation.comparison import (
@@ -139,13 +139,13 @@ def test_paired_differences_are_narrower_than_the_two_apart() -> None:
 
 def test_a_head_that_tells_nothing_has_no_row() -> None:
     """A network that has not been trained to its recipe: its difference from a trained one means nothing."""
-    head = {"established": True}
-    calibration = {"scales": {"upstream": {CLASS_OUTPUT: head, MICHEL_OUTPUT: {"established": False}}}}
-    tasks = trained_tasks(calibration)
-    assert [task.name for task in tasks] == ["track", "none"]
     scores = some_scores()
-    assert set(differences(scores, scores, np.arange(6), tasks)["natural"]) == {"track", "none"}
-    assert trained_tasks(None) == list(TASKS)
+    assert trained_tasks(scores) == list(TASKS)
+    guessed = scores.copy()
+    guessed["michel_score"] = np.random.default_rng(3).random(len(scores))
+    tasks = trained_tasks(guessed)
+    assert [task.name for task in tasks] == ["track", "none"]
+    assert set(differences(scores, guessed, np.arange(6), tasks)["natural"]) == {"track", "none"}
 
 
 def test_groups_are_parts_and_those_above_the_threshold_where_hits_lie_below() -> None:

@@ -21,6 +21,9 @@ AGAINST = "against"
 
 FIGURES = ("auc", "average_precision")
 
+LEAST_AREA = 0.6
+"""Of a head that tells more than a guess would."""
+
 
 def differences(
     ours: NDArray[np.void],
@@ -98,15 +101,16 @@ def whole_figures(scores: NDArray[np.void], task: Task, mixture: str) -> NDArray
     return None if ranked is None else ranked.figures(_once_each(events))[0]
 
 
-def trained_tasks(calibration: dict[str, Any] | None) -> list[Task]:
-    """The questions of the heads whose scores tell more than a constant would, by a calibration's record.
+def trained_tasks(scores: NDArray[np.void]) -> list[Task]:
+    """The questions that a network has learnt to answer: those of an area under the ROC curve of 0.6 or more.
 
-    A head that has not been trained to its recipe tells no more, and a difference from it means nothing.
+    One that has not been trained to its recipe guesses, and a difference from that means nothing.
+
+    Args:
+        scores: (N,) of training.evaluation.hit_scores.SCORE_DTYPE, its answers.
     """
-    of_scales = (calibration or {}).get("scales", {})
-    heads = [head for of_scale in of_scales.values() for head in of_scale.items()]
-    untrained = {output for output, head in heads if head["established"] is False}
-    return [task for task in TASKS if task.output not in untrained]
+    areas = {task: whole_figures(scores, task, "natural") for task in TASKS}
+    return [task for task, figures in areas.items() if figures is not None and figures[0] >= LEAST_AREA]
 
 
 def variation_files(folder: Path) -> dict[str, Path]:

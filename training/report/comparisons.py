@@ -44,7 +44,7 @@ def compare(
         other: that checkpoint.
         events: the event file that both answered.
     """
-    tasks = trained_tasks(other.provenance.training.get("calibration"))
+    tasks = trained_tasks(theirs)
     numbers = np.unique(ours["event_id"][:, 2])
     return {
         "checkpoint": str(other.path),
