@@ -38,7 +38,7 @@ run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serv
 	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
 
 try: install  ## the weights that come along, without a training: exported, served, checked, an event drawn
-	$(RUN) export.triton --checkpoint shipped:compact --precision fp32 --repository runs/shipped/models
+	$(RUN) export.triton --checkpoint shipped:compact --precision all --repository runs/shipped/models
 	$(RUN) export.check runs/shipped/models
 	$(RUN) client.parity --local --repository runs/shipped/models --protocol both
 	$(RUN) client.classify training/shipped/compact/gate.h5 --local --repository runs/shipped/models --out runs/shipped/event.png
