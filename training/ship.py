@@ -44,6 +44,8 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
 
     trained, int8 = (load_checkpoint(of / CALIBRATED) for of in (run_folder, quantised))
     trained.check_quantised(int8)
+    if trained.score_scale is None:
+        raise UserError(f"{trained.path} is not calibrated: python -m training.calibrate")
     card = run_folder / CARD
     digest = trained.provenance.training["checkpoint_sha256"][:12]
     if not card.is_file() or digest not in card.read_text(encoding="utf-8"):
@@ -58,9 +60,12 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
     if size > MOST_BYTES:
         raise UserError(f"{', '.join(map(str, files.values()))} take {size / 1e6:.1f} MB, which is too much")
     target = folder or FOLDER / trained.name
-    target.mkdir(parents=True, exist_ok=True)
     record = {"sha256": {name: sha256(path) for name, path in files.items()}}
     with EventFile(trained.gate_path) as events:
+        if events.provenance.data.get("source_digest") != trained.provenance.data.get("digest"):
+            raise UserError(
+                f"{trained.gate_path} was not cut from the data of {trained.path}; put its own there"
+            )
         held_out = PatchDataset(events, events.in_split("test"), trained.scale)
     record |= {FLOAT_FILE: recorded(trained, held_out), QUANTISED_FILE: recorded(int8, held_out)}
     for name, path in files.items():
@@ -68,7 +73,7 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
             part.write_bytes(path.read_bytes())
     write_text(target / SCORES, json.dumps(record, indent=1) + "\n")
     say(f"wrote {target}, {size / 1e6:.1f} MB")
-    suggest("export.triton", "--checkpoint", f"shipped:{trained.name}")
+    suggest("export.triton", "--checkpoint", target / FLOAT_FILE if folder else f"shipped:{trained.name}")
 
 
 def recorded(checkpoint: "Checkpoint", held_out: "PatchDataset") -> dict[str, Any]:

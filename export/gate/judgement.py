@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from export.gate.limits import Gates
 from export.gate.losses import Verdict, judge_physics
 from export.gate.sample import GateSample
+from lartpc.errors import CheckError
 from lartpc.served.contract import OUTPUT_NAMES
 from lartpc.served.golden import GoldenPatches
 from lartpc.served.manifest import Tolerance
@@ -59,11 +62,15 @@ def judge(weights: bytes, precision: str, sample: GateSample, gates: Gates) -> J
         gates: limits of each precision.
 
     Raises:
+        CheckError: an answer is no number.
         UserError: the gate file does not hold what golden patches need, nor so what the figures do.
     """
     golden, held_out, limits = sample.golden, sample.held_out, gates.limits[precision]
     session = GraphSession(weights)
     answers = session.answer_batches(held_out.patches(rows) for rows in runs(len(held_out)))
+    for name, values in answers.items():
+        if not np.isfinite(values).all():
+            raise CheckError(f"the graph answers {np.sum(~np.isfinite(values))} times no number in {name}")
     on_golden = compare(session.answer(golden.patches), golden.outputs)
     hits = held_out.is_hit
     of_hits = {name: values[hits] for name, values in answers.items()}

@@ -82,4 +82,6 @@ def _limits(values: object, precision: str, path: Path) -> Limits:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise UserError(f"{path}: {name} of {precision} is {value!r}; give a number of 0 or more")
+    if values["outliers"] >= 1:
+        raise UserError(f"{path}: outliers of {precision} is {values['outliers']!r}; give a share below 1")
     return Limits(**values)

@@ -103,8 +103,7 @@ def judge_physics(answers: Outputs, reference: Outputs, held_out: PatchDataset, 
     comparison = _Comparison(ours, theirs, event, resamples(len(events)), limits)
     losses = [*comparison.separation(), *comparison.flips(), *comparison.calibration()]
     for name, values in difference.items():
-        left_out = min(int(limits.outliers * len(values)), len(values) - 1)
-        largest = np.sort(values.max(axis=1))[-1 - left_out]
+        largest = np.sort(values.max(axis=1))[-1 - int(limits.outliers * len(values))]
         for figure, value, limit in (
             ("max_dp", float(largest), limits.max_dp),
             ("mean_dp", float(values.mean()), limits.mean_dp),

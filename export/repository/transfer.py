@@ -70,6 +70,9 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
         ]
     losses = manifest.gate.get("losses", [])
     try:
+        left_out = manifest.gate["gates"].get("limits", {}).get("outliers", 0.0)
+        if not left_out <= limits.outliers:
+            return [f"{title} left a share of {left_out:g} out of max_dp, {gates} {limits.outliers:g}"]
         beyond = [
             f"{loss['figure']} of {loss['of']}, {loss['group']}: {loss['edge']:.2g}, "
             f"allowed {getattr(limits, loss['figure']):g}"

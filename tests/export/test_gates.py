@@ -1,16 +1,20 @@
 """The gates: what a precision may lose, read from a file and judged over events."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from export.gate import judgement
 from export.gate.limits import Limits, read_gates
 from export.gate.losses import Verdict, judge_physics
-from lartpc.errors import UserError
+from export.gate.sample import GateSample
+from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
 from lartpc.served.parity import Outputs
 from tests.helpers.paths import GATES
+from training.network.checkpoint import load_checkpoint
 
 LIMITS = Limits(1e-3, 1e-2, 5e-3, 5e-3, 0.5, 5e-3, 0.0)
 
@@ -98,6 +102,21 @@ def test_a_few_hits_may_change_their_mind_where_the_gates_say_so(held_out: HeldO
         assert failing(judged(held_out, answers, Limits(1, 1, 1, 1, 1e-6, 1, outliers))) == failures
 
 
+def test_an_answer_that_is_no_number_fails_wherever_it_is(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an empty pixel too, of which no figure of the hits knows."""
+    sample = GateSample(load_checkpoint(checkpoint))
+    answers = {name: values.copy() for name, values in sample.reference.items()}
+    answers[MICHEL_OUTPUT][np.flatnonzero(~sample.held_out.is_hit)[0]] = np.nan
+    session = SimpleNamespace(
+        answer_batches=lambda batches: answers, answer=lambda patches: sample.golden.outputs
+    )
+    monkeypatch.setattr(judgement, "GraphSession", lambda weights: session)
+    with pytest.raises(CheckError, match=f"answers 1 times no number in {MICHEL_OUTPUT}"):
+        judgement.judge(b"", "fp32", sample, read_gates())
+
+
 def test_the_worst_hit_is_named(held_out: HeldOut) -> None:
     answers = held_out.outputs()
     at = int(np.flatnonzero(held_out.is_hit)[77])
@@ -132,6 +151,7 @@ def test_shipped_gates_are_read_and_quick_ones_are_looser(path: Path) -> None:
         (("flips: 5.0e-3", "flips: -1"), "flips of int8 is -1; give a number of 0 or more"),
         (("flips: 5.0e-3", "flips: yes"), "flips of int8 is True"),
         (("flips: 5.0e-3, ", ""), "int8 must have auc_loss"),
+        (("outliers: 1.0e-4", "outliers: 1"), "outliers of int8 is 1; give a share below 1"),
         (("int8:", "int4:"), "must hold limits of fp32, fp16, int8"),
         (("publishable: true", ""), "and publishable: true or false"),
         (("publishable: true", "publishable: perhaps"), "publishable is 'perhaps'; give true or false"),

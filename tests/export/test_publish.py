@@ -144,6 +144,7 @@ def test_what_fails_its_gates_is_not_published(
         ({"gates": {"name": "gates"}, "losses": [{"edge": 0}]}, "cannot be read"),
         ({"gates": {"name": "gates"}, "losses": [{"figure": "luck", "edge": 0}]}, "cannot be read"),
         ({"gates": {"name": "gates"}, "losses": 3}, "cannot be read"),
+        ({"gates": {"name": "gates", "limits": {"outliers": 0.01}}}, "left a share of 0.01 out of max_dp"),
         ([], "is not a manifest"),
     ],
 )

@@ -32,6 +32,9 @@ def test_they_are_small_and_those_of_the_record(network: str) -> None:
     folder = FOLDER / network
     assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
     recorded = json.loads((folder / SCORES).read_text())["sha256"]
+    with EventFile(folder / "gate.h5") as gate:
+        checkpoint = load_checkpoint(folder / FLOAT_FILE)
+        assert gate.provenance.data["source_digest"] == checkpoint.provenance.data["digest"]
     assert set(recorded) == {path.name for path in folder.iterdir()} - {SCORES}
     assert {name: sha256(folder / name) for name in recorded} == recorded
     card = (folder / "model_card.md").read_text(encoding="utf-8")
@@ -87,19 +90,28 @@ def test_what_goes_together_has_its_weights_and_its_data_from_the_same() -> None
     elsewhere = replace(quantised, provenance=quantised.provenance.with_stage(data={"digest": "other"}))
     with pytest.raises(UserError, match="was trained on other data"):
         plain.check_quantised(elsewhere)
+    with pytest.raises(UserError, match="has natural scores, .* upstream ones"):
+        plain.check_quantised(quantised.on_scale("natural"))
 
 
-def test_a_card_of_other_weights_does_not_come_along(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("replaced", "message"), [("model_card.md", "is not of"), ("gate.h5", "was not cut from the data of")]
+)
+def test_what_is_of_other_weights_or_data_does_not_come_along(
+    replaced: str, message: str, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [tmp_path / kind for kind in ("float", "int8")]
     for run, file in zip(runs, (FLOAT_FILE, QUANTISED_FILE), strict=True):
         run.mkdir()
-        for name, target in ((file, "calibrated.ckpt"), ("gate.h5", "gate.h5")):
-            (run / target).symlink_to(FOLDER / "compact" / name)
-    (runs[0] / "model_card.md").write_text("# of other weights")
+        for name in ("gate.h5", "model_card.md"):
+            (run / name).symlink_to(FOLDER / "compact" / name)
+        (run / "calibrated.ckpt").symlink_to(FOLDER / "compact" / file)
+    (runs[0] / replaced).unlink()
+    (runs[0] / replaced).write_bytes(
+        (run_folder / "gate.h5").read_bytes() if "gate" in replaced else b"# card"
+    )
     assert main([*map(str, runs), f"--folder={tmp_path / 'new'}"]) == 2
-    assert "is not of" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
@@ -107,3 +119,5 @@ def test_nothing_is_written_beside_them(tmp_path: Path) -> None:
     for file, name in ((FLOAT_FILE, "shipped-compact"), (QUANTISED_FILE, "shipped-compact-int8")):
         assert report_folder(FOLDER / "compact" / file) == RUNS / name
     assert report_folder(tmp_path / FLOAT_FILE) == tmp_path
+    (tmp_path / "calibrated.ckpt").symlink_to(FOLDER / "compact" / QUANTISED_FILE)
+    assert report_folder(tmp_path / "calibrated.ckpt") == tmp_path

@@ -82,4 +82,5 @@ def write_gate_file(data: Path, path: Path) -> None:
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """The nearest numbers whose last bits are 0."""
     half = np.uint32(1 << _DROPPED_BITS - 1)
-    return ((values.view(np.uint32) + half) >> _DROPPED_BITS << _DROPPED_BITS).view(np.float32)
+    rounded = ((values.view(np.uint32) + half) >> _DROPPED_BITS << _DROPPED_BITS).view(np.float32)
+    return np.where(np.isfinite(values), rounded, values)

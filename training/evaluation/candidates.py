@@ -4,6 +4,7 @@ Hits are linked in a view. A candidate in three views has a partner in each that
 and lies at the same place, and an electron that a muon has stopped for has a track that ends beside it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -195,7 +196,7 @@ def in_three_views(of_plane: dict[int, Candidates]) -> Candidates:
     rows = [_rows_by_volume(of) for of in (u, v, w)]
     matches = []
     for volume in rows[0].keys() & rows[1].keys() & rows[2].keys():
-        for i, j, k in product(*(of[volume] for of in rows)):
+        for i, j, k in _together(u, v, w, *(of[volume] for of in rows)):
             overlap = min(of.extent[n, 1] for of, n in ((u, i), (v, j), (w, k))) - max(
                 of.extent[n, 0] for of, n in ((u, i), (v, j), (w, k))
             )
@@ -215,6 +216,19 @@ def in_three_views(of_plane: dict[int, Candidates]) -> Candidates:
     agreed = np.where((of_parts[:, 0] == of_parts[:, 1]), of_parts[:, 0], of_parts[:, 2])
     agreed = np.where((of_parts == agreed[:, None]).sum(axis=1) >= 2, agreed, -1)
     return Candidates(**(vars(found) | {"electron": agreed}))
+
+
+def _together(
+    u: Candidates, v: Candidates, w: Candidates, *rows: list[int]
+) -> Iterator[tuple[int, int, int]]:
+    """Candidates of a volume, one of each view, of which those in U and V arrive together with that in W."""
+    for k in rows[2]:
+        low, high = w.extent[k] + [-SAME_TIME_CM, SAME_TIME_CM]
+        near = [
+            [n for n in of_view if of.extent[n, 0] <= high and of.extent[n, 1] >= low]
+            for of, of_view in ((u, rows[0]), (v, rows[1]))
+        ]
+        yield from ((i, j, k) for i, j in product(*near))
 
 
 def _linked(place: NDArray[np.float64]) -> NDArray[np.int64]:

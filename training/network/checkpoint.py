@@ -74,13 +74,19 @@ class Checkpoint:
         """Refuse another checkpoint than one of quantisation-aware training that started from this one.
 
         Raises:
-            UserError: it is not quantised, started from another one, or learnt from other data.
+            UserError: it is not quantised, started from another one, learnt from other data, or has scores of
+                another scale.
         """
         start = quantised.provenance.training.get("init_sha256")
         if not quantised.quantised or start != self.provenance.training["checkpoint_sha256"]:
             raise UserError(f"{quantised.path} is no quantised training of {self.path}; give the one that is")
         if quantised.provenance.data.get("digest") != self.provenance.data.get("digest"):
             raise UserError(f"{quantised.path} was trained on other data than {self.path}; train on the same")
+        if quantised.score_scale != self.score_scale:
+            raise UserError(
+                f"{quantised.path} has {quantised.score_scale} scores, {self.path} {self.score_scale} ones; "
+                "calibrate both: python -m training.calibrate"
+            )
 
     @property
     def score_scale(self) -> str | None:

@@ -41,7 +41,7 @@ def is_shipped(path: Path) -> bool:
 
 def name_of(file: Path) -> str | None:
     """What stands behind ``shipped:`` for a file; None where it is none that comes along."""
-    folder = file.resolve().parent
+    folder = file.parent.resolve()
     if folder.parent != FOLDER.resolve():
         return None
     return folder.name + (QUANTISED if file.name == QUANTISED_FILE else "")
