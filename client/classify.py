@@ -36,8 +36,8 @@ def classify(
         event: index of the event in the file, from 0; by default that with the most Michel hits in the
             plane of the held-out events.
         plane: U, V or W.
-        model: name of the served model; by default that in FP32, of the published network where it is served,
-            else of the compact one.
+        model: name of the served model; by default the only one, or that in FP32, of the published network
+            where it is served, else of the compact one.
         url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
         protocol: grpc or http.
         local: start the embedded server on the repository for this event.
@@ -70,7 +70,7 @@ def classify(
         for name, why in opened.left_out.items():
             say(f"Left out {name}: {why}")
         connection = opened.connections[0]
-        classifier = TritonClassifier(connection, model or fp32_model(connection))
+        classifier = TritonClassifier(connection, model or default_model(connection))
         classifier.demand_score_scale(require_score_scale)
         scale = adc_scale(classifier.parameter("adc_era"))
         start = time.perf_counter()
@@ -93,11 +93,18 @@ def classify(
     suggest("client.classify", "--help", note="(other events, planes and models)")
 
 
-def fp32_model(connection: "Connection") -> str:
-    """Name of the FP32 model that a server has: the published network's, else the compact one's."""
-    served = connection.served()
+def default_model(connection: "Connection") -> str:
+    """The only model of a server, or that in FP32: the published network's, else the compact one's.
+
+    Raises:
+        UserError: there are several, and none of these.
+    """
+    served = sorted(connection.served())
     names = [served_name("fp32", network) for network in NETWORKS]
-    return next((name for name in names if name in served), names[0])
+    for name in (*names, *served[:1]):
+        if name in served and (name in names or len(served) == 1):
+            return name
+    raise UserError(f"{connection} serves {', '.join(served) or 'no model'}; name one with --model")
 
 
 def most_michel_hits(events: "EventFile", plane_name: str) -> tuple[int, str]:

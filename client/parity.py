@@ -73,7 +73,13 @@ def parity(
         )
     if faults:
         raise CheckError("; ".join(faults))
-    suggest("client.classify", "EVENTS.h5", "--local" if local else None)
+    elsewhere = local and repository != Path("model_repository")
+    suggest(
+        "client.classify",
+        "EVENTS.h5",
+        *(["--local"] if local else []),
+        *(["--repository", repository] if elsewhere else []),
+    )
 
 
 def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:

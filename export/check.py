@@ -22,7 +22,7 @@ def check(repository: Path) -> None:
     from rich.table import Table
 
     from export.repository.find import find_models
-    from export.repository.lint import lint_model, lint_version
+    from export.repository.lint import lint_model, lint_scales, lint_version
     from export.store.folder import FolderStore
     from lartpc.errors import CheckError, UserError
     from lartpc.served.contract import OUTPUT_NAMES
@@ -47,6 +47,7 @@ def check(repository: Path) -> None:
             figures = [f"{parity.max_dp[name]:.1e}" for name in OUTPUT_NAMES]
             table.add_row(*row, *figures, str(parity.flips["class"]), "[green]passed")
     show(table)
+    failures += [] if failures else lint_scales(found.models)
     if failures:
         raise CheckError(f"{len(failures)} of {repository}'s checks failed: {'; '.join(failures)}")
     suggest("serving.local", "--repository", repository)

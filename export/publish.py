@@ -61,6 +61,7 @@ def publish(
     limits = read_gates(gates)
     models = select(source, profile, model)
     check_all(models, None if trial or is_for_trials(store) else limits)
+    check_scales(models, store, hold)
     if trial:
         (check_trial if dry_run else open_trial)(store)
     plans = [plan(model, shown(model), store, hold) for model in models]
@@ -137,6 +138,26 @@ def check_all(models: list["ModelFolder"], limits: "Gates | None") -> None:
             failures.append(str(error))
     if failures:
         raise CheckError(f"nothing is published: {'; '.join(failures)}")
+
+
+def check_scales(models: list["ModelFolder"], store: "Store", hold: bool) -> None:
+    """Refuse scores of another scale than those that a target shows of other models.
+
+    Args:
+        models: to publish.
+        store: the target.
+        hold: whether what is visible there stays.
+
+    Raises:
+        CheckError: naming the models and their scales.
+    """
+    from export.repository.find import look_for_models
+    from export.repository.lint import lint_scales
+
+    names = () if hold else {model.name for model in models}
+    others = [model for model in look_for_models(store).models if model.name not in names]
+    if failures := lint_scales([*models, *others]):
+        raise CheckError(f"nothing is published: {failures[0]}: publish to another target")
 
 
 def plan_table(title: str, plans: list["Transfer"]) -> "Table":

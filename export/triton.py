@@ -200,7 +200,7 @@ def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) ->
     parity, metrics = judgement.parity, judgement.metrics
     say(
         f"  {parity.hits:,} held-out patches in {perf_counter() - start:.0f} s: "
-        f"max |dp| {max(parity.max_dp.values()):.1e}, mean {max(parity.mean_dp.values()):.1e}, "
+        f"max |dp| of all {max(parity.max_dp.values()):.1e}, mean {max(parity.mean_dp.values()):.1e}, "
         f"same class {parity.class_agreement:.2%}\n"
         f"  AUC track/shower {metrics['track_shower_auc']:.4f}, Michel {metrics['michel_auc']:.4f}"
     )

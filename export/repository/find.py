@@ -37,6 +37,20 @@ def find_models(store: Store, name: str | None = None) -> Found:
     Raises:
         UserError: there is none, or not that one.
     """
+    found = look_for_models(store, name)
+    if found.models or found.faults:
+        return found
+    if name is not None:
+        known = ", ".join(model.name for model in find_models(store).models)
+        raise UserError(f"{store.name} has no model {name!r}; it has {known}")
+    raise UserError(
+        f"{store.name} holds no model; export one: python -m export.triton, and publish: python -m "
+        f"export.publish model_repository {store.name}"
+    )
+
+
+def look_for_models(store: Store, name: str | None = None) -> Found:
+    """The same, where there may be none."""
     models, faults = [], []
     names = store.names()
     for candidate in names if name is None else sorted({name} & set(names)):
@@ -47,14 +61,6 @@ def find_models(store: Store, name: str | None = None) -> Found:
             continue
         if model is not None:
             models.append(model)
-    if name is not None and not models and not faults:
-        known = ", ".join(model.name for model in find_models(store).models)
-        raise UserError(f"{store.name} has no model {name!r}; it has {known}")
-    if not models and not faults:
-        raise UserError(
-            f"{store.name} holds no model; export one: python -m export.triton, and publish: python -m "
-            f"export.publish model_repository {store.name}"
-        )
     return Found(models, faults)
 
 

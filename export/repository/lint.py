@@ -58,6 +58,24 @@ def lint_model(model: ModelFolder) -> list[str]:
     return found
 
 
+def lint_scales(models: Iterable[ModelFolder]) -> list[str]:
+    """That visible versions have scores of several scales, in words; empty where they have not.
+
+    The same cut would mean different things of models beside each other.
+    """
+    found: dict[str, list[str]] = {}
+    for model in models:
+        manifest = model.manifests.get(model.visibility.visible) if model.versions else None
+        if manifest is not None and manifest.score_scale is not None:
+            found.setdefault(manifest.score_scale, []).append(model.name)
+    if len(found) < 2:
+        return []
+    scales = "; ".join(f"{scale}: {', '.join(names)}" for scale, names in sorted(found.items()))
+    return [
+        f"scores of several scales lie beside each other, on which a cut means different things ({scales})"
+    ]
+
+
 def lint_version(model: ModelFolder, manifest: Manifest) -> Parity:
     """Check the files of a version and replay its golden patches.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from export.check import main as check
+from export.publish import main as publish
 from export.triton import main as export
 from lartpc.served.contract import MICHEL_OUTPUT
 from lartpc.served.golden import GoldenPatches
@@ -74,3 +75,21 @@ def test_a_repository_holds_one_scale(
     )
     assert exported(unstated, tmp_path, "--score-scale=upstream") == 2
     assert "is not calibrated to the upstream score scale; give a calibrated.ckpt" in capsys.readouterr().err
+
+
+def test_scales_are_not_published_beside_each_other(
+    calibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream, natural, target = (tmp_path / name for name in ("upstream", "natural", "target"))
+    assert exported(calibrated, upstream) == 0
+    assert exported(calibrated, natural, "--score-scale=natural", "--precision=fp16") == 0
+    assert publish([str(upstream), str(target), "--trial"]) == 0
+    capsys.readouterr()
+    assert publish([str(natural), str(target)]) == 1
+    said = capsys.readouterr().err
+    assert "natural: emtrkmichel_compact_fp16, emtrkmichel_compact_fp16_gpu; upstream: emtrkmichel" in said
+    shutil.copytree(natural / "emtrkmichel_compact_fp16", upstream / "emtrkmichel_compact_fp16")
+    assert check([str(upstream)]) == 1
+    assert (
+        "(natural: emtrkmichel_compact_fp16; upstream: emtrkmichel_compact_fp32)" in capsys.readouterr().err
+    )

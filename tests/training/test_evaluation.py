@@ -243,4 +243,4 @@ def test_trainings_with_other_seeds_show_their_spread(
     assert found["values"][0] == pytest.approx(record["natural_metrics"]["track_shower_auc"], abs=2e-2)
     assert found["deviation"] == pytest.approx(abs(np.diff(found["values"])[0]) / np.sqrt(2))
     assert "The same recipe with other seeds" in (copy / "report.html").read_text()
-    assert "2 trainings with other seeds" in (copy / "model_card.md").read_text()
+    assert "2 trainings with a seed of their own, this one among them" in (copy / "model_card.md").read_text()

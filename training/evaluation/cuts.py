@@ -61,7 +61,8 @@ def equivalent_cuts(
 ) -> list[dict[str, Any]]:
     """Of each cut in use on one score scale: the cut on another that passes as many of those meant.
 
-    Of a Michel score it passes the very same hits.
+    Of a Michel score it lies between the same two Michel hits; of the other hits a few may pass one and not
+    the other.
 
     Args:
         ours: (N,) scores on the scale of the cuts.
