@@ -83,8 +83,10 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.training
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
+	$(RUN) benchmarks.planes
 
-# what make publish takes: a checkpoint, a folder or URL, and where given gates, a repository, options
+# what make publish takes: a checkpoint, a folder or URL, and where given gates, a repository, requests, options
+REQUESTS ?= all
 REPOSITORY ?= model_repository
 SUMMARY ?= runs/release.md
 LIMITS = $(if $(GATES),--gates $(GATES))
@@ -96,7 +98,7 @@ endif
 endif
 
 publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check, publish, and write what is there
-	$(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) --published $(TARGET) $(LIMITS) --backend all --on-server
+	$(RUN) export.triton --checkpoint $(CHECKPOINT) --repository $(REPOSITORY) --published $(TARGET) $(LIMITS) --requests $(REQUESTS) --backend all --on-server
 	$(RUN) export.check $(REPOSITORY)
 	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(LIMITS) $(PUBLISH_OPTIONS)
 	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))

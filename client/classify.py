@@ -1,6 +1,7 @@
 """``python -m client.classify``: every hit of an event through a served model, and a picture of it."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -51,8 +52,7 @@ def classify(
 
     from client.event_picture import event_picture
     from client.server import connections
-    from client.triton import TritonClassifier, joined
-    from lartpc.adc_scale import adc_scale
+    from client.triton import TritonClassifier
     from lartpc.drawing.plane import save
     from lartpc.drawing.target import event_name, picture_file
     from lartpc.event_folder import open_events
@@ -72,15 +72,11 @@ def classify(
         connection = opened.connections[0]
         classifier = TritonClassifier(connection, model or default_model(connection))
         classifier.demand_score_scale(require_score_scale)
-        scale = adc_scale(classifier.parameter("adc_era"))
+        watch = partial(track, description="Classifying", total=of_plane.pieces, transient=True)
         start = time.perf_counter()
-        answers = [
-            classifier.classify(patches)
-            for patches in track(of_plane.patches(scale), "Classifying", of_plane.pieces, transient=True)
-        ]
+        outputs = classifier.classify_hits(of_plane, watch)
         seconds = time.perf_counter() - start
         score_scale = classifier.score_scale
-    outputs = joined(answers)
     title = f"{classifier.model}, version {classifier.version}, {score_scale} score scale"
     figure, agreement, michel = event_picture(of_plane, outputs, title)
     save(figure, picture)

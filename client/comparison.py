@@ -1,4 +1,4 @@
-"""Served answers against the golden patches of a version."""
+"""Served answers against the golden hits of a version."""
 
 import re
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from client.triton import TritonClassifier
 from lartpc.errors import CheckError, UserError
 from lartpc.files import sha256
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, Manifest
 from lartpc.served.parity import Parity, compare
 
@@ -78,25 +78,25 @@ class Comparison:
 def compare_version(
     classifier: TritonClassifier, repository: Path, demands: Demands = Demands()
 ) -> Comparison:
-    """Ask a version for its golden patches and compare with the reference outputs.
+    """Ask a version for its golden hits and compare with the reference outputs.
 
     Args:
         classifier: the served version.
-        repository: folder that holds ``model/version/`` with manifest and golden patches.
+        repository: folder that holds ``model/version/`` with manifest and golden hits.
         demands: what must answer.
 
     Raises:
         UserError: the repository does not hold that version.
-        CheckError: the golden patches are not those of the manifest, or the server fails.
+        CheckError: the golden hits are not those of the manifest, or the server fails.
     """
     folder = repository / classifier.model / str(classifier.version)
     manifest = Manifest.read(folder)
-    golden = GoldenPatches.read(folder / GOLDEN_FILE)
+    golden = GoldenHits.read(folder / GOLDEN_FILE, classifier.contract)
     if sha256(folder / GOLDEN_FILE) != manifest.files.get(GOLDEN_FILE):
         raise CheckError(f"{folder / GOLDEN_FILE} is not the file of its manifest; export the version anew")
-    outputs = classifier.classify(golden.patches)
+    outputs = classifier.answer(golden.requests)
     start = time.perf_counter()
-    classifier.classify(golden.patches)  # timed the second time: the first one may warm the server up
+    classifier.answer(golden.requests)  # timed the second time: the first one may warm the server up
     seconds = time.perf_counter() - start
     parity = compare(outputs, golden.outputs)
     digest, adc_era = classifier.parameter("digest"), classifier.parameter("adc_era")

@@ -27,7 +27,7 @@ def parity(
     require_adc_era: str | None = None,
     require_score_scale: Literal["upstream", "natural"] | None = None,
 ) -> None:
-    """Compare every served version's answers to its golden patches with the reference outputs.
+    """Compare every served version's answers to its golden hits with the reference outputs.
 
     Prints the differences per output, the decisions that flipped and a verdict against the
     tolerances of the version's manifest. Exit code 0: all within; 1: found wanting.
@@ -36,7 +36,7 @@ def parity(
         url: HOST:PORT of the server; default localhost:8001 for gRPC, localhost:8000 for HTTP.
         protocol: grpc, http or both.
         model: compare this model only.
-        repository: folder of the models, for golden patches and manifests.
+        repository: folder of the models, for golden hits and manifests.
         local: start the embedded server on the repository for this comparison.
         require_digest: SHA-256 of the weights that must answer, or its first 8 digits or more.
         require_version: version that must answer.
@@ -118,7 +118,7 @@ def _table(comparisons: list["Comparison"]) -> Any:
         collapse_padding=True,
         pad_edge=False,
         title="Served answers against the reference outputs",
-        caption=f"|dp|: difference of a probability. flips: of {patches} golden patches, by {decisions}",
+        caption=f"|dp|: difference of a probability. flips: of {patches} golden hits, by {decisions}",
         title_justify="left",
         caption_justify="left",
     )

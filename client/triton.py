@@ -1,12 +1,28 @@
 """The hit classifier behind a Triton server."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, adc_scale
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH, Signature, TensorSpec
+from lartpc.patches.plane_hits import PlaneHits
+from lartpc.patches.wire import encoded
+from lartpc.served.contract import (
+    CONTRACTS,
+    HIT_INPUT,
+    INPUT_NAME,
+    INPUT_SHAPE,
+    MOST_HITS,
+    OUTPUT_NAMES,
+    PATCH,
+    Contract,
+    Signature,
+    TensorSpec,
+)
+from lartpc.served.parity import Request
 from serving.connection import Connection
 
 BATCH_SIZE = 256
@@ -21,12 +37,12 @@ UNSTATED = "unstated"
 OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
 
 
-def signature_of(metadata: dict[str, Any]) -> Signature:
-    """The tensors that a server says a version has."""
+def signature_of(metadata: dict[str, Any], batched: bool) -> Signature:
+    """The tensors that a server says a version has, that takes batches or not."""
 
     def specs(kind: str) -> tuple[TensorSpec, ...]:
         return tuple(
-            TensorSpec.of(tensor["name"], tensor["datatype"], map(int, tensor["shape"]))
+            TensorSpec.of(tensor["name"], tensor["datatype"], map(int, tensor["shape"]), batched)
             for tensor in metadata.get(kind, [])
         )
 
@@ -34,7 +50,7 @@ def signature_of(metadata: dict[str, Any]) -> Signature:
 
 
 class TritonClassifier:
-    """One version of one served model that keeps the tensor contract.
+    """One version of one served model that keeps a tensor contract.
 
     Args:
         connection: to the server.
@@ -43,10 +59,11 @@ class TritonClassifier:
 
     Attributes:
         version: the version that answers every request.
+        contract: what it takes: patches, or planes with the places of their hits.
 
     Raises:
         UserError: the server does not serve that model or version.
-        CheckError: the model is not the contract's: other names, shapes, types or order.
+        CheckError: the model is not its contract's: other names, shapes, types or order.
     """
 
     def __init__(self, connection: Connection, model: str, version: int | None = None) -> None:
@@ -60,14 +77,23 @@ class TritonClassifier:
         self.connection = connection
         self.model = model
         self.version = served[model][-1] if version is None else version
-        self._check_contract()
+        self.contract = self._kept_contract()
 
-    def _check_contract(self) -> None:
-        faults = PATCH.faults(signature_of(self.connection.metadata(self.model, self.version)))
+    def _kept_contract(self) -> Contract:
+        said = self.connection.parameters(self.model, self.version).get("contract", PATCH.name)
+        contract = CONTRACTS.get(said)
+        if contract is None:
+            raise CheckError(
+                f"{self.model} at {self.connection} is of contract {said[:40]!r}; this client knows "
+                f"{', '.join(CONTRACTS)}"
+            )
+        metadata = self.connection.metadata(self.model, self.version)
+        faults = contract.faults(signature_of(metadata, contract.batched))
         if faults:
             raise CheckError(
                 f"{self.model} at {self.connection} is not the hit classifier: {'; '.join(faults)}"
             )
+        return contract
 
     def parameter(self, name: str) -> str:
         """What the served configuration says of this version, for example its ``adc_era``.
@@ -115,17 +141,70 @@ class TritonClassifier:
             Output name -> (N, 3) softmax over track, shower, none, or (N, 1) Michel score.
 
         Raises:
-            UserError: the patches have another shape, or one holds NaN or infinity.
+            UserError: the patches have another shape, one holds NaN or infinity, or the model takes planes.
             CheckError: the server fails, or another version answers, or the answer is not finite.
         """
+        self._demand(of_planes=False)
         patches = self._checked(patches)
-        answers = [self._ask(patches[k : k + batch_size]) for k in range(0, len(patches), batch_size)]
-        return {
-            name: np.concatenate([answer[name] for answer in answers])
-            if answers
-            else np.zeros((0, *OUTPUT_SHAPES[name]), np.float32)
-            for name in OUTPUT_NAMES
-        }
+        runs = (slice(first, first + batch_size) for first in range(0, len(patches), batch_size))
+        return joined([self._ask({INPUT_NAME: patches[run]}, len(patches[run])) for run in runs])
+
+    def classify_plane(
+        self, image: NDArray[np.floating], hits: NDArray[np.integer]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Classify hits of a plane, sent as a whole, in requests of at most 8192 hits.
+
+        Args:
+            image: (wires, drift pixels) in network units, within [-5, 15].
+            hits: (N, 2) wire and drift pixel of each hit; several in one pixel are computed once.
+
+        Returns:
+            As :meth:`classify`.
+
+        Raises:
+            UserError: image or hits have another shape, a pixel is NaN, infinite or beyond the units' window,
+                or a hit lies outside of the image; or the model takes patches.
+            CheckError: the server fails, or another version answers, or the answer is not finite.
+        """
+        self._demand(of_planes=True)
+        image = checked_plane(image, hits)
+        places, place = np.unique(hits, axis=0, return_inverse=True)
+        sent = [places[first : first + MOST_HITS] for first in range(0, len(places), MOST_HITS)]
+        step = float(self.parameter("wire_step")) if self.contract.in_steps else None
+        requests = [encoded(image, part.astype(np.int32), self.contract, step) for part in sent]
+        answers = joined([self._ask(request, len(request[HIT_INPUT])) for request in requests])
+        return {name: values[place.ravel()] for name, values in answers.items()}
+
+    def classify_hits(
+        self, of_plane: PlaneHits, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter
+    ) -> dict[str, NDArray[np.float32]]:
+        """Classify the hits of a plane of an event, in whichever way the model takes them.
+
+        Args:
+            of_plane: the hits; one at least.
+            watch: wraps the requests, to show progress.
+
+        Raises:
+            UserError, CheckError: see :meth:`classify` and :meth:`classify_plane`.
+        """
+        scale = adc_scale(self.parameter("adc_era"))
+        if not self.contract.of_planes:
+            return joined([self.classify(patches) for patches in watch(of_plane.patches(scale))])
+        requests = list(of_plane.requests(scale))
+        answers = joined([self.classify_plane(request.image, request.hit) for request in watch(requests)])
+        order = np.argsort(np.concatenate([request.rows for request in requests]))
+        return {name: values[order] for name, values in answers.items()}
+
+    def answer(self, requests: Iterable[Request]) -> dict[str, NDArray[np.float32]]:
+        """Answers to the tensors of requests of its contract, joined."""
+        if not self.contract.of_planes:
+            return joined([self.classify(request[INPUT_NAME]) for request in requests])
+        return joined([self._ask(request, len(request[HIT_INPUT])) for request in requests])
+
+    def _demand(self, of_planes: bool) -> None:
+        if self.contract.of_planes != of_planes:
+            taken, asked = ("planes", "patches") if self.contract.of_planes else ("patches", "planes")
+            raise UserError(f"{self.model} takes {taken}, not {asked}")
 
     def _checked(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
         if patches.ndim != 4 or patches.shape[1:] != INPUT_SHAPE:
@@ -138,16 +217,14 @@ class TritonClassifier:
             )
         return np.ascontiguousarray(patches, np.float32)
 
-    def _ask(self, patches: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        answered, outputs = self.connection.infer(
-            self.model, self.version, {INPUT_NAME: patches}, OUTPUT_NAMES
-        )
+    def _ask(self, request: Request, hits: int) -> dict[str, NDArray[np.float32]]:
+        answered, outputs = self.connection.infer(self.model, self.version, request, OUTPUT_NAMES)
         if answered != self.version:
             raise CheckError(
                 f"{self.model} at {self.connection}: version {answered} answered, not version {self.version}"
             )
         for name, output in outputs.items():
-            shape = (len(patches), *OUTPUT_SHAPES[name])
+            shape = (hits, *OUTPUT_SHAPES[name])
             if output.shape != shape or not np.isfinite(output).all():
                 raise CheckError(
                     f"{self.model} at {self.connection}: {name} has shape {output.shape} for {shape}, "
@@ -157,5 +234,36 @@ class TritonClassifier:
 
 
 def joined(answers: list[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
-    """The answers to consecutive patches as one."""
-    return {name: np.concatenate([answer[name] for answer in answers]) for name in OUTPUT_NAMES}
+    """The answers to consecutive requests as one."""
+    none = {name: np.zeros((0, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
+    return {name: np.concatenate([answer[name] for answer in answers or [none]]) for name in OUTPUT_NAMES}
+
+
+def checked_plane(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The image of a plane request as it is sent.
+
+    Raises:
+        UserError: see :meth:`TritonClassifier.classify_plane`.
+    """
+    if image.ndim != 2 or hits.ndim != 2 or hits.shape[1] != 2:
+        raise UserError(
+            f"a plane's image has shape {image.shape} and its hits {hits.shape}; "
+            "the model takes (wires, drift pixels) and (N, 2)"
+        )
+    if not np.isfinite(image).all():
+        wire, pixel = np.argwhere(~np.isfinite(image))[0]
+        raise UserError(f"the plane's image holds NaN or infinity, first at wire {wire}, pixel {pixel}")
+    if image.size and not LEAST_UNIT <= image.min() <= image.max() <= MOST_UNIT:
+        raise UserError(
+            f"the plane's image reaches from {image.min():g} to {image.max():g}; network units lie within "
+            f"[{LEAST_UNIT:g}, {MOST_UNIT:g}]: lartpc.adc_scale.network_units makes them of ADC"
+        )
+    outside = ((hits < 0) | (hits >= image.shape)).any(axis=1)
+    if outside.any():
+        number = int(np.argmax(outside))
+        raise UserError(
+            f"hit {number} at wire {hits[number, 0]}, pixel {hits[number, 1]} lies outside of its plane of "
+            f"{image.shape[0]} wires and {image.shape[1]} pixels, as do {np.count_nonzero(outside)} of "
+            f"{len(hits)} hits"
+        )
+    return np.ascontiguousarray(image, np.float32)

@@ -1,4 +1,4 @@
-"""``python -m export.check``: lint a repository and replay its golden patches, without a server."""
+"""``python -m export.check``: lint a repository and replay its golden hits, without a server."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ PROG = "python -m export.check"
 def check(repository: Path) -> None:
     """Check every version of every model in a repository, without a server.
 
-    Looks at names, configuration, labels, manifest and SHA-256 of each file, then runs the golden patches
+    Looks at names, configuration, labels, manifest and SHA-256 of each file, then runs the golden hits
     through ONNX Runtime and compares with the reference outputs at the manifest's tolerances; says which
     gates each version passed when it was exported.
 

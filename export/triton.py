@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import PRECISIONS
+from lartpc.served.contract import CONTRACTS, PATCH, PRECISIONS
 from lartpc.terminal import plain, say, show, suggest, working
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from export.repository.family import Family, Match
     from export.store.interface import Store
     from export.variants import ServedModel
+    from lartpc.served.contract import Contract
     from training.network.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
@@ -38,6 +39,7 @@ def export(
     on_server: bool = False,
     published: str | None = None,
     score_scale: Literal["upstream", "natural"] | None = None,
+    requests: Literal["patch", "plane", "plane_f16", "plane_u8", "plane_zs", "all"] = "patch",
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
@@ -64,6 +66,8 @@ def export(
         score_scale: the mixture in which scores are probabilities: upstream, that of the published networks'
             training, so that cuts in use mean what they meant; natural, the running detector. By default
             upstream, of a calibrated checkpoint; report.html has a table of equivalent cuts.
+        requests: what the models take: the patches of hits; a whole plane with the places of its hits, in
+            FP32, or for int8 alone in FP16, in a byte a pixel, or zero-suppressed; or models of all kinds.
     """
     from export.engines.plans import NO_PLAN, built_here, built_on_server
     from export.gate.limits import read_gates
@@ -76,12 +80,12 @@ def export(
     plans = {"onnxruntime": NO_PLAN} if backend != "tensorrt" else {}
     if backend != "onnxruntime":
         plans["tensorrt"] = built_on_server() if on_server else built_here()
-    limits = read_gates(gates)
+    limits, contracts = read_gates(gates), tuple(CONTRACTS) if requests == "all" else (requests,)
     stores = FolderStore(repository), open_store(published) if published else None
     trained = load_checkpoint(checkpoint or latest_checkpoint())
     for of_part, precisions in parts(trained, precision):
         part = of_part if score_scale is None else of_part.on_scale(score_scale)
-        numbers = export_checkpoint(part, precisions, reference, stores, limits, plans)
+        numbers = export_checkpoint(part, precisions, reference, stores, limits, plans, contracts)
         if on_server:
             say_builder(numbers)
     suggest("export.check", repository)
@@ -94,6 +98,7 @@ def export_checkpoint(
     stores: "tuple[Store, Store | None]",
     limits: "Gates",
     plans: "dict[str, PlanSource]",
+    contracts: tuple[str, ...] = (PATCH.name,),
 ) -> "dict[ServedModel, int]":
     """Export some precisions of a checkpoint; the models that there are then, with their versions.
 
@@ -104,6 +109,7 @@ def export_checkpoint(
         stores: the repository, and where its versions are published.
         limits: the gates.
         plans: backend -> where a plan comes from.
+        contracts: names of those to export models of.
     """
     from rich.progress import track
 
@@ -124,7 +130,7 @@ def export_checkpoint(
     family = Family(models, *stores)
     family.check_scale(trained.score_scale)
     numbers: dict[ServedModel, int] = {}
-    for group in by_graph(models, precisions, plans):
+    for group in by_graph(models, precisions, plans, contracts):
         wanted = {served: plans[served.variant.backend] for served in group}
         variant = group[0].variant
         passed = limits.record(variant.precision)
@@ -135,7 +141,9 @@ def export_checkpoint(
         wanted = new(wanted, partial(of_weights, graph.weights, passed), family, numbers)
         if not wanted:
             continue
-        judgement = judged(graph, sample, limits, " and ".join(served.name for served in wanted))
+        judgement = judged(
+            graph, variant.contract, sample, limits, " and ".join(served.name for served in wanted)
+        )
         for served, plan in wanted.items():
             version = Version.packed(served, graph, judgement, plan, trained.provenance, made_of)
             numbers[served], is_new = family.add(version)
@@ -179,7 +187,9 @@ def new(
     return {served: plan for served, plan in models.items() if served not in numbers}
 
 
-def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) -> "Judgement":
+def judged(
+    graph: "Graph", contract: "Contract", sample: "GateSample", gates: "Gates", models: str
+) -> "Judgement":
     """Say what a graph loses against FP32 on held-out events.
 
     Raises:
@@ -189,7 +199,7 @@ def judged(graph: "Graph", sample: "GateSample", gates: "Gates", models: str) ->
 
     start = perf_counter()
     with working(f"{models}: answering held-out patches"):
-        judgement = judge(graph.weights, graph.precision, sample, gates)
+        judgement = judge(graph, contract, sample, gates)
     show(losses_table(f"{models} against FP32, gates {gates.name}", judgement.verdict))
     if judgement.verdict.failures:
         failures = "; ".join(judgement.verdict.failures)

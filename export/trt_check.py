@@ -6,13 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
 
-from export.engines.plan_builder import PROFILE_ROWS
+from export.engines.profile import profile
 from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.terminal import cells, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from export.variants import Variant
+    from lartpc.served.contract import Contract
 
 PROG = "python -m export.trt_check"
 BUILDER = Path(__file__).parent / "engines" / "engine_builder.py"
@@ -51,13 +54,13 @@ def check(repository: Path | None = None, python: Path = PYTHON) -> None:
     with TemporaryDirectory() as folder:
         found = list(exported(repository) if repository else fresh(Path(folder)))
         asked = [
-            (name, precision, path, capability)
-            for name, precision, path in found
+            (name, variant, path, capability)
+            for name, variant, path in found
             for capability in CAPABILITIES
-            if capability != TURING or precision in TURING_PRECISIONS
+            if capability != TURING or variant.precision in TURING_PRECISIONS
         ]
-        for name, _, path, capability in track(asked, "building", transient=True):
-            answer, reason = build(python, path, capability)
+        for name, variant, path, capability in track(asked, "building", transient=True):
+            answer, reason = build(python, path, variant.contract, capability)
             if answer is None:
                 failures.append(f"{name} for {capability}: {reason}")
                 table.add_row(*cells(name, capability, "", ""), "[red]refused")
@@ -70,18 +73,28 @@ def check(repository: Path | None = None, python: Path = PYTHON) -> None:
     say(f"TensorRT-RTX built all {len(asked)} engines")
 
 
-def build(python: Path, model: Path, capability: str) -> tuple[dict[str, float] | None, str]:
+def build(
+    python: Path, model: Path, contract: "Contract", capability: str
+) -> tuple[dict[str, float] | None, str]:
     """Run the builder; its answer, or None and the last line that it gave as its reason."""
     options = ["--module", "tensorrt_rtx", "--compute-capability", capability]
-    command = [str(python), "-I", str(BUILDER), str(model), *options, "--rows", *map(str, PROFILE_ROWS)]
+    command = [
+        str(python),
+        "-I",
+        str(BUILDER),
+        str(model),
+        *options,
+        "--profile",
+        json.dumps(profile(contract)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1]), ""
     return None, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
 
 
-def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
-    """Name, precision and graph of each visible version that TensorRT can be asked about.
+def exported(repository: Path) -> "Iterator[tuple[str, Variant, Path]]":
+    """Name, variant and graph of each visible version that TensorRT can be asked about.
 
     Raises:
         UserError: the repository holds none.
@@ -99,14 +112,14 @@ def exported(repository: Path) -> "Iterator[tuple[str, str, Path]]":
             found = True
             yield (
                 f"{model.name} version {visible}",
-                variant.precision,
+                variant,
                 repository / model.name / visible / MODEL_FILE,
             )
     if not found:
         raise UserError(f"{repository} holds no graph for GPUs; export one with: python -m export.triton")
 
 
-def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
+def fresh(folder: Path) -> "Iterator[tuple[str, Variant, Path]]":
     """The same of every precision of both networks, with fresh weights, written into a folder."""
     import numpy as np
     import onnx
@@ -137,7 +150,7 @@ def fresh(folder: Path) -> "Iterator[tuple[str, str, Path]]":
                 title = f"{name}, {variant.suffix}" + (", learnt scales" if learnt else "")
                 path = folder / f"{title}.onnx"
                 onnx.save(rewrite(graph, variant, patches, learnt), path)
-                yield title, variant.precision, path
+                yield title, variant, path
 
 
 def main(args: list[str] | None = None) -> int:

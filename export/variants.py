@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lartpc.errors import UserError
-from lartpc.served.contract import PATCH
+from lartpc.served.contract import PATCH, PLANE, PLANE_F16, PLANE_U8, PLANE_ZS, Contract
 from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import Facts
 from lartpc.served.names import served_name
@@ -27,22 +27,28 @@ class Variant:
         gpu: served on GPUs alone; INT8 is then the canonical graph, which TensorRT takes. The others run on
             any machine, their INT8 in the form for processors.
         backend: that serves it. On a GPU ``onnxruntime`` hands the graph to TensorRT at the first start.
+        contract: what it takes and gives.
     """
 
     suffix: str
     precision: str
     gpu: bool
     backend: Backend = "onnxruntime"
+    contract: Contract = PATCH
 
     @property
-    def graph(self) -> tuple[str, bool]:
-        """Which graph it serves: precision, and whether INT8 is in its canonical form."""
-        return self.precision, self.gpu and self.precision == "int8"
+    def graph(self) -> tuple[str, str, bool]:
+        """Which graph it serves: contract, precision, and whether in its form for GPUs.
+
+        Patches have one form on any machine but for INT8; planes go through in slices on processors alone.
+        """
+        own_form = self.precision == "int8" or self.contract.of_planes
+        return self.contract.name, self.precision, self.gpu and own_form
 
     @property
     def for_tensorrt(self) -> bool:
         """Whether TensorRT is to take its graph: what GPUs are served, and FP32, which a plan is built of."""
-        return self.gpu or self.precision == "fp32"
+        return self.gpu or (self.precision == "fp32" and not self.contract.of_planes)
 
 
 VARIANTS = (
@@ -54,6 +60,14 @@ VARIANTS = (
     Variant("fp32_trt", "fp32", gpu=True, backend="tensorrt"),
     Variant("fp16_trt", "fp16", gpu=True, backend="tensorrt"),
     Variant("int8_trt", "int8", gpu=True, backend="tensorrt"),
+    Variant("plane_fp32", "fp32", gpu=False, contract=PLANE),
+    Variant("plane_fp16", "fp16", gpu=False, contract=PLANE),
+    Variant("plane_fp16_gpu", "fp16", gpu=True, contract=PLANE),
+    Variant("plane_int8", "int8", gpu=False, contract=PLANE),
+    Variant("plane_int8_gpu", "int8", gpu=True, contract=PLANE),
+    Variant("plane_f16_int8", "int8", gpu=False, contract=PLANE_F16),
+    Variant("plane_u8_int8", "int8", gpu=False, contract=PLANE_U8),
+    Variant("plane_zs_int8", "int8", gpu=False, contract=PLANE_ZS),
 )
 BY_SUFFIX = {variant.suffix: variant for variant in VARIANTS}
 
@@ -75,7 +89,7 @@ class ServedModel:
     @classmethod
     def named(cls, variant: Variant, network: str) -> "ServedModel":
         """The model of a variant under the name that is built for it."""
-        facts = Facts(network, PATCH.name, variant.precision)
+        facts = Facts(network, variant.contract.name, variant.precision)
         return cls(served_name(variant.suffix, network), facts, variant)
 
     @classmethod
@@ -94,12 +108,14 @@ class ServedModel:
 
         facts = Facts.of(config, versions, place)
         gpu = any(group.kind == triton.ModelInstanceGroup.KIND_GPU for group in config.instance_group)
+        wanted = (facts.of_contract, facts.precision, gpu, config.backend)
         for variant in VARIANTS:
-            if (variant.precision, variant.gpu, variant.backend) == (facts.precision, gpu, config.backend):
+            if (variant.contract, variant.precision, variant.gpu, variant.backend) == wanted:
                 return cls(config.name, facts, variant)
         raise UserError(
-            f"{place} serves precision {facts.precision} with backend {config.backend!r} "
-            f"{'on GPUs alone' if gpu else 'on any machine'}, which no export does; export the model anew"
+            f"{place} serves {facts.contract} requests in precision {facts.precision} with backend "
+            f"{config.backend!r} {'on GPUs alone' if gpu else 'on any machine'}, which no export does; "
+            "export the model anew"
         )
 
 
@@ -109,11 +125,16 @@ def models_of(network: str) -> list[ServedModel]:
 
 
 def by_graph(
-    models: Iterable[ServedModel], precisions: Collection[str], backends: Collection[str]
+    models: Iterable[ServedModel],
+    precisions: Collection[str],
+    backends: Collection[str],
+    contracts: Collection[str],
 ) -> list[list[ServedModel]]:
-    """Those of some precisions and backends, together those that serve the same graph."""
-    groups: dict[tuple[str, bool], list[ServedModel]] = {}
+    """Those of some precisions, backends and contracts, together those that serve the same graph."""
+    groups: dict[tuple[str, str, bool], list[ServedModel]] = {}
     for model in models:
-        if model.variant.precision in precisions and model.variant.backend in backends:
+        variant = model.variant
+        wanted = variant.precision in precisions and variant.contract.name in contracts
+        if wanted and variant.backend in backends:
             groups.setdefault(model.variant.graph, []).append(model)
     return list(groups.values())

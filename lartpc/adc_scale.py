@@ -44,6 +44,9 @@ ADC_SCALES = {
 }
 DEFAULT_ERA = "2021"
 
+LEAST_UNIT, MOST_UNIT = -5.0, 15.0
+"""Network units of every era lie between them."""
+
 
 def adc_scale(era: str) -> AdcScale:
     """The ADC scale of an era.

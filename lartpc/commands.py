@@ -26,7 +26,7 @@ COMMANDS = {
     "export.registry": "what is published there; also verify, promote, roll back, prune",
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
-    "client.parity": "the served answers against the golden patches",
+    "client.parity": "the served answers against the golden hits",
     "client.classify": "classifies an event on that server and draws it",
 }
 """What each command does, ``python -m NAME``, in the order in which data flow."""

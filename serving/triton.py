@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from tritonclient.utils import triton_to_np_dtype
 
 from lartpc.errors import CheckError, UserError
+from lartpc.patches.wire import encoded
+from lartpc.served.contract import PLANE_ZS
+from lartpc.served.parity import Request
 from serving import environment
 from serving.connection import Connection, ServerError, SlowServerError
 from serving.offer import LOAD, Offer
@@ -179,8 +182,7 @@ class TritonServer:
         """
         try:
             metadata = self.connection.metadata(name, version)
-            inputs = {tensor["name"]: _zeros(tensor) for tensor in metadata["inputs"]}
-            self.connection.infer(name, version, inputs, ())
+            self.connection.infer(name, version, _least_request(metadata["inputs"]), ())
         except SlowServerError:
             log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
         except ServerError as error:
@@ -235,6 +237,13 @@ def _check_present(model: RepositoryModel) -> None:
             f"the configuration of {model.name} names version {', '.join(map(str, absent))}, whose weights "
             f"are not there; export or copy it to {model.folder}"
         )
+
+
+def _least_request(tensors: list[dict[str, Any]]) -> Request:
+    """One row of zeros; of a zero-suppressed plane, where zeros are none, a hit in a plane of one pixel."""
+    if {tensor["name"] for tensor in tensors} == {spec.name for spec in PLANE_ZS.signature.inputs}:
+        return encoded(np.zeros((1, 1), np.float32), np.zeros((1, 2), np.int32), PLANE_ZS, step=1.0)
+    return {tensor["name"]: _zeros(tensor) for tensor in tensors}
 
 
 def _zeros(tensor: dict[str, Any]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 Runs by path in an environment that has a TensorRT and nothing else of this project:
 
-    python -I engine_builder.py MODEL.onnx --module tensorrt_rtx --rows 1 2048 8192 [--out MODEL.plan]
+    python -I engine_builder.py MODEL.onnx --module tensorrt_rtx --profile JSON [--out MODEL.plan]
 
 Prints one line of JSON: version, bytes, seconds. Exit code 1 and TensorRT's reasons on standard error where
 the graph is not accepted. The network is strongly typed, as TensorRT 11 wants and TensorRT 10 accepts.
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 
-def build(tensorrt: Any, model: Path, rows: tuple[int, int, int], capability: str = "") -> bytes:
+def build(tensorrt: Any, model: Path, shapes: list[dict[str, list[int]]], capability: str = "") -> bytes:
     """The engine of a graph, serialised.
 
     Args:
         tensorrt: the module tensorrt (needs a GPU) or tensorrt_rtx (does not).
-        model: ONNX graph with one input whose first dimension is free.
-        rows: least, usual and most rows of a batch, of the one optimisation profile.
+        model: ONNX graph.
+        shapes: input name -> shape, for the least, the usual and the most of the one optimisation profile.
         capability: compute capability such as SM75, of tensorrt_rtx alone; empty for its default.
 
     Raises:
@@ -41,8 +41,8 @@ def build(tensorrt: Any, model: Path, rows: tuple[int, int, int], capability: st
         config.num_compute_capabilities = 1
         config.set_compute_capability(getattr(tensorrt.ComputeCapability, capability), 0)
     profile = builder.create_optimization_profile()
-    entry = network.get_input(0)
-    profile.set_shape(entry.name, *((count, *tuple(entry.shape)[1:]) for count in rows))
+    for name in shapes[0]:
+        profile.set_shape(name, *(tuple(of_all[name]) for of_all in shapes))
     config.add_optimization_profile(profile)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
@@ -55,16 +55,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path, help="ONNX graph with one input whose first dimension is free")
+    parser.add_argument("model", type=Path, help="ONNX graph")
     parser.add_argument("--module", default="tensorrt", choices=["tensorrt", "tensorrt_rtx"])
-    parser.add_argument("--rows", type=int, nargs=3, required=True, help="least, usual, most")
+    parser.add_argument(
+        "--profile", type=json.loads, required=True, help="JSON: three times input name -> shape"
+    )
     parser.add_argument("--compute-capability", default="", help="such as SM75; of tensorrt_rtx alone")
     parser.add_argument("--out", type=Path, help="where to write the engine; by default nowhere")
     asked = parser.parse_args()
     tensorrt = importlib.import_module(asked.module)
     start = time.perf_counter()
     try:
-        engine = build(tensorrt, asked.model, tuple(asked.rows), asked.compute_capability)
+        engine = build(tensorrt, asked.model, asked.profile, asked.compute_capability)
     except ValueError as error:
         sys.stderr.write(f"{asked.model}: {error}\n")
         return 1

@@ -8,9 +8,11 @@ from tempfile import TemporaryDirectory
 
 from export.engines import plan_builder
 from export.engines.engine_builder import build
-from export.engines.plan_builder import BUILDER_FILE, PLAN_FILE, PROFILE_ROWS, Engine, PlanError, find_gpu
+from export.engines.plan_builder import BUILDER_FILE, PLAN_FILE, Engine, PlanError, find_gpu
+from export.engines.profile import profile
 from export.graph.triton_release import RELEASE
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import PATCH
 from lartpc.served.manifest import MODEL_FILE
 
 HOW = (
@@ -64,7 +66,7 @@ def built_here() -> PlanSource:
             graph = Path(folder, MODEL_FILE)
             graph.write_bytes(weights)
             try:
-                plan = build(tensorrt, graph, PROFILE_ROWS)
+                plan = build(tensorrt, graph, profile(PATCH))
             except ValueError as error:
                 raise CheckError(f"TensorRT builds no plan: {error}") from error
         return {PLAN_FILE: plan, BUILDER_FILE: _script()}

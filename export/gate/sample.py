@@ -1,6 +1,6 @@
 """What an export is calibrated with and judged by: the gate file beside a checkpoint, and its reference."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
-from lartpc.served.contract import Label
-from lartpc.served.golden import GoldenPatches
-from lartpc.served.parity import Outputs
-from lartpc.served.session import runs
+from lartpc.patches.plane_hits import PlaneHits, PlaneRequest
+from lartpc.patches.wire import encoded
+from lartpc.served.contract import INPUT_NAME, PATCH, Contract, Label
+from lartpc.served.golden import GoldenHits
+from lartpc.served.parity import Outputs, Request
+from lartpc.served.session import GraphSession, runs
 from training.data.dataset import PatchDataset
 from training.data.gate_file import GOLDEN_OF_EACH_CLASS
 from training.network.checkpoint import Checkpoint, load_checkpoint
@@ -82,18 +84,88 @@ class GateSample:
         """The FP32 network's answers to them."""
         return self._reference.answer(self.held_out, self._watch)
 
+    def requests(
+        self, contract: Contract, step: float | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Request]]:
+        """Requests of all held-out hits and empty pixels, and which of :attr:`held_out` they are.
+
+        Args:
+            contract: of the requests.
+            step: network units of a step, of a contract in steps.
+        """
+        if contract is PATCH:
+            for run in runs(len(self.held_out)):
+                numbers = np.arange(run.start, run.stop)
+                yield numbers, {INPUT_NAME: self.held_out.patches(numbers)}
+            return
+        for rows, request in self._planes():
+            yield rows, encoded(request.image, request.hit, contract, step)
+
+    def _planes(self) -> Iterator[tuple[NDArray[np.int64], PlaneRequest]]:
+        first = 0
+        with EventFile(self.path) as events:
+            for index in events.in_split("test"):
+                for of_plane in PlaneHits.of_event(events, index, empty_pixels=True):
+                    for request in of_plane.requests(self._scale):
+                        yield first + request.rows, request
+                    first += len(of_plane.hits)
+
+    def answers(self, session: GraphSession, contract: Contract, step: float | None = None) -> Outputs:
+        """A graph's answers to all held-out hits and empty pixels; of a contract in steps, of this size."""
+        answers = {name: np.empty_like(values) for name, values in self.reference.items()}
+        for rows, request in self.requests(contract, step):
+            for name, values in session.answer_requests([request]).items():
+                answers[name][rows] = values
+        return answers
+
+    def golden(self, contract: Contract, step: float | None = None) -> GoldenHits:
+        """Held-out hits with their reference outputs: 512 patches in a request, or those of some planes.
+
+        At least 64 are of each class and of Michel electrons. Planes are those with the most of the latter,
+        and one of each size at least.
+        """
+        if contract is PATCH:
+            return self._golden_patches
+        rows, asked = zip(*self._golden_planes, strict=True)
+        requests = tuple(encoded(request.image, request.hit, contract, step) for request in asked)
+        return self._with_reference(np.concatenate(rows), requests)
+
     @cached_property
-    def golden(self) -> GoldenPatches:
-        """512 held-out patches with their reference outputs, at least 64 of each class and of Michel."""
+    def _golden_planes(self) -> list[tuple[NDArray[np.int64], PlaneRequest]]:
+        asked = list(self._planes())
+        counts = np.array([[group[rows].sum() for group in self._groups.values()] for rows, _ in asked])
+        shapes = [request.image.shape for _, request in asked]
+        by_michel = np.argsort(-counts[:, 0], kind="stable").tolist()
+        firsts = {shapes[number]: number for number in reversed(by_michel)}
+        chosen: list[int] = []
+        for number in [*firsts.values(), *by_michel]:
+            if number not in chosen and (len(chosen) < len(firsts) or not _enough(counts[chosen])):
+                chosen.append(number)
+        return [asked[number] for number in chosen]
+
+    def _with_reference(self, indices: NDArray[np.int64], requests: tuple[Request, ...]) -> GoldenHits:
+        return GoldenHits(
+            requests=requests,
+            outputs={name: values[indices] for name, values in self.reference.items()},
+            label=self.held_out.label[indices].astype(np.uint8),
+            michel=self.held_out.michel[indices],
+        )
+
+    @property
+    def _groups(self) -> dict[str, NDArray[np.bool_]]:
         held_out = self.held_out
+        return {"michel": held_out.michel == 1, **{of.name.lower(): held_out.label == of for of in Label}}
+
+    @cached_property
+    def _golden_patches(self) -> GoldenHits:
+        held_out, groups = self.held_out, self._groups
         random = np.random.default_rng(512)
-        groups = {"michel": held_out.michel == 1, **{of.name.lower(): held_out.label == of for of in Label}}
         chosen: set[int] = set()
         for name, group in groups.items():
             members = np.flatnonzero(group)
             if len(members) < GOLDEN_OF_EACH_CLASS:
                 raise UserError(
-                    f"{self.path} holds {len(members)} held-out {name} patches, and golden patches need "
+                    f"{self.path} holds {len(members)} held-out {name} patches, and golden hits need "
                     f"{GOLDEN_OF_EACH_CLASS}; put the gate.h5 that training.fit wrote beside the checkpoint"
                 )
             chosen.update(random.choice(members, GOLDEN_OF_EACH_CLASS, replace=False).tolist())
@@ -105,12 +177,12 @@ class GateSample:
                 "put the gate.h5 that training.fit wrote beside the checkpoint"
             )
         indices = np.sort([*chosen, *random.choice(others, missing, replace=False)])
-        return GoldenPatches(
-            patches=held_out.patches(indices),
-            outputs={name: values[indices] for name, values in self.reference.items()},
-            label=held_out.label[indices].astype(np.uint8),
-            michel=held_out.michel[indices],
-        )
+        return self._with_reference(indices, ({INPUT_NAME: held_out.patches(indices)},))
+
+
+def _enough(counts: NDArray[np.integer]) -> bool:
+    """Whether planes with so many hits of each kind have enough of all."""
+    return bool((counts.sum(axis=0) >= GOLDEN_OF_EACH_CLASS).all())
 
 
 def _reference_of(checkpoint: Checkpoint, path: Path | None) -> Checkpoint:

@@ -8,6 +8,7 @@ import warnings
 import onnx
 import torch
 
+from export.graph.plane_requests import WIRE_STEP
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from training.network.checkpoint import Checkpoint
 from training.network.networks import ServedNetwork, build_network
@@ -35,7 +36,8 @@ def export_network(network: ServedNetwork) -> onnx.ModelProto:
 
 
 def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str) -> onnx.ModelProto:
-    """Set the graph's metadata; returns the same graph."""
+    """Set the graph's metadata, of which only the step of its input stays; returns the same graph."""
+    step = {prop.key: prop.value for prop in model.metadata_props if prop.key == WIRE_STEP}
     onnx.helper.set_model_props(
         model,
         {
@@ -43,6 +45,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, precision: str
             "data_era": checkpoint.scale.era,  # adc_era elsewhere; in the graph it is part of its digest
             "checkpoint_sha256": checkpoint.provenance.training["checkpoint_sha256"],
             "provenance": checkpoint.provenance.to_json(),
+            **step,
         },
     )
     return model

@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.graph.fp32 import fp32_graph, with_metadata
+from export.graph.plane_requests import wire_step
 from export.graph.precision import rewrite
 from export.variants import Variant
 from training.network.checkpoint import Checkpoint
@@ -24,12 +25,14 @@ class Graph:
         weights: the graph, serialised.
         opset: its operator set.
         scales: of INT8: ``learnt`` by the training or ``calibrated`` here; empty in other precisions.
+        wire_step: network units of a step, where its contract is in steps.
     """
 
     precision: str
     weights: bytes
     opset: int
     scales: str
+    wire_step: float | None
 
 
 class Graphs:
@@ -48,9 +51,10 @@ class Graphs:
         integer = variant.precision == "int8"
         calibration = self._calibration() if integer else np.empty(0, np.float32)
         graph = rewrite(self._fp32, variant, calibration, self._learnt)
+        step = wire_step(graph)
         weights = with_metadata(graph, self._trained, variant.precision).SerializeToString(deterministic=True)
         scales = "" if not integer else "learnt" if self._learnt else "calibrated"
-        return Graph(variant.precision, weights, graph.opset_import[0].version, scales)
+        return Graph(variant.precision, weights, graph.opset_import[0].version, scales, step)
 
     @cached_property
     def _fp32(self) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from export.graph.bias_correction import correct_biases
 from export.graph.not_finite import let_through
+from export.graph.plane_requests import of_planes
 from export.graph.quantization import canonical_int8, cpu_int8
 from export.graph.wide_convolution import widen_first_convolution
 from export.variants import Variant
@@ -20,7 +21,7 @@ BIAS_CORRECTION_STEP = 8
 def rewrite(
     fp32: onnx.ModelProto, variant: Variant, calibration: NDArray[np.float32], learnt: Scales | None = None
 ) -> onnx.ModelProto:
-    """The graph of a variant, with FP32 inputs and outputs.
+    """The graph of a variant, with FP32 outputs.
 
     Args:
         fp32: the exported graph; stays as it is.
@@ -28,6 +29,16 @@ def rewrite(
         calibration: (N, 48, 48, 1) patches of training events, for int8.
         learnt: scales of a quantised training, which int8 takes as they are.
     """
+    graph = _rewritten(fp32, variant, calibration, learnt)
+    if variant.contract.of_planes:
+        return of_planes(graph, variant)
+    return let_through(graph) if variant.precision == "int8" else graph
+
+
+def _rewritten(
+    fp32: onnx.ModelProto, variant: Variant, calibration: NDArray[np.float32], learnt: Scales | None
+) -> onnx.ModelProto:
+    """The graph that answers patches in a variant's precision."""
     if variant.precision == "fp16":
         return _fp16(fp32)
     if variant.precision == "fp32":
@@ -39,7 +50,7 @@ def rewrite(
         graph = cpu_int8(graph, stretch=learnt is None)
     if not learnt:
         graph = correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP])
-    return let_through(graph)
+    return graph
 
 
 def _fp16(fp32: onnx.ModelProto) -> onnx.ModelProto:

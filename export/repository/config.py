@@ -2,9 +2,10 @@
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from export.engines.plan_builder import PLATFORM, PROFILE_ROWS
-from export.variants import ServedModel
-from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, Contract, TensorSpec
+from export.engines.plan_builder import PLATFORM
+from export.engines.profile import profile
+from export.variants import ServedModel, Variant
+from lartpc.served.contract import HIT_INPUT, PATCH_SIZE, PLANE_ZS, Contract, TensorSpec
 from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import CLAIM, FACTS, Visibility
 
@@ -48,15 +49,16 @@ def model_config(
     kind = triton.ModelInstanceGroup.KIND_GPU if variant.gpu else triton.ModelInstanceGroup.KIND_AUTO
     config.instance_group.add(kind=kind, count=1)
     if variant.gpu and variant.backend == "onnxruntime":
-        _accelerate(config, variant.precision)
-    config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
-    config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
-    for rows in WARM_UP_BATCHES:
-        warm_up = config.model_warmup.add(name=f"{rows} rows", batch_size=rows)
+        _accelerate(config, variant)
+    if contract.batched:
+        config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
+        config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
+    for rows in WARM_UP_BATCHES if contract is not PLANE_ZS else ():  # of which zeros are no request
+        warm_up = config.model_warmup.add(name=f"{rows} rows", batch_size=rows if contract.batched else 1)
         for spec in contract.signature.inputs:
             tensor = warm_up.inputs[spec.name]
             tensor.data_type = _type(spec)
-            tensor.dims.extend(spec.shape)
+            tensor.dims.extend(spec.shape if contract.batched else warm_up_shape(spec, rows))
             tensor.zero_data = True
     for name, fact in served.facts.parameters().items():
         config.parameters[name].string_value = fact
@@ -93,9 +95,8 @@ def _describe(config: triton.ModelConfig, contract: Contract) -> None:
     label_files = {labels.output: labels.name for labels in contract.label_files}
     config.max_batch_size = contract.signature.max_batch or 0
     for spec in contract.signature.inputs:
-        config.input.add(
-            name=spec.name, data_type=_type(spec), format=triton.ModelInput.FORMAT_NHWC, dims=spec.shape
-        )
+        layout = triton.ModelInput.FORMAT_NHWC if len(spec.shape) == 3 else triton.ModelInput.FORMAT_NONE
+        config.input.add(name=spec.name, data_type=_type(spec), format=layout, dims=spec.shape)
     for spec in contract.signature.outputs:
         config.output.add(
             name=spec.name,
@@ -120,21 +121,27 @@ def checksums(config: triton.ModelConfig | None) -> dict[str, str]:
     }
 
 
-def _accelerate(config: triton.ModelConfig, precision: str) -> None:
+def warm_up_shape(spec: TensorSpec, hits: int) -> tuple[int, ...]:
+    """Shape of an input of a plane request of so many hits, of the smallest plane."""
+    return (hits, 2) if spec.name == HIT_INPUT else (PATCH_SIZE, PATCH_SIZE)
+
+
+def _accelerate(config: triton.ModelConfig, variant: Variant) -> None:
     """Let ONNX Runtime hand the graph to TensorRT, which builds its engine at the first start and keeps it.
 
     Triton: onnxruntime_backend, "ONNX Runtime with TensorRT optimization".
     """
     tensorrt = config.optimization.execution_accelerators.gpu_execution_accelerator.add(name="tensorrt")
-    shape = "x".join(map(str, INPUT_SHAPE))
     tensorrt.parameters.update(
         {
-            "precision_mode": precision.upper(),
+            "precision_mode": variant.precision.upper(),
             "trt_engine_cache_enable": "1",
             "trt_engine_cache_path": ENGINE_CACHE,
             **{
-                f"trt_profile_{which}_shapes": f"{INPUT_NAME}:{rows}x{shape}"
-                for which, rows in zip(("min", "opt", "max"), PROFILE_ROWS, strict=True)
+                f"trt_profile_{which}_shapes": ",".join(
+                    f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items()
+                )
+                for which, shapes in zip(("min", "opt", "max"), profile(variant.contract), strict=True)
             },
         }
     )
@@ -151,5 +158,6 @@ def _version_parameters(manifest: Manifest) -> dict[str, str]:
         "checkpoint_sha256": str(training.get("checkpoint_sha256", "unknown")),
         "data_digest": str(manifest.provenance.data.get("digest", "")),
         "git_commit": str(export.get("git_commit", "unknown")),
+        **{key: export[key] for key in ("wire_step",) if key in export},
         **{key: engine[key] for key in ("tensorrt", "compute_capability") if key in engine},
     }

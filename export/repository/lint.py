@@ -10,7 +10,7 @@ from export.repository.config import checksums, in_earlier_form, model_config
 from export.repository.model_folder import ModelFolder
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import Contract, Signature, TensorSpec
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, says_facts, signature_of
 from lartpc.served.parity import Parity, compare
@@ -77,7 +77,7 @@ def lint_scales(models: Iterable[ModelFolder]) -> list[str]:
 
 
 def lint_version(model: ModelFolder, manifest: Manifest) -> Parity:
-    """Check the files of a version and replay its golden patches.
+    """Check the files of a version and replay its golden hits.
 
     Raises:
         CheckError: a file is altered, the graph breaks the contract, or its answers are beyond tolerance.
@@ -87,8 +87,8 @@ def lint_version(model: ModelFolder, manifest: Manifest) -> Parity:
     weights = model.content(manifest, MODEL_FILE)
     _check_graph(weights, model.place(manifest.version, MODEL_FILE), model.served.facts.of_contract)
     place = model.place(manifest.version, GOLDEN_FILE)
-    golden = GoldenPatches.parse(model.content(manifest, GOLDEN_FILE), place)
-    parity = compare(GraphSession(weights).answer(golden.patches), golden.outputs)
+    golden = GoldenHits.parse(model.content(manifest, GOLDEN_FILE), place, model.served.facts.of_contract)
+    parity = compare(GraphSession(weights).answer_requests(golden.requests), golden.outputs)
     failures = parity.beyond(manifest.tolerances, manifest.class_agreement)
     if failures:
         raise CheckError(
@@ -104,21 +104,21 @@ def _check_graph(weights: bytes, place: str, contract: Contract) -> None:
     except DecodeError as error:
         raise UserError(f"{place} is not an ONNX graph ({error}); export the version anew") from error
     check_release(model, place)
-    faults = contract.faults(signature_of_graph(model.graph))
+    faults = contract.faults(signature_of_graph(model.graph, contract.batched))
     if faults:
         raise CheckError(f"{place} does not keep the contract {contract.name}: {'; '.join(faults)}")
 
 
-def signature_of_graph(graph: onnx.GraphProto) -> Signature:
-    """The tensors of an ONNX graph."""
-    return Signature(_specs(graph.input), _specs(graph.output))
+def signature_of_graph(graph: onnx.GraphProto, batched: bool) -> Signature:
+    """The tensors of an ONNX graph, that takes batches or not."""
+    return Signature(_specs(graph.input, batched), _specs(graph.output, batched))
 
 
-def _specs(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
+def _specs(values: Iterable[onnx.ValueInfoProto], batched: bool) -> tuple[TensorSpec, ...]:
     specs = []
     for value in values:
         tensor = value.type.tensor_type
         sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
         dtype = TRITON_TYPES.get(tensor.elem_type, "another type")
-        specs.append(TensorSpec.of(value.name, dtype, sizes))
+        specs.append(TensorSpec.of(value.name, dtype, sizes, batched))
     return tuple(specs)

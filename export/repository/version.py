@@ -9,7 +9,7 @@ from export.graph.graphs import Graph
 from export.graph.triton_release import RELEASE
 from export.variants import ServedModel
 from lartpc.provenance import Provenance
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest, Tolerance
 
 
@@ -23,7 +23,7 @@ class Version:
 
     served: ServedModel
     weights: bytes
-    golden: GoldenPatches
+    golden: GoldenHits
     tolerances: dict[str, Tolerance]
     class_agreement: float
     gate: dict
@@ -59,6 +59,7 @@ class Version:
             "recipe": recipe,
         }
         export |= {"scales": graph.scales} if graph.scales else {}
+        export |= {"wire_step": repr(graph.wire_step)} if graph.wire_step is not None else {}
         export |= {"engine": plan.engine} if plan.engine else {}
         return cls(
             served=served,

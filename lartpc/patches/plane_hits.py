@@ -12,7 +12,7 @@ from lartpc.detector import plane
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE
 from lartpc.event_file import EventFile
-from lartpc.patches.cut import cut_patches, locate_hits, pad_planes
+from lartpc.patches.cut import cut_patches, drift_pixel, locate_hits, pad_planes
 from lartpc.served.contract import PATCH_SIZE, Label
 
 HITS_PER_CUT = 1024
@@ -36,6 +36,21 @@ class Canvas:
     def patches(self, hits: NDArray[np.integer] | slice) -> NDArray[np.float32]:
         """(n, 48, 48, 1) patches of some of the hits."""
         return cut_patches(self.units, self.row[hits], self.pixel[hits])
+
+
+@dataclass(frozen=True)
+class PlaneRequest:
+    """One drift volume's image of a plane, and its hits: what a plane request sends.
+
+    Attributes:
+        image: (wires, drift pixels) in network units.
+        hit: (N, 2) wire and drift pixel of each hit.
+        rows: (N,) which of the plane's hits they are.
+    """
+
+    image: NDArray[np.float32]
+    hit: NDArray[np.int32]
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -119,12 +134,31 @@ class PlaneHits:
         """
         row, pixel = locate_hits(self.hits, self.image.shape, self.where)
         volumes, position = np.unique(self.hits["tpc"], return_inverse=True)
+        margin = self.image.shape[1] + PATCH_SIZE
+        units = pad_planes(self._units(volumes, scale, clipped))
+        return Canvas(units, row + (position - self.hits["tpc"]) * margin, pixel)
+
+    def _units(
+        self, volumes: NDArray[np.integer], scale: AdcScale, clipped: bool = True
+    ) -> NDArray[np.float32]:
+        """(volumes, wires, drift pixels) images of some drift volumes in network units."""
         image = self.image[volumes]
         if not np.isfinite(image).all():
             raise UserError(f"{self.where}: its image holds NaN or infinity; generate the file anew")
-        units = network_units(image, self.plane, scale, stored=self.stored, clipped=clipped)
-        margin = self.image.shape[1] + PATCH_SIZE
-        return Canvas(pad_planes(units), row + (position - self.hits["tpc"]) * margin, pixel)
+        return network_units(image, self.plane, scale, stored=self.stored, clipped=clipped)
+
+    def requests(self, scale: AdcScale) -> Iterator[PlaneRequest]:
+        """A plane request of each drift volume that has hits.
+
+        Raises:
+            UserError: see :meth:`canvas`.
+        """
+        locate_hits(self.hits, self.image.shape, self.where)
+        place = np.column_stack([self.hits["local_wire"], drift_pixel(self.hits["local_time"])])
+        for volume in np.unique(self.hits["tpc"]):
+            rows = np.flatnonzero(self.hits["tpc"] == volume)
+            (image,) = self._units(np.array([volume]), scale)
+            yield PlaneRequest(image, place[rows].astype(np.int32), rows)
 
     @property
     def pieces(self) -> int:

@@ -1,1 +1,1 @@
-"""What is served: tensors, model configuration, manifest, golden patches, and a session that replays them."""
+"""What is served: tensors, model configuration, manifest, golden hits, and a session that replays them."""

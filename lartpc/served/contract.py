@@ -51,12 +51,12 @@ class Label(IntEnum):
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor of a model, without its first dimension, the batch.
+    """A tensor of a model, of one that takes batches without its first dimension.
 
     Attributes:
         name: of the tensor.
         dtype: in Triton's words, such as ``FP32``.
-        shape: of one row.
+        shape: of one row, or of all where there are no batches; -1 where a size is free.
     """
 
     name: str
@@ -64,10 +64,10 @@ class TensorSpec:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, name: str, dtype: str, sizes: Iterable[int]) -> "TensorSpec":
+    def of(cls, name: str, dtype: str, sizes: Iterable[int], batched: bool) -> "TensorSpec":
         """From all sizes of a tensor, -1 where one is free; a batch that is not free stays in the shape."""
         whole = tuple(sizes)
-        return cls(name, dtype, whole[1:] if whole[:1] == (-1,) else whole)
+        return cls(name, dtype, whole[1:] if batched and whole[:1] == (-1,) else whole)
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype} {list(self.shape)}"
@@ -80,7 +80,7 @@ class Signature:
     Attributes:
         inputs: in order.
         outputs: in order.
-        max_batch: most rows of a batch; None where the source does not say.
+        max_batch: most rows of a batch, 0 where there are no batches; None where the source does not say.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -116,11 +116,20 @@ class Contract:
         name: by which a configuration says what it keeps.
         signature: tensors and batch limit.
         label_files: of its outputs.
+        of_planes: whether a request is a plane with the places of its hits, not the patches of hits.
+        in_steps: whether the plane's pixels are numbers of steps, of a size that the version says.
     """
 
     name: str
     signature: Signature
     label_files: tuple[LabelFile, ...]
+    of_planes: bool = False
+    in_steps: bool = False
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests are rows of a batch, which a server may merge."""
+        return bool(self.signature.max_batch)
 
     def faults(self, found: Signature) -> list[str]:
         """What differs from the contract, expected and found, in words; empty where nothing does."""
@@ -155,4 +164,36 @@ PATCH = Contract(
 )
 """One request holds the patches of some hits."""
 
-CONTRACTS = {contract.name: contract for contract in (PATCH,)}
+IMAGE_INPUT, HIT_INPUT = "plane_image", "hit_pixel"
+
+MOST_HITS = 8192
+"""In a plane request that every server takes: TensorRT's engines are built for so many."""
+
+SHAPE_INPUT, RUN_INPUT, VALUE_INPUT = "plane_shape", "run", "value"
+"""Of a zero-suppressed plane: wires and pixels; wire, first pixel and length of each run; their pixels."""
+
+
+def _plane_contract(name: str, *image: TensorSpec, in_steps: bool = False) -> Contract:
+    """One request holds the image of a plane, [wire, drift pixel], and wire and pixel of each of its hits."""
+    outputs = (TensorSpec(spec.name, spec.dtype, (-1, *spec.shape)) for spec in PATCH.signature.outputs)
+    inputs = (*image, TensorSpec(HIT_INPUT, "INT32", (-1, 2)))
+    signature = Signature(inputs, tuple(outputs), max_batch=0)
+    return Contract(name, signature, PATCH.label_files, of_planes=True, in_steps=in_steps)
+
+
+PLANE = _plane_contract("plane", TensorSpec(IMAGE_INPUT, "FP32", (-1, -1)))
+PLANE_F16 = _plane_contract("plane_f16", TensorSpec(IMAGE_INPUT, "FP16", (-1, -1)))
+PLANE_U8 = _plane_contract("plane_u8", TensorSpec(IMAGE_INPUT, "UINT8", (-1, -1)), in_steps=True)
+PLANE_ZS = _plane_contract(
+    "plane_zs",
+    TensorSpec(SHAPE_INPUT, "INT32", (2,)),
+    TensorSpec(RUN_INPUT, "UINT16", (-1, 3)),
+    TensorSpec(VALUE_INPUT, "UINT8", (-1,)),
+    in_steps=True,
+)
+"""Zero-suppressed: what no run holds is 0."""
+
+ZERO_STEP = 128
+"""The pixel 0 in steps."""
+
+CONTRACTS = {contract.name: contract for contract in (PATCH, PLANE, PLANE_F16, PLANE_U8, PLANE_ZS)}

@@ -44,8 +44,8 @@ class Manifest:
         version: its version in the repository.
         precision: of the arithmetic inside the graph.
         files: file name -> SHA-256, for every other file of the version's folder.
-        tolerances: output name -> tolerance against the reference outputs of the golden patches.
-        class_agreement: share of the golden patches that must keep their class of largest probability.
+        tolerances: output name -> tolerance against the reference outputs of the golden hits.
+        class_agreement: share of the golden hits that must keep their class of largest probability.
         gate: measured differences and decision flips against the FP32 checkpoint.
         metrics: physics metrics of this precision on held-out events.
         provenance: where data, checkpoint and export come from.

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, OUTPUT_NAMES, TRACK_CUTS, Label
 from lartpc.served.manifest import Tolerance
 
+Request = dict[str, NDArray[Any]]
+"""Input name -> tensor."""
+
 Outputs = dict[str, NDArray[np.float32]]
 """Output name -> (N, 3) or (N, 1) probabilities."""
 

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH
-from lartpc.served.parity import Outputs
+from lartpc.served.parity import Outputs, Request
 
 ROWS_PER_RUN = 512
 """Patches of one run: the activations of the published network take 0.4 GB."""
 
 
 class GraphSession:
-    """An ONNX graph of the contract, ready to answer.
+    """An ONNX graph of a contract, ready to answer.
 
     Args:
         weights: the serialised graph, or its file.
@@ -40,11 +40,11 @@ class GraphSession:
 
     def answer(self, patches: NDArray[np.float32]) -> Outputs:
         """Answers to (N, 48, 48, 1) patches, in runs that bound memory."""
-        return self.answer_batches(patches[rows] for rows in runs(len(patches)))
+        return self.answer_requests({INPUT_NAME: patches[rows]} for rows in runs(len(patches)))
 
-    def answer_batches(self, batches: Iterable[NDArray[np.float32]]) -> Outputs:
-        """Answers to batches of (B, 48, 48, 1) patches, joined."""
-        parts = [self._run(batch) for batch in batches]
+    def answer_requests(self, requests: Iterable[Request]) -> Outputs:
+        """Answers to requests of the graph's contract, joined."""
+        parts = [self._run(request) for request in requests]
         if not parts:
             return {spec.name: np.zeros((0, *spec.shape), np.float32) for spec in PATCH.signature.outputs}
         return {
@@ -52,9 +52,9 @@ class GraphSession:
             for name, values in zip(OUTPUT_NAMES, zip(*parts, strict=True), strict=True)
         }
 
-    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def _run(self, request: Request) -> list[NDArray[np.float32]]:
         try:
-            return self._session.run(OUTPUT_NAMES, {INPUT_NAME: batch})
+            return self._session.run(OUTPUT_NAMES, request)
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise UserError(f"ONNX Runtime does not run the graph: {error}") from error
 

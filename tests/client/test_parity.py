@@ -9,8 +9,8 @@ import pytest
 
 from client.parity import main
 from lartpc.files import sha256
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, MICHEL_OUTPUT
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE
 from lartpc.served.parity import compare
 from serving.follow import Follower
@@ -123,9 +123,9 @@ def test_altered_golden_patches_are_found(tiny_server, tiny_repository, tmp_path
     repository = tmp_path / "repository"
     shutil.copytree(tiny_repository, repository)
     path = repository / "emtrkmichel_fp32" / "1" / GOLDEN_FILE
-    golden = GoldenPatches.read(path)
+    golden = GoldenHits.read(path)
     path.unlink()
-    path.write_bytes(replace(golden, patches=golden.patches * 0).content())
+    path.write_bytes(replace(golden, requests=({INPUT_NAME: golden.requests[0][INPUT_NAME] * 0},)).content())
     options = [*url_of(tiny_server, "grpc"), "--model=emtrkmichel_fp32", f"--repository={repository}"]
     assert main(options) == 1
     assert "is not the file of its manifest" in only_error(capsys)

@@ -67,7 +67,10 @@ def test_a_variant_that_no_export_makes_is_told(source: Path, capsys: pytest.Cap
     path = source / ALIAS / CONFIG_FILE
     path.write_text(path.read_text().replace('backend: "onnxruntime"', 'backend: "openvino"'))
     assert check([str(source)]) == 1
-    assert "serves precision fp16 with backend 'openvino' on any machine" in capsys.readouterr().err
+    assert (
+        "serves patch requests in precision fp16 with backend 'openvino' on any machine"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_fact_that_is_missing_is_found(source: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from export.graph.triton_release import RELEASE, check_release
 from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from lartpc.served.session import GraphSession
 
@@ -49,7 +49,7 @@ def test_every_model_answers_there_as_it_does_here(
 ) -> None:
     versions = sorted(path.parent for path in repository.glob(f"*/*/{MODEL_FILE}"))
     assert len(versions) == 5
-    patches = GoldenPatches.read(versions[0] / GOLDEN_FILE).patches[::8]
+    patches = GoldenHits.read(versions[0] / GOLDEN_FILE).requests[0][INPUT_NAME][::8]
     np.save(tmp_path / "patches.npy", patches)
     graphs = [str(version / MODEL_FILE) for version in versions]
     given = ["-I", "-c", ANSWER, tmp_path / "patches.npy", json.dumps(OUTPUT_NAMES), *graphs]

@@ -122,7 +122,7 @@ def test_a_prune_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 kB, a fifth of what a version with its golden patches needs."""
+    """A disk of 256 kB, a fifth of what a version with its golden hits needs."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]

@@ -1,7 +1,6 @@
 """The gates: what a precision may lose, read from a file and judged over events."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ from export.gate import judgement
 from export.gate.limits import Limits, read_gates
 from export.gate.losses import Verdict, judge_physics
 from export.gate.sample import GateSample
+from export.graph.graphs import Graph
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PRECISIONS, Label
+from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, PATCH, PRECISIONS, Label
 from lartpc.served.parity import Outputs
 from tests.helpers.paths import GATES
 from training.network.checkpoint import load_checkpoint
@@ -109,12 +109,11 @@ def test_an_answer_that_is_no_number_fails_wherever_it_is(
     sample = GateSample(load_checkpoint(checkpoint))
     answers = {name: values.copy() for name, values in sample.reference.items()}
     answers[MICHEL_OUTPUT][np.flatnonzero(~sample.held_out.is_hit)[0]] = np.nan
-    session = SimpleNamespace(
-        answer_batches=lambda batches: answers, answer=lambda patches: sample.golden.outputs
-    )
-    monkeypatch.setattr(judgement, "GraphSession", lambda weights: session)
+    monkeypatch.setattr(judgement, "GraphSession", lambda weights: None)
+    monkeypatch.setattr(sample, "answers", lambda *asked: answers)
+    graph = Graph("fp32", b"", 18, "", None)
     with pytest.raises(CheckError, match=f"answers 1 times no number in {MICHEL_OUTPUT}"):
-        judgement.judge(b"", "fp32", sample, read_gates())
+        judgement.judge(graph, PATCH, sample, read_gates())
 
 
 def test_the_worst_hit_is_named(held_out: HeldOut) -> None:

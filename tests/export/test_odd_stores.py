@@ -210,7 +210,7 @@ def test_golden_patches_of_another_form_are_one_line(
             }[damage]  # fmt: skip
     edited(target / MODEL / "3", "files", "golden.h5", to=sha256(golden))
     assert check([str(target)]) == 1
-    assert "holds no golden patches" in one_line(capsys)
+    assert "holds no golden hits" in one_line(capsys)
 
 
 @pytest.mark.timeout(60)

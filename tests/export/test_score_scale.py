@@ -10,7 +10,7 @@ from export.check import main as check
 from export.publish import main as publish
 from export.triton import main as export
 from lartpc.served.contract import MICHEL_OUTPUT
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, Manifest
 from tests.helpers.paths import QUICK_GATES
 from training.calibrate import calibrate
@@ -54,7 +54,7 @@ def test_the_scale_is_stated_and_changes_scores_and_digest(
         assert "is unchanged; nothing written" in capsys.readouterr().out
     assert manifests["upstream"].digest != manifests["natural"].digest
     scores = [
-        GoldenPatches.read(tmp_path / scale / MODEL / "1" / GOLDEN_FILE).outputs[MICHEL_OUTPUT]
+        GoldenHits.read(tmp_path / scale / MODEL / "1" / GOLDEN_FILE).outputs[MICHEL_OUTPUT]
         for scale in ("upstream", "natural")
     ]
     order = [np.argsort(values[:, 0], kind="stable") for values in scores]

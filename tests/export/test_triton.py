@@ -26,7 +26,7 @@ from export.triton import main as export
 from export.variants import BY_SUFFIX, VARIANTS, ServedModel
 from lartpc.provenance import Provenance
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH, PRECISIONS, Label
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import Visibility
 from lartpc.served.names import served_name
@@ -36,7 +36,7 @@ from tests.helpers.published_repository import model_of
 from tests.helpers.served_repository import read_config, write_config
 from training.network.checkpoint import Checkpoint
 
-GRAPHS = [variant for variant in VARIANTS if variant.backend == "onnxruntime"]
+GRAPHS = [variant for variant in VARIANTS if variant.backend == "onnxruntime" and variant.contract is PATCH]
 GOLDEN_CONFIG = Path(__file__).with_name("golden_config.pbtxt")
 
 
@@ -79,8 +79,8 @@ def test_one_checkpoint_gives_one_version_in_three_precisions(repository: Path) 
 
 
 def test_golden_patches_hold_every_class_and_are_held_out(repository: Path) -> None:
-    golden = GoldenPatches.read(repository / "emtrkmichel_compact_fp32" / "1" / "golden.h5")
-    assert golden.patches.shape == (512, 48, 48, 1)
+    golden = GoldenHits.read(repository / "emtrkmichel_compact_fp32" / "1" / "golden.h5")
+    assert golden.requests[0][INPUT_NAME].shape == (512, 48, 48, 1)
     assert min(np.bincount(golden.label, minlength=len(Label))) >= 64
     assert golden.michel.sum() >= 64
     for spec in PATCH.signature.outputs:
@@ -162,8 +162,8 @@ def test_graphs_hold_no_path_of_the_exporting_machine(repository: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 7, 513])
 def test_any_batch_size_gives_the_same_answers(repository: Path, rows: int) -> None:
     folder = repository / "emtrkmichel_compact_fp32" / "1"
-    golden = GoldenPatches.read(folder / "golden.h5")
-    patches = np.concatenate([golden.patches, golden.patches])[:rows]
+    golden = GoldenHits.read(folder / "golden.h5")
+    patches = np.concatenate([golden.requests[0][INPUT_NAME]] * 2)[:rows]
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     answers = session.run(OUTPUT_NAMES, {INPUT_NAME: patches})
     expected = np.concatenate([golden.outputs[OUTPUT_NAMES[0]]] * 2)[:rows]
@@ -274,7 +274,7 @@ def test_a_gate_file_without_enough_of_a_class_is_named(
     with h5py.File(trained.with_name("gate.h5"), "r+") as file:
         file["hit_table/michel"][:] = 0
     assert export([f"--checkpoint={trained}", f"--repository={tmp_path / 'r'}", "--precision=fp32"]) in (1, 2)
-    assert "michel patches, and golden patches need 64" in capsys.readouterr().err
+    assert "michel patches, and golden hits need 64" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
 
@@ -372,7 +372,7 @@ def test_check_passes_a_good_repository(repository: Path, capsys: pytest.Capture
         ("flip a weight", "differs from its recorded SHA-256"),
         ("foreign file", "is not in the manifest"),
         ("backup folder", ""),
-        ("no golden patches", "golden.h5 is missing"),
+        ("no golden hits", "golden.h5 is missing"),
         ("labels", "does not list track, em, none"),
         ("config", "is not a Triton model configuration"),
         ("hidden", "shows version 9; it knows [1]"),
@@ -395,7 +395,7 @@ def test_check_finds_what_is_wrong(
         (model / "1.bak").mkdir()
         assert check([str(of_fp32)]) == 0
         return
-    elif damage == "no golden patches":
+    elif damage == "no golden hits":
         (model / "1" / "golden.h5").unlink()
     elif damage == "labels":
         (model / "labels_em_trk_none.txt").write_text("em\ntrack\nnone\n")

@@ -18,7 +18,15 @@ def test_fresh_graphs_are_those_that_gpus_are_served(tmp_path: Path) -> None:
     assert set(graphs) == {
         f"{network}, {variant}"
         for network in ("paper", "compact")
-        for variant in ("fp32", "fp16_gpu", "int8_gpu", "int8_gpu, learnt scales")
+        for variant in (  # fmt: skip
+            "fp32",
+            "fp16_gpu",
+            "int8_gpu",
+            "int8_gpu, learnt scales",
+            "plane_fp16_gpu",
+            "plane_int8_gpu",
+            "plane_int8_gpu, learnt scales",
+        )
     }
     for title, graph in graphs.items():
         kinds = {tensor.data_type for tensor in graph.initializer}

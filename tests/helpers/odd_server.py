@@ -19,7 +19,7 @@ from serving.ports import LOOPBACK
 
 MODEL = "emtrkmichel_fp32"
 ROWS = 64
-"""Golden patches of the tiny repository: one request."""
+"""Golden hits of the tiny repository: one request."""
 
 _TENSORS = {
     kind: [

@@ -13,8 +13,8 @@ from export.store.folder import FolderStore
 from export.store.target import open_store
 from export.variants import BY_SUFFIX, ServedModel
 from lartpc.provenance import Provenance
-from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import MODEL_FILE, Manifest, Tolerance
 from lartpc.served.model_config import CONFIG_FILE
 from tests.helpers.served_repository import answer, tiny_network
@@ -23,7 +23,7 @@ MODEL = "emtrkmichel_fp32"
 
 
 def version_of(seed: int, model: str = MODEL, publishable: bool = True, edge: float = 0.0) -> Version:
-    """A version with weights from a seed, its golden patches, and one figure of its gates."""
+    """A version with weights from a seed, its golden hits, and one figure of its gates."""
     network = tiny_network(seed)
     with TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)
@@ -38,8 +38,8 @@ def version_of(seed: int, model: str = MODEL, publishable: bool = True, edge: fl
     return Version(
         served=served,
         weights=network.SerializeToString(deterministic=True),
-        golden=GoldenPatches(
-            patches,
+        golden=GoldenHits(
+            ({INPUT_NAME: patches},),
             outputs,
             random.integers(0, 3, len(patches)).astype(np.uint8),
             (random.random(len(patches)) < 0.3).astype(np.uint8),

@@ -12,7 +12,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES, PATCH
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest, Tolerance
 
 LARGEST_PIXEL = 15
@@ -48,7 +48,7 @@ def write_other_model(repository: Path, name: str) -> Path:
 
 
 def write_version(folder: Path, version: int) -> None:
-    """Write weights from the seed ``version``, golden patches answered by them, and the manifest."""
+    """Write weights from the seed ``version``, golden hits answered by them, and the manifest."""
     target = folder / str(version)
     target.mkdir(parents=True)
     onnx.save(tiny_network(seed=version), target / MODEL_FILE)
@@ -57,7 +57,7 @@ def write_version(folder: Path, version: int) -> None:
     outputs = answer(target / MODEL_FILE, patches)
     label = rng.integers(0, 3, len(patches)).astype(np.uint8)
     michel = (rng.random(len(patches)) < 0.3).astype(np.uint8)
-    golden = GoldenPatches(patches, outputs, label, michel)
+    golden = GoldenHits(({INPUT_NAME: patches},), outputs, label, michel)
     (target / GOLDEN_FILE).write_bytes(golden.content())
     manifest = Manifest(
         model=folder.name,

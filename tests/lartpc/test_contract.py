@@ -25,9 +25,9 @@ METADATA = {
 def test_a_graph_a_configuration_and_a_live_server_keep_it(tmp_path) -> None:
     (tmp_path / "1").mkdir()
     found = (
-        signature_of_graph(tiny_network(seed=1).graph),
+        signature_of_graph(tiny_network(seed=1).graph, True),
         signature_of(model_config(tmp_path, (1,))),
-        signature_of_metadata(METADATA),
+        signature_of_metadata(METADATA, True),
     )
     assert [PATCH.faults(signature) for signature in found] == [[], [], []]
     assert [signature.max_batch for signature in found] == [None, 8192, None]
@@ -53,13 +53,13 @@ def test_what_differs_is_said_expected_and_found() -> None:
 def test_a_graph_whose_batch_is_fixed_does_not_keep_it() -> None:
     model = tiny_network(seed=1)
     model.graph.output[1].type.tensor_type.shape.dim[0].dim_value = 256
-    (fault,) = PATCH.faults(signature_of_graph(model.graph))
+    (fault,) = PATCH.faults(signature_of_graph(model.graph, True))
     assert fault == f"output 1: expected {MICHEL_OUTPUT} FP32 [1], found {MICHEL_OUTPUT} FP32 [256, 1]"
 
 
 def test_a_server_with_another_type_is_told() -> None:
     inputs = [{**METADATA["inputs"][0], "datatype": "UINT8"}]
-    (fault,) = PATCH.faults(signature_of_metadata({**METADATA, "inputs": inputs}))
+    (fault,) = PATCH.faults(signature_of_metadata({**METADATA, "inputs": inputs}, True))
     assert fault == "input 0: expected main_input FP32 [48, 48, 1], found main_input UINT8 [48, 48, 1]"
     assert len(PATCH.faults(Signature((), ()))) == 3
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from lartpc.errors import UserError
-from lartpc.served.contract import CLASS_OUTPUT, INPUT_SHAPE
+from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE
 from lartpc.served.session import GraphSession, runs
 from tests.helpers.served_repository import tiny_network
 
@@ -19,7 +19,7 @@ def test_runs_are_bounded() -> None:
 def test_answers_do_not_depend_on_the_runs() -> None:
     session = GraphSession(tiny_network(seed=1).SerializeToString())
     patches = np.random.default_rng(1).normal(0.0, 3.0, (700, *INPUT_SHAPE)).clip(-5, 14).astype(np.float32)
-    alone = session.answer_batches([patches[600:]])
+    alone = session.answer_requests([{INPUT_NAME: patches[600:]}])
     np.testing.assert_allclose(session.answer(patches)[CLASS_OUTPUT][600:], alone[CLASS_OUTPUT], atol=1e-6)
 
 

@@ -20,7 +20,7 @@ from export.triton import main as export
 from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
-from lartpc.served.golden import GoldenPatches
+from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, Manifest
 from lartpc.served.names import served_name
 from lartpc.served.session import GraphSession
@@ -168,8 +168,9 @@ def test_it_is_judged_against_the_network_that_it_started_from(
     assert manifest.provenance.export["scales"] == "learnt"
     assert manifest.class_agreement <= 0.99
     assert check([str(target)]) == 0
-    golden = GoldenPatches.read(target / manifest.model / "1" / GOLDEN_FILE)
-    for name, values in zip(OUTPUT_NAMES, torch_answers(load_checkpoint(fp32), golden.patches), strict=True):
+    golden = GoldenHits.read(target / manifest.model / "1" / GOLDEN_FILE)
+    patches = golden.requests[0][INPUT_NAME]
+    for name, values in zip(OUTPUT_NAMES, torch_answers(load_checkpoint(fp32), patches), strict=True):
         assert np.abs(golden.outputs[name] - values).max() < 1e-5
 
 

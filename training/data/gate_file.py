@@ -40,7 +40,7 @@ def write_gate_file(data: Path, path: Path) -> None:
 
     Images, places and truth are those of the data set; what else is known of a hit is rounded to 8 bits,
     which moves it by at most 0.2 %.
-    Held-out events are taken until there are 16 and each class has its 64 golden patches; empty pixels
+    Held-out events are taken until there are 16 and each class has its 64 golden hits; empty pixels
     count as none.
 
     Args:

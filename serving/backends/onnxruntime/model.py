@@ -4,7 +4,8 @@ It serves models whose config.pbtxt says ``backend: "onnxruntime"`` where Triton
 of that name is not installed, and understands the same parameters: ``intra_op_thread_count``,
 ``inter_op_thread_count``, ``execution_mode`` and ``optimization.graph.level``. One is its own:
 ``max_rows_per_run``, the rows of one run of the session. A larger batch is run in slices, which
-bounds the memory of the activations and is faster, because they stay nearer to the caches. Weights whose
+bounds the memory of the activations and is faster, because they stay nearer to the caches. A request of a
+model whose ``contract`` is of planes is refused where a pixel, a run or a hit is none. Weights whose
 SHA-256 is not that of config.pbtxt or of the manifest beside them are not loaded, nor is a version with an
 altered manifest.
 
@@ -20,6 +21,11 @@ import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
 MAX_ROWS_PER_RUN = 256
+LEAST_UNIT, MOST_UNIT = -5.0, 15.0
+"""Of a plane's pixels: lartpc.adc_scale."""
+MOST_PIXELS = 1 << 26
+"""Of a zero-suppressed plane: ten times what a plane of DUNE's far detector has, 2 x 1148 wires by 10,000."""
+
 MANIFEST_FILE = "manifest.json"
 
 
@@ -37,6 +43,8 @@ class TritonPythonModel:
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
         self.batching = config["max_batch_size"] > 0
+        contract = config.get("parameters", {}).get("contract", {}).get("string_value", "")
+        self.of_planes = contract.startswith("plane")
         self.max_rows = _parameter(config, "max_rows_per_run", MAX_ROWS_PER_RUN, least=1)
         _check_weights(config, path, args["model_version"])
         self.session = _open_session(config, path)
@@ -81,6 +89,8 @@ class TritonPythonModel:
 
     def _answer_alone(self, request, arrays):
         try:
+            if self.of_planes:
+                _check_plane(dict(zip(self.inputs, arrays, strict=True)))
             return self._respond(request, self._run(arrays))
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"onnxruntime: {error}"))
@@ -107,6 +117,59 @@ class TritonPythonModel:
                 if name in wanted
             ]
         )
+
+
+def _check_plane(request):
+    """Refuse a plane request that the graph would answer with NaN, or with scores that mean nothing."""
+    if "run" in request:
+        shape = tuple(request["plane_shape"].tolist())
+        _check_runs(shape, request["run"].astype(np.int64), len(request["value"]))
+    else:
+        shape = request["plane_image"].shape
+        if request["plane_image"].dtype != np.uint8:
+            _check_pixels(request["plane_image"])
+    hit = request["hit_pixel"]
+    outside = ((hit < 0) | (hit >= shape)).any(axis=1)
+    if outside.any():
+        number = int(np.argmax(outside))
+        raise ValueError(
+            f"hit {number} at wire {hit[number, 0]}, pixel {hit[number, 1]} lies outside of its plane of "
+            f"{shape[0]} wires and {shape[1]} pixels; it is one of {np.count_nonzero(outside)}"
+        )
+
+
+def _check_pixels(image):
+    finite = np.isfinite(image)
+    if not finite.all():
+        wire, pixel = np.argwhere(~finite)[0]
+        raise ValueError(f"the plane's image holds NaN or infinity, first at wire {wire}, pixel {pixel}")
+    if image.size and not LEAST_UNIT <= image.min() <= image.max() <= MOST_UNIT:
+        raise ValueError(
+            f"the plane's image reaches from {image.min():g} to {image.max():g}; network units lie within "
+            f"[{LEAST_UNIT:g}, {MOST_UNIT:g}]: it may be in ADC"
+        )
+
+
+def _check_runs(shape, runs, values):
+    wire, first, length = runs.T
+    if min(shape) < 0 or shape[0] * shape[1] > MOST_PIXELS:
+        raise ValueError(f"a plane of {shape[0]} wires and {shape[1]} pixels is none")
+    if length.sum() != values:
+        raise ValueError(f"the runs hold {length.sum()} pixels, and {values} values came with them")
+    leaving = (wire >= shape[0]) | (first + length > shape[1])
+    begin = wire * shape[1] + first
+    overlapping = np.zeros(len(runs), bool)
+    overlapping[1:] = begin[1:] < (begin + length)[:-1]
+    for fault, what in (
+        (leaving, "leaves the plane"),
+        (overlapping, "begins before the end of the last"),
+    ):
+        if fault.any():
+            number = int(np.argmax(fault))
+            raise ValueError(
+                f"run {number} at wire {wire[number]}, pixel {first[number]}, of {length[number]} pixels, "
+                f"{what}; the plane has {shape[0]} wires and {shape[1]} pixels"
+            )
 
 
 def _check_weights(config, path, version):
