@@ -19,7 +19,7 @@ ROWS_PER_RUN = 64
 
 
 def correct_biases(
-    quantised: onnx.ModelProto, fp32: onnx.ModelProto, patches: NDArray[np.float32]
+    quantised: onnx.ModelProto, fp32: onnx.ModelProto, patches: NDArray[np.float32], places: int = 1
 ) -> onnx.ModelProto:
     """A quantised graph with corrected biases.
 
@@ -28,6 +28,8 @@ def correct_biases(
             floating point; stays as it is.
         fp32: the graph that it was made of.
         patches: (N, 48, 48, 1) for the means.
+        places: how often the first convolution has each of its filters, once for every place that a window
+            can begin at; they keep one bias, so that what a pixel gives does not depend on its place.
     """
     model = onnx.ModelProto()
     model.CopyFrom(quantised)
@@ -36,6 +38,8 @@ def correct_biases(
         if node.op_type in LAYERS:
             output, bias = node.output[0], constants[node.input[2]]
             error = _mean(model, output, patches) - _mean(fp32, output, patches)
+            error = np.tile(error.reshape(places, -1).mean(axis=0), places)
+            places = 1
             corrected = numpy_helper.to_array(bias) - error
             bias.CopyFrom(numpy_helper.from_array(corrected.astype(np.float32), bias.name))
     return model

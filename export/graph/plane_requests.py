@@ -1,26 +1,26 @@
 """The graph of a plane request: the plane once, and the windows of its hits through the patch network.
 
 What follows the plane is the patch network as it is, on windows of the plane within a margin, so that a
-hit is answered as its patch is. Eight copies of the plane, each shifted by a pixel, lie in blocks of eight
-pixels: a row of any window is six blocks, and one Gather of 48 x 6 numbers takes a window.
-
-On processors the plane is quantised, or made FP16, before windows are taken, where the patch network begins
-so; and hits go through in slices of about equal size, in a Loop: memory and cache hold a slice, whatever the
-number of hits, and the plane is made ready once. TensorRT gets all windows at once, and quantises these, for
-it knows integers only next to what computes with them.
+hit is answered as its patch is (:mod:`export.graph.plane_windows`). On processors the plane is quantised, or
+made FP16, before windows are taken, where the patch network begins so; an INT8 network that pools after its
+first convolution shares both between hits (:mod:`export.graph.shared_stem`); and hits go through in slices of
+about equal size, in a Loop: memory and cache hold a slice, whatever the number of hits. TensorRT gets all
+windows at once, and quantises these, for it knows integers only next to what computes with them.
 
 A hit outside of its plane is answered by NaN, and so are all hits of a plane that holds NaN or infinity where
 the network is INT8, which does not know them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from export.graph.nodes import Nodes
+from export.graph.plane_windows import BLOCK, Windows
+from export.graph.shared_stem import SharedStem, split
+from export.graph.wide_convolution import PIXELS
 from export.graph.zero_suppression import zero_suppressed_plane
 from export.variants import Variant
 from lartpc.patches.cut import HALF
@@ -29,7 +29,6 @@ from lartpc.served.contract import (
     IMAGE_INPUT,
     INPUT_NAME,
     OUTPUT_NAMES,
-    PATCH_SIZE,
     PLANE,
     PLANE_F16,
     PLANE_ZS,
@@ -39,11 +38,6 @@ from lartpc.served.contract import (
 
 SLICE = 256
 """Most hits of a slice: as many as a processor's caches hold."""
-
-BLOCK = 8
-"""Pixels of a block, and copies of the plane."""
-
-BLOCKS = PATCH_SIZE // BLOCK
 
 BEYOND = HALF + 2 * BLOCK
 """Pixels of the zero level after a plane: half a window, and what the shifts and the last block need."""
@@ -80,13 +74,28 @@ def of_planes(patches: onnx.ModelProto, variant: Variant) -> onnx.ModelProto:
         step = _step(first, constants)
         model.metadata_props.add(key=WIRE_STEP, value=repr(step))
         first = None
-    plane = _Plane.of(nodes, image, first, contract.in_steps)
-    base, inside = plane.places(nodes, image)
+    margin = nodes.constant([HALF, HALF, HALF, BEYOND])
+    plane = nodes("Pad", image, margin, *([nodes.constant(ZERO_STEP, np.uint8)] if contract.in_steps else []))
+    if first is not None:
+        first.input[0], first.output[0] = plane, "prepared_plane"
+        nodes.append(first)
+        plane = first.output[0]
+    row, pixel, inside = _places(nodes, image)
+    shares = variant.precision == "int8" and not variant.gpu
+    stem, network = split(network) if shares else ([], network)
+    entry = stem[-1].output[0] if stem else INPUT_NAME
+    windows: Windows | SharedStem = (
+        Windows.of(nodes, plane)
+        if not stem
+        else SharedStem.of(nodes, plane, stem, *_filters(stem, constants))
+    )
+    base = windows.base(nodes, row, pixel)
     if variant.gpu:
-        answers = _through(nodes, plane.windows(nodes, base), network)
+        answers = _through(nodes, windows.taken(nodes, base), entry, network)
     else:
-        answers = _in_slices(nodes, plane, base, network, constants)
-        constants = [tensor for tensor in constants if first is not None and tensor.name in first.input]
+        answers = _in_slices(nodes, windows, base, entry, network, constants)
+        used = {name for node in nodes for name in node.input}
+        constants = [tensor for tensor in constants if tensor.name in used]
     if variant.precision == "int8" and not contract.in_steps:
         nothing = nodes("Mul", nodes("ReduceSum", image, keepdims=0), nodes.constant(0.0, np.float32))
         answers = [nodes("Add", answer, nothing) for answer in answers]
@@ -98,59 +107,23 @@ def of_planes(patches: onnx.ModelProto, variant: Variant) -> onnx.ModelProto:
     return model
 
 
-@dataclass(frozen=True)
-class _Plane:
-    """A plane within its margin, ready for windows to be taken of it.
+def _places(nodes: Nodes, image: str) -> tuple[str, str, str]:
+    """(N,) row and pixel of each hit, of one outside the nearest; and (N, 1) whether it lies in the plane."""
+    none, one = nodes.constant([0]), nodes.constant([1])
+    size, place = nodes("Shape", image), nodes("Cast", HIT_INPUT, to=TensorProto.INT64)
+    within = nodes("And", nodes("GreaterOrEqual", place, none), nodes("Less", place, size))
+    number = nodes("ReduceMin", nodes("Cast", within, to=TensorProto.INT32), one)
+    inside = nodes("Cast", number, to=TensorProto.BOOL)
+    nearest = nodes("Max", nodes("Min", place, nodes("Sub", size, one)), none)
+    row, pixel = (nodes("Gather", nearest, nodes.constant(axis), axis=1) for axis in (0, 1))
+    return row, pixel, inside
 
-    Attributes:
-        rows: (1,) its wires, margin included.
-        in_row: (1,) blocks in a row.
-        blocks: (8 x rows x in_row, 8) pixels: eight copies of the plane, each shifted by one more pixel.
-    """
 
-    rows: str
-    in_row: str
-    blocks: str
-
-    @classmethod
-    def of(cls, nodes: Nodes, image: str, first: onnx.NodeProto | None, in_steps: bool) -> "_Plane":
-        margin = nodes.constant([HALF, HALF, HALF, BEYOND])
-        plane = nodes("Pad", image, margin, *([nodes.constant(ZERO_STEP, np.uint8)] if in_steps else []))
-        rows, width = (nodes("Shape", plane, start=axis, end=axis + 1) for axis in (0, 1))
-        if first is not None:
-            first.input[0], first.output[0] = plane, "prepared_plane"
-            nodes.append(first)
-            plane = first.output[0]
-        block = nodes.constant([BLOCK])
-        in_row = nodes("Div", nodes("Sub", width, block), block)
-        length, along = nodes("Mul", in_row, block), nodes.constant([1])
-        copies = []
-        for shift in range(BLOCK):
-            start = nodes.constant([shift])
-            copies.append(nodes("Slice", plane, start, nodes("Add", start, length), along))
-        in_blocks = nodes.constant([-1, BLOCK])
-        return cls(rows, in_row, nodes("Reshape", nodes("Concat", *copies, axis=0), in_blocks))
-
-    def places(self, nodes: Nodes, image: str) -> tuple[str, str]:
-        """(N,) first block of each hit's window, and (N, 1) whether the hit lies in the plane."""
-        none, one, block = nodes.constant([0]), nodes.constant([1]), nodes.constant([BLOCK])
-        size, place = nodes("Shape", image), nodes("Cast", HIT_INPUT, to=TensorProto.INT64)
-        within = nodes("And", nodes("GreaterOrEqual", place, none), nodes("Less", place, size))
-        number = nodes("ReduceMin", nodes("Cast", within, to=TensorProto.INT32), one)
-        inside = nodes("Cast", number, to=TensorProto.BOOL)
-        nearest = nodes("Max", nodes("Min", place, nodes("Sub", size, one)), none)
-        row, pixel = (nodes("Gather", nearest, nodes.constant(axis), axis=1) for axis in (0, 1))
-        copy = nodes("Mul", nodes("Mod", pixel, block), self.rows)
-        start_of_row = nodes("Mul", nodes("Add", copy, row), self.in_row)
-        return nodes("Add", start_of_row, nodes("Div", pixel, block)), inside
-
-    def windows(self, nodes: Nodes, base: str) -> str:
-        """(N, 48, 48, 1) windows of the plane."""
-        rows = nodes("Mul", nodes.constant(np.arange(PATCH_SIZE)[:, None]), self.in_row)
-        steps = nodes("Add", rows, nodes.constant(np.arange(BLOCKS)))
-        block = nodes("Add", nodes("Unsqueeze", base, nodes.constant([1, 2])), steps)
-        window = nodes.constant([-1, PATCH_SIZE, PATCH_SIZE, 1])
-        return nodes("Reshape", nodes("Gather", self.blocks, block, axis=0), window)
+def _filters(stem: list[onnx.NodeProto], constants: Iterable[onnx.TensorProto]) -> tuple[int, int]:
+    """Maps of a stem's convolution, which computes four pixels at a time, and the side of its kernel."""
+    weight = stem[0].input[0]
+    (dims,) = (tensor.dims for tensor in constants if tensor.name == weight)
+    return dims[0] // PIXELS, dims[2]
 
 
 def _step(first: onnx.NodeProto | None, constants: Iterable[onnx.TensorProto]) -> float:
@@ -182,9 +155,9 @@ def _entered(nodes: list[onnx.NodeProto]) -> tuple[list[onnx.NodeProto], onnx.No
     return [node for node in nodes if node is not first], first
 
 
-def _through(nodes: Nodes, windows: str, network: Iterable[onnx.NodeProto]) -> list[str]:
-    """Let windows through the patch network; the names of its answers."""
-    names = {INPUT_NAME: windows, **{name: f"{name}_of_windows" for name in OUTPUT_NAMES}}
+def _through(nodes: Nodes, windows: str, entry: str, network: Iterable[onnx.NodeProto]) -> list[str]:
+    """Let windows through the patch network, in the place of a tensor of it; the names of its answers."""
+    names = {entry: windows, **{name: f"{name}_of_windows" for name in OUTPUT_NAMES}}
     for node in network:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
@@ -194,8 +167,9 @@ def _through(nodes: Nodes, windows: str, network: Iterable[onnx.NodeProto]) -> l
 
 def _in_slices(
     nodes: Nodes,
-    plane: _Plane,
+    windows: Windows | SharedStem,
     base: str,
+    entry: str,
     network: Iterable[onnx.NodeProto],
     constants: Iterable[onnx.TensorProto],
 ) -> list[str]:
@@ -219,7 +193,7 @@ def _in_slices(
 
     body = Nodes("slice")
     of_slice = body("Gather", by_slice, "slice_number", axis=0)
-    answers = _through(body, plane.windows(body, of_slice), network)
+    answers = _through(body, windows.taken(body, of_slice), entry, network)
     body.append(helper.make_node("Identity", ["goes_on"], ["goes_on_after"]))
     graph = helper.make_graph(
         body,

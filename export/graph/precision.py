@@ -10,7 +10,7 @@ from export.graph.bias_correction import correct_biases
 from export.graph.not_finite import let_through
 from export.graph.plane_requests import of_planes
 from export.graph.quantization import canonical_int8, cpu_int8
-from export.graph.wide_convolution import widen_first_convolution
+from export.graph.wide_convolution import PIXELS, widen_first_convolution
 from export.variants import Variant
 from training.network.layers import Scales
 
@@ -49,7 +49,8 @@ def _rewritten(
     if not variant.gpu:
         graph = cpu_int8(graph, stretch=learnt is None)
     if not learnt:
-        graph = correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP])
+        places = 1 if variant.gpu else PIXELS
+        graph = correct_biases(graph, fp32, calibration[::BIAS_CORRECTION_STEP], places)
     return graph
 
 
