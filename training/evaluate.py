@@ -18,6 +18,9 @@ PROG = "python -m training.evaluate"
 METRICS = "metrics.json"
 SCORES = "scores.h5"
 
+ENOUGH_EVENTS = 10
+"""For intervals that mean something: they are drawn from the events themselves."""
+
 
 def evaluate(
     checkpoint: Path | None = None,
@@ -91,6 +94,8 @@ def evaluate(
             spare_fuller_report(folder, len(indices), share)
         of_latest = " of the latest run" if checkpoint is None else ""
         say(f"evaluating {trained.path}{of_latest} on {len(indices)} held-out events of {path}")
+        if len(indices) < ENOUGH_EVENTS:
+            say(f"careful: intervals drawn from {len(indices)} events are too narrow")
         for difference in other_hits(trained.provenance.data, file.provenance.data):
             say(f"careful: other hits than the training's: {difference}")
         scores = answer_events(trained, file, indices, watch, share)

@@ -8,14 +8,17 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from client.classify import main as classify
 from client.triton import TritonClassifier
 from export.graph.plane_requests import SLICE, of_planes, wire_step
 from export.repository.config import model_config
 from export.variants import BY_SUFFIX, ServedModel
 from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT
 from lartpc.errors import UserError
+from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.patches.cut import cut_patches, pad_planes
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
 from lartpc.provenance import Provenance
 from lartpc.served.contract import (
@@ -217,3 +220,21 @@ def test_each_contract_says_what_the_other_takes(classifier) -> None:
 def test_the_backend_knows_the_window_of_network_units() -> None:
     text = (Path(__file__).parents[2] / "serving/backends/onnxruntime/model.py").read_text(encoding="utf-8")
     assert f"LEAST_UNIT, MOST_UNIT = {LEAST_UNIT}, {MOST_UNIT}" in text
+
+
+def test_the_hits_of_an_event_are_answered_alike_by_plane_and_by_patch(classifier, events_file: Path) -> None:
+    with EventFile(events_file) as events:
+        of_plane = PlaneHits.read(events, int(events.in_split("test")[0]), "W")
+    of_patches = TritonClassifier(classifier.connection, "emtrkmichel_fp32")
+    wanted, found = (of.classify_hits(of_plane) for of in (of_patches, classifier))
+    for name in OUTPUT_NAMES:
+        assert len(found[name]) == len(of_plane.hits)
+        np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)
+
+
+def test_an_event_is_drawn_of_a_model_of_planes(
+    server: TritonServer, events_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--url={server.grpc}", f"--model={MODEL}", f"--out={tmp_path / 'event.png'}"]
+    assert classify([str(events_file), *options]) == 0
+    assert "hits/s" in capsys.readouterr().out and (tmp_path / "event.png").stat().st_size > 10_000
