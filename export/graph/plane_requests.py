@@ -35,6 +35,7 @@ from lartpc.served.contract import (
     ZERO_STEP,
     Signature,
 )
+from lartpc.served.types import NUMPY_TYPES
 
 SLICE = 256
 """Most hits of a slice: as many as a processor's caches hold."""
@@ -44,14 +45,6 @@ BEYOND = HALF + 2 * BLOCK
 
 WIRE_STEP = "wire_step"
 """In a graph's metadata: network units of a step, as text that gives the same float32 again."""
-
-TYPES = {
-    "FP32": TensorProto.FLOAT,
-    "FP16": TensorProto.FLOAT16,
-    "UINT8": TensorProto.UINT8,
-    "UINT16": TensorProto.UINT16,
-    "INT32": TensorProto.INT32,
-}
 
 
 def of_planes(patches: onnx.ModelProto, variant: Variant) -> onnx.ModelProto:
@@ -225,7 +218,9 @@ def _fill(
     tensors = [
         [
             helper.make_tensor_value_info(
-                spec.name, TYPES[spec.dtype], [size if size > 0 else None for size in spec.shape]
+                spec.name,
+                helper.np_dtype_to_tensor_dtype(np.dtype(NUMPY_TYPES[spec.dtype])),
+                [size if size > 0 else None for size in spec.shape],
             )
             for spec in specs
         ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
@@ -15,17 +16,10 @@ from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manif
 from lartpc.served.model_config import CONFIG_FILE, says_facts, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
+from lartpc.served.types import NUMPY_TYPES
 
-TRITON_TYPES = {
-    onnx.TensorProto.FLOAT: "FP32",
-    onnx.TensorProto.FLOAT16: "FP16",
-    onnx.TensorProto.DOUBLE: "FP64",
-    onnx.TensorProto.UINT8: "UINT8",
-    onnx.TensorProto.INT8: "INT8",
-    onnx.TensorProto.INT32: "INT32",
-    onnx.TensorProto.INT64: "INT64",
-}
-"""ONNX's element types in Triton's words (Triton: model_configuration.md, "Datatypes")."""
+TRITON_TYPES = {onnx.helper.np_dtype_to_tensor_dtype(np.dtype(of)): name for name, of in NUMPY_TYPES.items()}
+"""ONNX's element types in Triton's words."""
 
 
 def lint_model(model: ModelFolder) -> list[str]:

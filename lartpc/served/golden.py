@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 from lartpc.errors import UserError, unread
 from lartpc.served.contract import OUTPUT_NAMES, PATCH, Contract, TensorSpec
 from lartpc.served.parity import Outputs, Request
+from lartpc.served.types import NUMPY_TYPES
 
 LARGEST = 1 << 30
 """Bytes that the file may declare; 512 patches have 5 MB."""
 
 TRUTH = ("label", "michel")
-NUMPY_TYPES = {
-    "FP32": np.float32,
-    "FP16": np.float16,
-    "UINT8": np.uint8,
-    "UINT16": np.uint16,
-    "INT32": np.int32,
-}
 
 
 @dataclass(frozen=True)

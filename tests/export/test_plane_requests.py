@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from export.check import main as check
 from export.gate.sample import GateSample
 from export.graph.fp32 import fp32_graph
 from export.graph.plane_requests import SLICE, wire_step
 from export.graph.precision import rewrite
+from export.triton import main as export
 from export.variants import BY_SUFFIX
 from lartpc.adc_scale import MOST_UNIT
 from lartpc.patches.cut import cut_patches, pad_planes
@@ -33,6 +35,7 @@ from lartpc.served.contract import (
     Contract,
 )
 from lartpc.served.session import GraphSession
+from tests.helpers.paths import QUICK_GATES
 from training.network.checkpoint import load_checkpoint
 
 EXACT = {"fp32": 1e-5, "fp16": 4e-3, "int8": 0.0}
@@ -233,3 +236,14 @@ def test_runs_hold_every_pixel_that_is_not_zero_once_and_in_order(shape, share: 
     assert places == sorted(places)
     for (wire, _, end), (following, begin, _) in pairwise(places):
         assert wire < following or begin - end >= JOINED
+
+
+def test_an_exported_plane_in_steps_passes_its_check(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs are of a type that no other tensor has."""
+    options = [f"--checkpoint={checkpoint}", f"--repository={tmp_path}", "--precision=int8", QUICK_GATES]
+    for requests in ("plane_u8", "plane_zs"):
+        assert export([*options, f"--requests={requests}"]) == 0
+    assert check([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("passed │") >= 2
