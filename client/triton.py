@@ -1,12 +1,13 @@
 """The hit classifier behind a Triton server."""
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, adc_scale
+from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale, adc_scale
 from lartpc.errors import CheckError, UserError
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
@@ -110,6 +111,14 @@ class TritonClassifier:
             "configuration; export the model anew"
         )
 
+    @cached_property
+    def _scale(self) -> AdcScale:
+        return adc_scale(self.parameter("adc_era"))
+
+    @cached_property
+    def _step(self) -> float | None:
+        return float(self.parameter("wire_step")) if self.contract.in_steps else None
+
     @property
     def score_scale(self) -> str:
         """The mixture in which its scores are probabilities; ``unstated`` where nothing says it."""
@@ -170,8 +179,7 @@ class TritonClassifier:
         image = checked_plane(image, hits)
         places, place = np.unique(hits, axis=0, return_inverse=True)
         sent = [places[first : first + MOST_HITS] for first in range(0, len(places), MOST_HITS)]
-        step = float(self.parameter("wire_step")) if self.contract.in_steps else None
-        requests = [encoded(image, part.astype(np.int32), self.contract, step) for part in sent]
+        requests = [encoded(image, part.astype(np.int32), self.contract, self._step) for part in sent]
         answers = joined([self._ask(request, len(request[HIT_INPUT])) for request in requests])
         return {name: values[place.ravel()] for name, values in answers.items()}
 
@@ -187,10 +195,9 @@ class TritonClassifier:
         Raises:
             UserError, CheckError: see :meth:`classify` and :meth:`classify_plane`.
         """
-        scale = adc_scale(self.parameter("adc_era"))
         if not self.contract.of_planes:
-            return joined([self.classify(patches) for patches in watch(of_plane.patches(scale))])
-        requests = list(of_plane.requests(scale))
+            return joined([self.classify(patches) for patches in watch(of_plane.patches(self._scale))])
+        requests = list(of_plane.requests(self._scale))
         answers = joined([self.classify_plane(request.image, request.hit) for request in watch(requests)])
         order = np.argsort(np.concatenate([request.rows for request in requests]))
         return {name: values[order] for name, values in answers.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run
 from lartpc.errors import CheckError, UserError
-from lartpc.served.contract import CONTRACTS, PATCH, PRECISIONS
+from lartpc.served.contract import CONTRACTS, PRECISIONS
 from lartpc.terminal import plain, say, show, suggest, working
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def export_checkpoint(
     stores: "tuple[Store, Store | None]",
     limits: "Gates",
     plans: "dict[str, PlanSource]",
-    contracts: tuple[str, ...] = (PATCH.name,),
+    contracts: tuple[str, ...],
 ) -> "dict[ServedModel, int]":
     """Export some precisions of a checkpoint; the models that there are then, with their versions.
 

@@ -62,10 +62,7 @@ def ship(run_folder: Path, quantised: Path, folder: Path | None = None) -> None:
     target = folder or FOLDER / trained.name
     record = {"sha256": {name: sha256(path) for name, path in files.items()}}
     with EventFile(trained.gate_path) as events:
-        if events.provenance.data.get("source_digest") != trained.provenance.data.get("digest"):
-            raise UserError(
-                f"{trained.gate_path} was not cut from the data of {trained.path}; put its own there"
-            )
+        trained.check_gate(events)
         held_out = PatchDataset(events, events.in_split("test"), trained.scale)
     record |= {FLOAT_FILE: recorded(trained, held_out), QUANTISED_FILE: recorded(int8, held_out)}
     for name, path in files.items():

@@ -35,7 +35,7 @@ class Judgement:
         parity: its differences from the reference on the held-out hits and empty pixels.
         verdict: what it costs a physicist.
         metrics: its physics metrics on the held-out hits.
-        golden: the patches that a server is held to.
+        golden: the hits that a server is held to.
         tolerances: output name -> tolerance on them.
         class_agreement: share of them that must keep its class of largest probability.
     """

@@ -52,12 +52,7 @@ class GateSample:
         self._scale, self._watch = checkpoint.scale, watch
         self._reference = _reference_of(checkpoint, reference)
         with EventFile(self.path) as events:
-            source = events.provenance.data.get("source_digest")
-        if source != checkpoint.provenance.data.get("digest"):
-            raise UserError(
-                f"{self.path} was not cut from the data of {checkpoint.path}; "
-                "put the checkpoint's own gate.h5 beside it"
-            )
+            checkpoint.check_gate(events)
 
     @cached_property
     def calibration(self) -> NDArray[np.float32]:

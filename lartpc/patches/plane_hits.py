@@ -12,7 +12,7 @@ from lartpc.detector import plane
 from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE
 from lartpc.event_file import EventFile
-from lartpc.patches.cut import cut_patches, drift_pixel, locate_hits, pad_planes
+from lartpc.patches.cut import cut_patches, locate_hits, pad_planes
 from lartpc.served.contract import PATCH_SIZE, Label
 
 HITS_PER_CUT = 1024
@@ -153,8 +153,8 @@ class PlaneHits:
         Raises:
             UserError: see :meth:`canvas`.
         """
-        locate_hits(self.hits, self.image.shape, self.where)
-        place = np.column_stack([self.hits["local_wire"], drift_pixel(self.hits["local_time"])])
+        _, pixel = locate_hits(self.hits, self.image.shape, self.where)
+        place = np.column_stack([self.hits["local_wire"], pixel])
         for volume in np.unique(self.hits["tpc"]):
             rows = np.flatnonzero(self.hits["tpc"] == volume)
             (image,) = self._units(np.array([volume]), scale)

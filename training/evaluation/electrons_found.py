@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lartpc.detector import PLANES
 from lartpc.served.contract import MICHEL_CUTS
 from training.evaluation.bootstrap import ratio
-from training.evaluation.candidates import Candidates, View, in_three_views
+from training.evaluation.candidates import View, in_three_views
 
 CUTS = np.geomspace(0.02, 0.98, 16).round(4)
 """On the Michel score, beside those in use."""
@@ -49,18 +49,14 @@ def electrons_found(
         for number, candidates in kinds.items():
             for track_end in (False, True):
                 chosen = candidates.chosen(candidates.at_track_end) if track_end else candidates
-                seen = np.isin(electrons.number, chosen.finds)
+                finds = chosen.finds
+                seen = np.isin(electrons.number, finds)
                 row = {
                     "cut": cut,
                     "candidates": len(chosen.event),
                     "efficiency": ratio(electrons.event, electrons.weight * seen, electrons.weight, drawn),
-                    "purity": _purity(chosen, drawn),
+                    "purity": ratio(chosen.event, chosen.weight * (finds >= 0), chosen.weight, drawn),
                 }
                 kind = {"views": number, "track_end": track_end, "electrons": len(seen), "cuts": []}
                 found.setdefault((number, track_end), kind)["cuts"].append(row)
     return list(found.values())
-
-
-def _purity(candidates: Candidates, drawn: NDArray[np.integer]) -> dict[str, float | None]:
-    right = candidates.weight * (candidates.finds >= 0)
-    return ratio(candidates.event, right, candidates.weight, drawn)

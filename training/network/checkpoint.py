@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lartpc.adc_scale import AdcScale, adc_scale
 from lartpc.errors import UserError, unread
+from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import OUTPUT_NAMES
@@ -69,6 +70,18 @@ class Checkpoint:
     def gate_path(self) -> Path:
         """The event file that travels beside the checkpoint."""
         return self.path.parent / GATE_FILE
+
+    def check_gate(self, gate: EventFile) -> None:
+        """Refuse a gate file that was cut from other data than this checkpoint learnt from.
+
+        Raises:
+            UserError: it was.
+        """
+        if gate.provenance.data.get("source_digest") != self.provenance.data.get("digest"):
+            raise UserError(
+                f"{gate.path} was not cut from the data of {self.path}; "
+                "put the checkpoint's own gate.h5 beside it"
+            )
 
     def check_quantised(self, quantised: "Checkpoint") -> None:
         """Refuse another checkpoint than one of quantisation-aware training that started from this one.
