@@ -6,6 +6,7 @@ It serves the models that this machine can run, knows them to be well by their a
 
 import logging
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -190,19 +191,29 @@ class TritonServer:
         return ""
 
     def _connected(self) -> Connection:
+        """By gRPC, which a server opens first; HTTP answers then too."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self.check_alive()
-            try:
-                connection = Connection(self.grpc, timeout_s=CANARY_SECONDS, connect_s=1)
-                # The name tells that it is this server, and not another one that has the port.
-                if connection.server_name() == self._process.id:
+            with ExitStack() as stack:
+                try:
+                    connection = stack.enter_context(self._own("grpc"))
+                    self._own("http").close()
+                except UserError:
+                    log.debug("the server does not answer yet")
+                else:
+                    stack.pop_all()
                     return connection
-                connection.close()
-            except UserError:
-                log.debug("the server does not answer yet")
             time.sleep(LOOK_SECONDS)
         raise CheckError(f"the server did not start within {START_SECONDS} s; {self._process.log_tail()}")
+
+    def _own(self, protocol: str) -> Connection:
+        """Its name tells that it is this server, and not another one that has the port."""
+        connection = Connection(getattr(self, protocol), protocol, timeout_s=CANARY_SECONDS, connect_s=1)
+        if connection.server_name() != self._process.id:
+            connection.close()
+            raise UserError(f"another server answers at {connection}")
+        return connection
 
     def _wait_until_loaded(self, model: RepositoryModel, mark: str, since: int) -> None:
         deadline = time.monotonic() + LOAD_SECONDS

@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE
+from serving.connection import Connection
 from serving.follow import Follower
 from serving.process import SHARED_MEMORY
 from serving.triton import TritonServer
@@ -193,6 +194,21 @@ def test_of_two_servers_on_one_port_the_later_says_so_in_one_line(tiny_repositor
     with pytest.raises(CheckError, match=r"another program has taken 127.0.0.1:\d+ meanwhile; start again"):
         server.__enter__()
     assert_nothing_left(server)
+
+
+def test_a_server_is_up_when_http_answers_too(tiny_repository, monkeypatch):
+    asked = []
+
+    class LateHttp(Connection):
+        def __init__(self, url, protocol="grpc", **limits):
+            asked.append(protocol)
+            if protocol == "http" and asked.count("http") < 3:
+                raise UserError("no server answers: Triton opens HTTP after gRPC")
+            super().__init__(url, protocol, **limits)
+
+    monkeypatch.setattr("serving.triton.Connection", LateHttp)
+    with TritonServer(tiny_repository):
+        assert asked.count("http") == 3
 
 
 @pytest.mark.parametrize(
