@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test lint validate trt-check bench publish soak report lock clean
+.PHONY: help install run try trial test lint validate trt-check bench gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -84,6 +84,9 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
 	$(RUN) benchmarks.planes
+
+gpu-check: .venv/installed  ## on a machine with GPUs: training, the graphs served on them, plans
+	$(RUN) benchmarks.gpu_check $(GPU_CHECK)
 
 # what make publish takes: a checkpoint, a folder or URL, and where given gates, a repository, requests, options
 REQUESTS ?= all

@@ -11,6 +11,7 @@ from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES, PATCH
 from lartpc.served.parity import Outputs, Request
 
+CPU = "CPUExecutionProvider"
 ROWS_PER_RUN = 512
 """Patches of one run: the activations of the published network take 0.4 GB."""
 
@@ -21,22 +22,32 @@ class GraphSession:
     Args:
         weights: the serialised graph, or its file.
         threads: processor threads; where not given OMP_NUM_THREADS, as PyTorch takes it, or all.
+        provider: ONNX Runtime's execution provider, which answers.
+        options: of the provider.
 
     Raises:
-        UserError: ONNX Runtime does not load the graph.
+        UserError: ONNX Runtime does not load the graph, or has not got the provider.
     """
 
-    def __init__(self, weights: bytes | Path, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: bytes | Path,
+        threads: int | None = None,
+        provider: str = CPU,
+        options: dict[str, str] | None = None,
+    ) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = _threads() if threads is None else threads
-        options.log_severity_level = 3
+        asked = onnxruntime.SessionOptions()
+        asked.intra_op_num_threads = _threads() if threads is None else threads
+        asked.log_severity_level = 3
         graph = str(weights) if isinstance(weights, Path) else weights
         try:
-            self._session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(graph, asked, [(provider, options or {})])
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise UserError(f"ONNX Runtime does not load the graph: {error}") from error
+        if provider not in self._session.get_providers():
+            raise UserError(f"ONNX Runtime cannot use {provider} on this machine")
 
     def answer(self, patches: NDArray[np.float32]) -> Outputs:
         """Answers to (N, 48, 48, 1) patches, in runs that bound memory."""

@@ -1,5 +1,6 @@
 """The commands: one table in code, which README and the modules keep, and a help that teaches."""
 
+import os
 import re
 import subprocess
 import sys
@@ -45,10 +46,11 @@ def test_help_teaches_without_heavy_imports(command: str) -> None:
     assert "usage: python -m " + command in done.stdout
 
 
+ON_A_GPU = "benchmarks.gpu_check"
 BENCHMARKS = sorted(
     f"benchmarks.{path.stem}"
     for path in (ROOT / "benchmarks").glob("*.py")
-    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and path.stem not in ON_A_GPU
 )
 
 
@@ -60,6 +62,19 @@ def test_a_benchmark_teaches_and_refuses_as_a_command_does(benchmark: str) -> No
         assert done.returncode == code, done.stderr
         assert ("--rounds ROUNDS" in done.stdout) == (code == 0)
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["--help"], 0, "--only ONLY"), (["--rounds=1"], 2, "--rounds"), ([], 2, "finds no GPU of NVIDIA")],
+)
+def test_the_check_of_a_gpu_says_that_there_is_none(arguments: list[str], code: int, said: str) -> None:
+    command = [sys.executable, "-m", ON_A_GPU, *arguments]
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=hidden)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_make_bench_runs_every_benchmark() -> None:
