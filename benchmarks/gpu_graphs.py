@@ -13,6 +13,7 @@ from benchmarks.record import Figure
 from export.repository.find import find_models
 from export.store.folder import FolderStore
 from export.variants import ServedModel
+from lartpc.errors import UserError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, MICHEL_OUTPUT, PATCH
 from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
@@ -61,7 +62,11 @@ def graph_figures(served: Served) -> tuple[list[Figure], list[str]]:
         if provider not in onnxruntime.get_available_providers() or (exact and name == "CUDA with TF32"):
             continue
         what = f"{served.model.name}, {name}"
-        session = GraphSession(served.folder / MODEL_FILE, provider=provider, options=options)
+        try:
+            session = GraphSession(served.folder / MODEL_FILE, provider=provider, options=options)
+        except UserError as error:
+            faults.append(str(error))
+            continue
         golden = served.golden
         parity = compare(session.answer_requests(golden.requests), golden.outputs)
         beyond = parity.beyond(served.manifest.tolerances, served.manifest.class_agreement)

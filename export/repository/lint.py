@@ -7,13 +7,13 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from export.graph.triton_release import check_release
-from export.repository.config import checksums, in_earlier_form, model_config
+from export.repository.config import checksums, forms, model_config
 from export.repository.model_folder import ModelFolder
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import Contract, Signature, TensorSpec
 from lartpc.served.golden import GoldenHits
 from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
-from lartpc.served.model_config import CONFIG_FILE, says_facts, signature_of
+from lartpc.served.model_config import CONFIG_FILE, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
 from lartpc.served.types import NUMPY_TYPES
@@ -38,7 +38,7 @@ def lint_model(model: ModelFolder) -> list[str]:
     else:
         known = [model.manifests[version] for version in model.versions]
         written = model_config(served, known, visibility, checksums(config))
-        if config != (written if says_facts(config) else in_earlier_form(written)):
+        if config not in forms(written):
             found.append(f"{place} is not what an export writes; export the model anew")
     for name in filter(str.isdecimal, model.store.names(model.name)):
         if int(name) not in model.manifests:

@@ -131,6 +131,16 @@ def test_gpu_variants_hand_their_graph_to_tensorrt(repository: Path) -> None:
     assert all(stored[name].dtype == np.int8 and not stored[name].any() for name in zero_points)
 
 
+def test_fp32_is_no_tf32_on_a_gpu_and_one_that_was_free_to_be_passes(of_fp32: Path) -> None:
+    path = of_fp32 / "emtrkmichel_compact_fp32"
+    config = read_config(path)
+    (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert (accelerator.name, dict(accelerator.parameters)) == ("cuda", {"use_tf32": "0"})
+    config.ClearField("optimization")
+    (path / "config.pbtxt").write_text(text_format.MessageToString(config))
+    assert check([str(of_fp32)]) == 0
+
+
 def test_operators_of_each_precision(repository: Path, tmp_path: Path) -> None:
     """After ONNX Runtime's optimiser INT8 runs on integer kernels; FP16 has FP32 inputs and outputs."""
     operators = {}
