@@ -1,7 +1,6 @@
 """``python -m client.classify``: every hit of an event through a served model, and a picture of it."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -72,9 +71,10 @@ def classify(
         connection = opened.connections[0]
         classifier = TritonClassifier(connection, model or default_model(connection))
         classifier.demand_score_scale(require_score_scale)
-        watch = partial(track, description="Classifying", total=of_plane.pieces, transient=True)
         start = time.perf_counter()
-        outputs = classifier.classify_hits(of_plane, watch)
+        (outputs,) = classifier.classify_hits(
+            [of_plane], lambda requests, count: track(requests, "Classifying", count, transient=True)
+        )
         seconds = time.perf_counter() - start
         score_scale = classifier.score_scale
     title = f"{classifier.model}, version {classifier.version}, {score_scale} score scale"

@@ -1,33 +1,30 @@
 """The hit classifier behind a Triton server."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale, adc_scale
+from client.in_flight import in_order
+from client.requests import BATCH_SIZE, OUTPUT_SHAPES, Asked, answers, joined, of_image, of_patches, of_plane
+from lartpc.adc_scale import AdcScale, adc_scale
 from lartpc.errors import CheckError, UserError
 from lartpc.patches.plane_hits import PlaneHits
-from lartpc.patches.wire import encoded
 from lartpc.served.contract import (
     CONTRACTS,
     HIT_INPUT,
     INPUT_NAME,
-    INPUT_SHAPE,
-    MOST_HITS,
     OUTPUT_NAMES,
     PATCH,
     Contract,
     Signature,
     TensorSpec,
 )
-from lartpc.served.parity import Request
+from lartpc.served.parity import Outputs, Request
 from serving.connection import Connection
-
-BATCH_SIZE = 256
-"""Patches in one request: LArSoft's own default."""
 
 EARLIER_NAMES = {"adc_era": "data_era"}
 """Parameter -> how configurations call it that were written before they said what their model is."""
@@ -35,7 +32,9 @@ EARLIER_NAMES = {"adc_era": "data_era"}
 UNSTATED = "unstated"
 """Score scale of a version whose configuration does not say it."""
 
-OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
+
+def _plain(requests: Iterable[Request], count: int) -> Iterable[Request]:
+    return requests
 
 
 def signature_of(metadata: dict[str, Any], batched: bool) -> Signature:
@@ -116,7 +115,8 @@ class TritonClassifier:
         return adc_scale(self.parameter("adc_era"))
 
     @cached_property
-    def _step(self) -> float | None:
+    def wire_step(self) -> float | None:
+        """Network units of a step; None where the model takes no steps."""
         return float(self.parameter("wire_step")) if self.contract.in_steps else None
 
     @property
@@ -137,10 +137,8 @@ class TritonClassifier:
                 f"--require-score-scale wants {wanted}; its report has a table of equivalent cuts"
             )
 
-    def classify(
-        self, patches: NDArray[np.floating], batch_size: int = BATCH_SIZE
-    ) -> dict[str, NDArray[np.float32]]:
-        """Classify patches, in requests of at most ``batch_size``.
+    def classify(self, patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> Outputs:
+        """Classify patches, in requests of at most ``batch_size``, several under way at a time.
 
         Args:
             patches: (N, 48, 48, 1) in network units, within [-5, 15].
@@ -154,13 +152,10 @@ class TritonClassifier:
             CheckError: the server fails, or another version answers, or the answer is not finite.
         """
         self._demand(of_planes=False)
-        patches = self._checked(patches)
-        runs = (slice(first, first + batch_size) for first in range(0, len(patches), batch_size))
-        return joined([self._ask({INPUT_NAME: patches[run]}, len(patches[run])) for run in runs])
+        (answer,) = answers(self._ask, [of_patches(patches, batch_size)])
+        return answer
 
-    def classify_plane(
-        self, image: NDArray[np.floating], hits: NDArray[np.integer]
-    ) -> dict[str, NDArray[np.float32]]:
+    def classify_plane(self, image: NDArray[np.floating], hits: NDArray[np.integer]) -> Outputs:
         """Classify hits of a plane, sent as a whole, in requests of at most 8192 hits.
 
         Args:
@@ -176,55 +171,47 @@ class TritonClassifier:
             CheckError: the server fails, or another version answers, or the answer is not finite.
         """
         self._demand(of_planes=True)
-        image = checked_plane(image, hits)
-        places, place = np.unique(hits, axis=0, return_inverse=True)
-        sent = [places[first : first + MOST_HITS] for first in range(0, len(places), MOST_HITS)]
-        requests = [encoded(image, part.astype(np.int32), self.contract, self._step) for part in sent]
-        answers = joined([self._ask(request, len(request[HIT_INPUT])) for request in requests])
-        return {name: values[place.ravel()] for name, values in answers.items()}
+        (answer,) = answers(self._ask, [of_image(image, hits, self.contract, self.wire_step)])
+        return answer
 
     def classify_hits(
-        self, of_plane: PlaneHits, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter
-    ) -> dict[str, NDArray[np.float32]]:
-        """Classify the hits of a plane of an event, in whichever way the model takes them.
+        self,
+        planes: Iterable[PlaneHits],
+        watch: Callable[[Iterable[Request], int], Iterable[Request]] = _plain,
+    ) -> Iterator[Outputs]:
+        """Classify the hits of planes of events, in whichever way the model takes them.
 
         Args:
-            of_plane: the hits; one at least.
-            watch: wraps the requests, to show progress.
+            planes: the hits, read one by one, when there is room.
+            watch: wraps the requests of a plane, whose number it is given, to show progress.
+
+        Yields:
+            Of each plane, as :meth:`classify`.
 
         Raises:
             UserError, CheckError: see :meth:`classify` and :meth:`classify_plane`.
         """
-        if not self.contract.of_planes:
-            return joined([self.classify(patches) for patches in watch(of_plane.patches(self._scale))])
-        requests = list(of_plane.requests(self._scale))
-        answers = joined([self.classify_plane(request.image, request.hit) for request in watch(requests)])
-        order = np.argsort(np.concatenate([request.rows for request in requests]))
-        return {name: values[order] for name, values in answers.items()}
 
-    def answer(self, requests: Iterable[Request]) -> dict[str, NDArray[np.float32]]:
+        def asked() -> Iterator[Asked]:
+            for plane in planes:
+                whole = of_plane(plane, self.contract, self._scale, self.wire_step)
+                yield replace(whole, requests=watch(whole.requests, whole.count))
+
+        return answers(self._ask, asked())
+
+    def answer(self, requests: Iterable[Request]) -> Outputs:
         """Answers to the tensors of requests of its contract, joined."""
         if not self.contract.of_planes:
-            return joined([self.classify(request[INPUT_NAME]) for request in requests])
-        return joined([self._ask(request, len(request[HIT_INPUT])) for request in requests])
+            return joined(list(answers(self._ask, (of_patches(each[INPUT_NAME]) for each in requests))))
+        return joined(list(in_order(self._ask, requests)))
 
     def _demand(self, of_planes: bool) -> None:
         if self.contract.of_planes != of_planes:
             taken, asked = ("planes", "patches") if self.contract.of_planes else ("patches", "planes")
             raise UserError(f"{self.model} takes {taken}, not {asked}")
 
-    def _checked(self, patches: NDArray[np.floating]) -> NDArray[np.float32]:
-        if patches.ndim != 4 or patches.shape[1:] != INPUT_SHAPE:
-            raise UserError(f"patches have shape {patches.shape}; the model takes (N, 48, 48, 1)")
-        finite = np.isfinite(patches).all(axis=(1, 2, 3))
-        if not finite.all():
-            raise UserError(
-                f"patch {np.argmin(finite)} holds NaN or infinity, as do {np.count_nonzero(~finite)} of "
-                f"{len(finite)} patches; look at the plane image that it was cut from"
-            )
-        return np.ascontiguousarray(patches, np.float32)
-
-    def _ask(self, request: Request, hits: int) -> dict[str, NDArray[np.float32]]:
+    def _ask(self, request: Request) -> Outputs:
+        hits = len(request[HIT_INPUT if self.contract.of_planes else INPUT_NAME])
         answered, outputs = self.connection.infer(self.model, self.version, request, OUTPUT_NAMES)
         if answered != self.version:
             raise CheckError(
@@ -238,39 +225,3 @@ class TritonClassifier:
                     "or values that are not finite"
                 )
         return outputs
-
-
-def joined(answers: list[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
-    """The answers to consecutive requests as one."""
-    none = {name: np.zeros((0, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
-    return {name: np.concatenate([answer[name] for answer in answers or [none]]) for name in OUTPUT_NAMES}
-
-
-def checked_plane(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDArray[np.float32]:
-    """The image of a plane request as it is sent.
-
-    Raises:
-        UserError: see :meth:`TritonClassifier.classify_plane`.
-    """
-    if image.ndim != 2 or hits.ndim != 2 or hits.shape[1] != 2:
-        raise UserError(
-            f"a plane's image has shape {image.shape} and its hits {hits.shape}; "
-            "the model takes (wires, drift pixels) and (N, 2)"
-        )
-    if not np.isfinite(image).all():
-        wire, pixel = np.argwhere(~np.isfinite(image))[0]
-        raise UserError(f"the plane's image holds NaN or infinity, first at wire {wire}, pixel {pixel}")
-    if image.size and not LEAST_UNIT <= image.min() <= image.max() <= MOST_UNIT:
-        raise UserError(
-            f"the plane's image reaches from {image.min():g} to {image.max():g}; network units lie within "
-            f"[{LEAST_UNIT:g}, {MOST_UNIT:g}]: lartpc.adc_scale.network_units makes them of ADC"
-        )
-    outside = ((hits < 0) | (hits >= image.shape)).any(axis=1)
-    if outside.any():
-        number = int(np.argmax(outside))
-        raise UserError(
-            f"hit {number} at wire {hits[number, 0]}, pixel {hits[number, 1]} lies outside of its plane of "
-            f"{image.shape[0]} wires and {image.shape[1]} pixels, as do {np.count_nonzero(outside)} of "
-            f"{len(hits)} hits"
-        )
-    return np.ascontiguousarray(image, np.float32)

@@ -27,11 +27,16 @@ class HttpWire(Wire):
         host, _, port = url.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._idle: deque[HTTPConnection] = deque()
+        self._busy: set[HTTPConnection] = set()
+        self._closed = False
 
     def close(self) -> None:
-        """See the base class."""
+        """See the base class; whoever still waits for an answer gets none."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
+        for connection in list(self._busy):
+            _break_off(connection)
 
     def is_live(self, timeout_s: float) -> bool:
         """See the base class."""
@@ -102,11 +107,16 @@ class HttpWire(Wire):
         headers: dict[str, str] | None = None,
     ) -> tuple[bytes, str | None]:
         """Content of the answer, and the length of its JSON header where it has one."""
-        kept = self._idle.pop() if self._idle else None
+        try:
+            kept = self._idle.pop()
+        except IndexError:
+            kept = None
         if kept is not None and kept.sock is not None:
             kept.sock.settimeout(timeout_s)
             with suppress(BrokenError):  # the server may have closed what was idle
                 return self._exchange(kept, method, path, timeout_s, largest, body, headers)
+        if self._closed:
+            raise BrokenError("the connection was closed")
         fresh = HTTPConnection(self._host, self._port, timeout=timeout_s)
         return self._exchange(fresh, method, path, timeout_s, largest, body, headers)
 
@@ -125,14 +135,13 @@ class HttpWire(Wire):
 
         def expire() -> None:
             expired.set()
-            if (open_socket := connection.sock) is not None:
-                with suppress(OSError):
-                    open_socket.shutdown(socket.SHUT_RDWR)
+            _break_off(connection)
 
         timer = threading.Timer(timeout_s, expire)
         timer.daemon = True
         timer.start()
         whole = False
+        self._busy.add(connection)
         try:
             connection.request(method, f"/{path}", body, headers or {})
             response = connection.getresponse()
@@ -146,6 +155,7 @@ class HttpWire(Wire):
             raise BrokenError(f"the connection broke ({error or type(error).__name__})") from error
         finally:
             timer.cancel()
+            self._busy.discard(connection)
             if whole and not response.will_close:
                 self._idle.append(connection)
             else:
@@ -155,6 +165,12 @@ class HttpWire(Wire):
         if response.status != 200:
             raise RefusedError(_reason(content, response.status))
         return content, response.headers.get(HEADER)
+
+
+def _break_off(connection: HTTPConnection) -> None:
+    if (open_socket := connection.sock) is not None:
+        with suppress(OSError):
+            open_socket.shutdown(socket.SHUT_RDWR)
 
 
 def _read(response: HTTPResponse, largest: int) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lartpc.files import write_text
 from lartpc.served.model_config import CONFIG_FILE, config_text
+from serving.instances import divide_cores
 from serving.repository import RepositoryModel
 
 PREFIX = "lartpc-served-"
@@ -55,6 +56,7 @@ class Offer:
                 link.symlink_to(source)
         config = type(model.config)()
         config.CopyFrom(model.config)
+        divide_cores(config)
         mark = secrets.token_hex(8)
         config.parameters[LOAD].string_value = mark
         write_text(folder / CONFIG_FILE, config_text(config))

@@ -86,6 +86,11 @@ class TritonServer:
         return f"http://{LOOPBACK}:{self.ports.metrics}/metrics"
 
     @property
+    def group(self) -> int:
+        """Of its process and those of its models: the id of their process group."""
+        return self._process.pid
+
+    @property
     def connection(self) -> Connection:
         """The server's own connection, over gRPC."""
         assert self._connection is not None, "outside of its with block"

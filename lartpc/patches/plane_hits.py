@@ -1,6 +1,5 @@
 """One plane of one event and the patches around its hits: the one way from a file to a network's input."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -159,11 +158,6 @@ class PlaneHits:
             rows = np.flatnonzero(self.hits["tpc"] == volume)
             (image,) = self._units(np.array([volume]), scale)
             yield PlaneRequest(image, place[rows].astype(np.int32), rows)
-
-    @property
-    def pieces(self) -> int:
-        """Number of arrays that :meth:`patches` yields."""
-        return math.ceil(len(self.hits) / HITS_PER_CUT)
 
     def patches(self, scale: AdcScale) -> Iterator[NDArray[np.float32]]:
         """(n, 48, 48, 1) patches in network units, in the order of the hits, HITS_PER_CUT at a time.

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ class Dripping:
 
     def __init__(self, first: bytes, more: bytes = b"", pause_s: float = 0.0) -> None:
         self._socket = socket.create_server((LOOPBACK, 0))
-        self._first, self._more, self._pause_s = first, more, pause_s
+        self.first, self._more, self._pause_s = first, more, pause_s
         self.url = f"{LOOPBACK}:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> "Dripping":
@@ -197,7 +198,7 @@ class Dripping:
     def _answer(self, caller: socket.socket) -> None:
         with suppress(OSError), caller:
             caller.recv(65536)
-            caller.sendall(self._first)
+            caller.sendall(self.first)
             while True:
                 if self._more:
                     caller.sendall(self._more)
@@ -246,6 +247,21 @@ def test_a_server_that_drips_is_given_up_in_time(first: bytes, more: bytes, paus
     with Dripping(first, more, pause_s) as server, pytest.raises(UserError, match="no server answers"):
         Connection(server.url, "http", connect_s=1)
     assert time.monotonic() - start < 20
+
+
+@pytest.mark.timeout(60)
+def test_who_waits_for_an_answer_gets_none_when_the_connection_is_closed() -> None:
+    """An interrupted command ends at once, also where its requests are under way in threads."""
+    row = {INPUT_NAME: np.zeros((1, *INPUT_SHAPE), np.float32)}
+    with Dripping(LIVE) as server, ThreadPoolExecutor(1) as pool:
+        connection = Connection(server.url, "http", timeout_s=50)
+        server.first = b""
+        waits = pool.submit(connection.infer, MODEL, 1, row, (CLASS_OUTPUT,))
+        time.sleep(0.5)
+        assert not waits.done()
+        connection.close()
+        with pytest.raises(CheckError, match="closed"):
+            waits.result(timeout=20)
 
 
 @pytest.mark.parametrize("server", [over_http, over_grpc])

@@ -123,7 +123,7 @@ def test_shared_memory_is_open_where_a_user_wants_it(tmp_path: Path) -> None:
 
 
 def test_it_listens_on_the_loopback_interface_alone(tiny_server: TritonServer) -> None:
-    server = psutil.Process(tiny_server._process.pid)
+    server = psutil.Process(tiny_server.group)
     listening = [
         connection.laddr
         for process in (server, *server.children(recursive=True))
@@ -144,7 +144,7 @@ def test_another_address_is_refused(address: str, tmp_path: Path) -> None:
 
 
 def test_the_key_that_stands_in_the_list_of_processes_opens_nothing(tiny_server: TritonServer) -> None:
-    command = Path(f"/proc/{tiny_server._process.pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    command = Path(f"/proc/{tiny_server.group}/cmdline").read_text(encoding="utf-8").split("\0")
     (option,) = (part for part in command if part.startswith("--http-restricted-api="))
     key = option.rpartition("key=")[2]
     with tritonclient.grpc.InferenceServerClient(tiny_server.grpc) as client:

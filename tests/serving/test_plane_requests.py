@@ -226,7 +226,7 @@ def test_the_hits_of_an_event_are_answered_alike_by_plane_and_by_patch(classifie
     with EventFile(events_file) as events:
         of_plane = PlaneHits.read(events, int(events.in_split("test")[0]), "W")
     of_patches = TritonClassifier(classifier.connection, "emtrkmichel_fp32")
-    wanted, found = (of.classify_hits(of_plane) for of in (of_patches, classifier))
+    wanted, found = (next(of.classify_hits([of_plane])) for of in (of_patches, classifier))
     for name in OUTPUT_NAMES:
         assert len(found[name]) == len(of_plane.hits)
         np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)

@@ -60,12 +60,12 @@ def processes_of_group(group):
 
 def kill_a_stub(server):
     """As the kernel does where memory runs out."""
-    group = processes_of_group(server._process.pid)
+    group = processes_of_group(server.group)
     os.kill(next(pid for pid, command in group.items() if "backend_stub" in command), signal.SIGKILL)
 
 
 def assert_nothing_left(server):
-    assert processes_of_group(server._process.pid) == {}
+    assert processes_of_group(server.group) == {}
     assert list(SHARED_MEMORY.glob(f"{server._process.id}*")) == []
 
 
@@ -229,7 +229,7 @@ def test_the_server_ends_with_its_parent_whichever_way_that_ends(tmp_path, end, 
     program = (
         "import sys, time; from pathlib import Path; from serving.triton import TritonServer\n"
         "with TritonServer(Path(sys.argv[1])) as server:\n"
-        "    print(server._process.pid, server._process.id, flush=True); time.sleep(600)\n"
+        "    print(server.group, server._process.id, flush=True); time.sleep(600)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path],

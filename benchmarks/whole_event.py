@@ -1,0 +1,144 @@
+"""A whole event through the embedded Triton: seconds, bytes and physics of each path; memory over many."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import psutil
+
+from benchmarks.record import Figure
+from benchmarks.turns import taking_turns
+from client.triton import TritonClassifier
+from lartpc.adc_scale import adc_scale
+from lartpc.event_file import EventFile
+from lartpc.patches.plane_hits import PlaneHits
+from lartpc.patches.wire import encoded
+from lartpc.served.contract import HIT_INPUT, PATCH_SIZE, Contract
+from lartpc.served.names import served_name
+from lartpc.served.parity import Outputs, Request
+from lartpc.served.session import GraphSession
+from serving.connection import Connection
+from serving.triton import TritonServer
+from training.evaluation.metrics import physics_metrics
+
+PATHS = ("fp32", "int8", "plane_fp32", "plane_int8", "plane_f16_int8", "plane_u8_int8", "plane_zs_int8")
+"""Suffixes of the models that answer a whole event; the first is the paper's way."""
+
+GOALS = {"plane_f16_int8": f"<= {PATCH_SIZE**2 * 4 // 15}", "plane_zs_int8": f"<= {PATCH_SIZE**2 * 4 // 100}"}
+"""Bytes a hit: a fifteenth and a hundredth of a patch."""
+
+ERA = "2021"
+MEMORY_EVENTS = 1000
+OF_MEMORY = "plane_zs_int8"
+
+
+def whole_event(server: TritonServer, network: str, event: Path, rounds: int) -> list[Figure]:
+    """Seconds, bytes and area of each path, from the event's file to its scores."""
+    figures = []
+    with Connection(server.grpc) as connection:
+        classifiers = {suffix: TritonClassifier(connection, served_name(suffix, network)) for suffix in PATHS}
+        seconds = taking_turns(rounds, *(partial(answered, of, event) for of in classifiers.values()))
+        for (suffix, classifier), taken in zip(classifiers.items(), seconds, strict=True):
+            before = psutil.net_io_counters(pernic=True)["lo"].bytes_sent
+            outputs, hits = answered(classifier, event)
+            sent = psutil.net_io_counters(pernic=True)["lo"].bytes_sent - before
+            areas = physics_metrics(outputs, hits["label"], hits["michel"])
+            figures += [
+                Figure(f"{suffix}: an event of {len(hits)} hits", median(taken), "s"),
+                Figure(f"{suffix}: on the socket", sent / len(hits), "bytes a hit", GOALS.get(suffix, "")),
+                Figure(f"{suffix}: track against shower", areas["track_shower_auc"], "AUC"),
+            ]
+    return figures
+
+
+def answered(classifier: TritonClassifier, event: Path) -> tuple[Outputs, np.ndarray]:
+    """The answers to all hits of the first event of a file, and the hits."""
+    with EventFile(event) as events:
+        planes: list[PlaneHits] = []
+
+        def reading() -> Iterator[PlaneHits]:
+            for of_plane in PlaneHits.of_event(events, 0):
+                planes.append(of_plane)
+                yield of_plane
+
+        answers = list(classifier.classify_hits(reading()))
+    outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+    return outputs, np.concatenate([of_plane.hits for of_plane in planes])
+
+
+def planes_of(event: Path) -> list[PlaneHits]:
+    """The planes with hits of the first event of a file."""
+    with EventFile(event) as events:
+        return [of_plane for of_plane in PlaneHits.of_event(events, 0) if len(of_plane.hits)]
+
+
+def served_against_in_process(
+    server: TritonServer, network: str, suffix: str, graph: Path, event: Path, rounds: int
+) -> list[Figure]:
+    """The event by Triton, from its tensors and from its file, and its tensors by a session a core here."""
+    cores = psutil.Process().cpu_affinity() or [0]
+    sessions = [GraphSession(graph, threads=1) for _ in cores]
+    with Connection(server.grpc) as connection:
+        classifier = TritonClassifier(connection, served_name(suffix, network))
+        requests = requests_of(event, classifier.contract, classifier.wire_step)
+        in_process, served, from_file = taking_turns(
+            rounds,
+            partial(side_by_side, sessions, requests),
+            partial(classifier.answer, requests),
+            partial(answered, classifier, event),
+        )
+    hits = sum(len(request[HIT_INPUT]) for request in requests)
+    ratios = [ours / theirs for ours, theirs in zip(in_process, served, strict=True)]
+    times = [ours / theirs for ours, theirs in zip(from_file, in_process, strict=True)]
+    return [
+        Figure(f"{suffix}: the event's tensors, in process", hits / median(in_process), "hits/s"),
+        Figure(f"{suffix}: the event's tensors, by Triton", hits / median(served), "hits/s"),
+        Figure(f"{suffix}: by Triton / in process", median(ratios), "ratio", ">= 0.9"),
+        Figure(f"{suffix}: seconds from file by Triton / in process", median(times), "ratio", "<= 1.35"),
+    ]
+
+
+def requests_of(event: Path, contract: Contract, step: float | None) -> list[Request]:
+    """The tensors of an event's planes."""
+    scale = adc_scale(ERA)
+    return [
+        encoded(request.image, request.hit, contract, step)
+        for of_plane in planes_of(event)
+        for request in of_plane.requests(scale)
+    ]
+
+
+def side_by_side(sessions: list[GraphSession], requests: Iterable[Request]) -> None:
+    """Requests by several sessions at a time, each of one thread."""
+    free = list(sessions)
+
+    def answer(request: Request) -> None:
+        session = free.pop()
+        session.answer_requests([request])
+        free.append(session)
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        list(pool.map(answer, requests))
+
+
+def memory_gained(server: TritonServer, network: str, event: Path, events: int) -> list[Figure]:
+    """Megabytes that server and client grow by from the hundredth event to the last."""
+    of_server = [each for each in psutil.process_iter() if os.getpgid(each.pid) == server.group]
+    processes = {"server": of_server, "client": [psutil.Process()]}
+    resident: dict[str, list[float]] = {name: [] for name in processes}
+    smallest = min(planes_of(event), key=lambda of_plane: len(of_plane.hits))
+    with Connection(server.grpc) as connection:
+        classifier = TritonClassifier(connection, served_name(OF_MEMORY, network))
+        for number in range(events):
+            list(classifier.classify_hits([smallest]))
+            if number in (events // 10, events - 1):
+                for name, of_name in processes.items():
+                    resident[name].append(sum(process.memory_info().rss for process in of_name) / 1e6)
+    return [
+        Figure(f"{name}: memory gained over {events} events", last - first, "MB", "<= 20")
+        for name, (first, last) in resident.items()
+    ]

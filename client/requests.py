@@ -1,0 +1,183 @@
+"""What is sent for hits: requests of a contract, and which of the answers is each hit's."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.in_flight import in_order
+from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale
+from lartpc.errors import UserError
+from lartpc.patches.plane_hits import HITS_PER_CUT, PlaneHits
+from lartpc.patches.wire import encoded
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, MOST_HITS, OUTPUT_NAMES, PATCH, Contract
+from lartpc.served.parity import Outputs, Request
+
+BATCH_SIZE = 256
+"""Patches in one request: LArSoft's own default; a cut holds a whole number of them."""
+
+OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The requests for some hits.
+
+    Attributes:
+        requests: made one by one.
+        count: their number.
+        row: (H,) which row of their joined answers is each hit's.
+    """
+
+    requests: Iterable[Request]
+    count: int
+    row: NDArray[np.int64]
+
+    def of_hits(self, answers: list[Outputs]) -> Outputs:
+        """The answers to the requests as those of the hits."""
+        return {name: values[self.row] for name, values in joined(answers).items()}
+
+
+def answers(ask: Callable[[Request], Outputs], asked: Iterable[Asked]) -> Iterator[Outputs]:
+    """The answers of the hits of each, in order; requests of several are under way at a time.
+
+    Args:
+        ask: gives the answer to a request; called in threads.
+        asked: made one by one, when there is room.
+    """
+    waiting: deque[Asked] = deque()
+
+    def requests() -> Iterator[Request]:
+        for each in asked:
+            waiting.append(each)
+            yield from each.requests
+
+    parts: list[Outputs] = []
+    for answer in in_order(ask, requests()):
+        while not waiting[0].count:
+            yield waiting.popleft().of_hits([])
+        parts.append(answer)
+        if len(parts) == waiting[0].count:
+            yield waiting.popleft().of_hits(parts)
+            parts = []
+    while waiting:
+        yield waiting.popleft().of_hits([])
+
+
+def of_patches(patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> Asked:
+    """Requests for patches.
+
+    Raises:
+        UserError: the patches have another shape, or one holds NaN or infinity.
+    """
+    patches = checked_patches(patches)
+    requests = ({INPUT_NAME: patches[rows]} for rows in batches(len(patches), batch_size))
+    return Asked(requests, math.ceil(len(patches) / batch_size), np.arange(len(patches)))
+
+
+def of_image(
+    image: NDArray[np.floating], hits: NDArray[np.integer], contract: Contract, step: float | None
+) -> Asked:
+    """Requests for hits of one image, at most 8192 in each; those of one pixel are asked once.
+
+    Args:
+        image: (wires, drift pixels) in network units.
+        hits: (N, 2) wire and drift pixel.
+        contract: of planes.
+        step: network units of a step, of a contract in steps.
+
+    Raises:
+        UserError: image or hits are none, see :func:`checked_image`.
+    """
+    image = checked_image(image, hits)
+    pixels, row = np.unique(hits, axis=0, return_inverse=True)
+    parts = [pixels[rows].astype(np.int32) for rows in batches(len(pixels), MOST_HITS)]
+    return Asked([encoded(image, part, contract, step) for part in parts], len(parts), row.ravel())
+
+
+def of_plane(hits: PlaneHits, contract: Contract, scale: AdcScale, step: float | None) -> Asked:
+    """Requests for the hits of a plane of an event, of all drift volumes.
+
+    Raises:
+        UserError: see :meth:`lartpc.patches.plane_hits.PlaneHits.canvas`.
+    """
+    if not contract.of_planes:
+        number = len(hits.hits)
+        cuts = hits.patches(scale) if number else iter(())
+        requests = (
+            {INPUT_NAME: patches[rows]} for patches in cuts for rows in batches(len(patches), BATCH_SIZE)
+        )
+        whole, left = divmod(number, HITS_PER_CUT)
+        count = whole * (HITS_PER_CUT // BATCH_SIZE) + math.ceil(left / BATCH_SIZE)
+        return Asked(requests, count, np.arange(number))
+    row, first = np.zeros(len(hits.hits), np.int64), 0
+    requests_of_planes: list[Request] = []
+    for request in hits.requests(scale):
+        of_volume = of_image(request.image, request.hit, contract, step)
+        requests_of_planes += of_volume.requests
+        row[request.rows] = first + of_volume.row
+        first += int(of_volume.row.max()) + 1
+    return Asked(requests_of_planes, len(requests_of_planes), row)
+
+
+def batches(rows: int, most: int) -> Iterator[slice]:
+    """Slices of at most so many of the rows."""
+    for first in range(0, rows, most):
+        yield slice(first, min(first + most, rows))
+
+
+def joined(answers: list[Outputs]) -> Outputs:
+    """The answers to consecutive requests as one."""
+    none = {name: np.zeros((0, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
+    return {name: np.concatenate([answer[name] for answer in answers or [none]]) for name in OUTPUT_NAMES}
+
+
+def checked_patches(patches: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Patches as they are sent.
+
+    Raises:
+        UserError: they have another shape, or one holds NaN or infinity.
+    """
+    if patches.ndim != 4 or patches.shape[1:] != INPUT_SHAPE:
+        raise UserError(f"patches have shape {patches.shape}; the model takes (N, 48, 48, 1)")
+    finite = np.isfinite(patches).all(axis=(1, 2, 3))
+    if not finite.all():
+        raise UserError(
+            f"patch {np.argmin(finite)} holds NaN or infinity, as do {np.count_nonzero(~finite)} of "
+            f"{len(finite)} patches; look at the plane image that it was cut from"
+        )
+    return np.ascontiguousarray(patches, np.float32)
+
+
+def checked_image(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The image of a plane as it is sent.
+
+    Raises:
+        UserError: image or hits have another shape, a pixel is NaN, infinite or beyond the units' window, or
+            a hit lies outside of the image.
+    """
+    if image.ndim != 2 or hits.ndim != 2 or hits.shape[1] != 2:
+        raise UserError(
+            f"a plane's image has shape {image.shape} and its hits {hits.shape}; "
+            "the model takes (wires, drift pixels) and (N, 2)"
+        )
+    if not np.isfinite(image).all():
+        wire, pixel = np.argwhere(~np.isfinite(image))[0]
+        raise UserError(f"the plane's image holds NaN or infinity, first at wire {wire}, pixel {pixel}")
+    if image.size and not LEAST_UNIT <= image.min() <= image.max() <= MOST_UNIT:
+        raise UserError(
+            f"the plane's image reaches from {image.min():g} to {image.max():g}; network units lie within "
+            f"[{LEAST_UNIT:g}, {MOST_UNIT:g}]: lartpc.adc_scale.network_units makes them of ADC"
+        )
+    outside = ((hits < 0) | (hits >= image.shape)).any(axis=1)
+    if outside.any():
+        number = int(np.argmax(outside))
+        raise UserError(
+            f"hit {number} at wire {hits[number, 0]}, pixel {hits[number, 1]} lies outside of its plane of "
+            f"{image.shape[0]} wires and {image.shape[1]} pixels, as do {np.count_nonzero(outside)} of "
+            f"{len(hits)} hits"
+        )
+    return np.ascontiguousarray(image, np.float32)
