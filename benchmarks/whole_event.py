@@ -12,7 +12,8 @@ import psutil
 
 from benchmarks.record import Figure
 from benchmarks.turns import taking_turns
-from client.triton import TritonClassifier
+from client.classifier import HitClassifier
+from client.on_server import OnServer
 from lartpc.adc_scale import adc_scale
 from lartpc.event_file import EventFile
 from lartpc.patches.plane_hits import PlaneHits
@@ -40,7 +41,9 @@ def whole_event(server: TritonServer, network: str, event: Path, rounds: int) ->
     """Seconds, bytes and area of each path, from the event's file to its scores."""
     figures = []
     with Connection(server.grpc) as connection:
-        classifiers = {suffix: TritonClassifier(connection, served_name(suffix, network)) for suffix in PATHS}
+        classifiers = {
+            suffix: HitClassifier(OnServer(connection, served_name(suffix, network))) for suffix in PATHS
+        }
         seconds = taking_turns(rounds, *(partial(answered, of, event) for of in classifiers.values()))
         for (suffix, classifier), taken in zip(classifiers.items(), seconds, strict=True):
             before = psutil.net_io_counters(pernic=True)["lo"].bytes_sent
@@ -55,7 +58,7 @@ def whole_event(server: TritonServer, network: str, event: Path, rounds: int) ->
     return figures
 
 
-def answered(classifier: TritonClassifier, event: Path) -> tuple[Outputs, np.ndarray]:
+def answered(classifier: HitClassifier, event: Path) -> tuple[Outputs, np.ndarray]:
     """The answers to all hits of the first event of a file, and the hits."""
     with EventFile(event) as events:
         planes: list[PlaneHits] = []
@@ -65,7 +68,7 @@ def answered(classifier: TritonClassifier, event: Path) -> tuple[Outputs, np.nda
                 planes.append(of_plane)
                 yield of_plane
 
-        answers = list(classifier.classify_hits(reading()))
+        answers = [scores.outputs for scores in classifier.classify_hits(reading())]
     outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
     return outputs, np.concatenate([of_plane.hits for of_plane in planes])
 
@@ -83,8 +86,8 @@ def served_against_in_process(
     cores = psutil.Process().cpu_affinity() or [0]
     sessions = [GraphSession(graph, threads=1) for _ in cores]
     with Connection(server.grpc) as connection:
-        classifier = TritonClassifier(connection, served_name(suffix, network))
-        requests = requests_of(event, classifier.contract, classifier.wire_step)
+        classifier = HitClassifier(OnServer(connection, served_name(suffix, network)))
+        requests = requests_of(event, classifier.model.contract, classifier.model.wire_step)
         in_process, served, from_file = taking_turns(
             rounds,
             partial(side_by_side, sessions, requests),
@@ -132,7 +135,7 @@ def memory_gained(server: TritonServer, network: str, event: Path, events: int) 
     resident: dict[str, list[float]] = {name: [] for name in processes}
     smallest = min(planes_of(event), key=lambda of_plane: len(of_plane.hits))
     with Connection(server.grpc) as connection:
-        classifier = TritonClassifier(connection, served_name(OF_MEMORY, network))
+        classifier = HitClassifier(OnServer(connection, served_name(OF_MEMORY, network)))
         for number in range(events):
             list(classifier.classify_hits([smallest]))
             if number in (events // 10, events - 1):

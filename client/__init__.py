@@ -1,1 +1,5 @@
-"""Asking a served model: classification and parity. Never imports torch."""
+"""The client: hits in, scores out, wherever the network runs."""
+
+from client.connecting import connect
+
+__all__ = ["connect"]

@@ -49,9 +49,11 @@ def classify(
     """
     from rich.progress import track
 
+    from client.classifier import HitClassifier
     from client.event_picture import event_picture
+    from client.model import Demands
+    from client.on_server import OnServer
     from client.server import connections
-    from client.triton import TritonClassifier
     from lartpc.drawing.plane import save
     from lartpc.drawing.target import event_name, picture_file
     from lartpc.event_folder import open_events
@@ -69,16 +71,16 @@ def classify(
         for name, why in opened.left_out.items():
             say(f"Left out {name}: {why}")
         connection = opened.connections[0]
-        classifier = TritonClassifier(connection, model or default_model(connection))
-        classifier.demand_score_scale(require_score_scale)
+        demands = Demands(score_scale=require_score_scale)
+        classifier = HitClassifier(OnServer(connection, model or default_model(connection), None, demands))
         start = time.perf_counter()
-        (outputs,) = classifier.classify_hits(
+        (scores,) = classifier.classify_hits(
             [of_plane], lambda requests, count: track(requests, "Classifying", count, transient=True)
         )
         seconds = time.perf_counter() - start
-        score_scale = classifier.score_scale
-    title = f"{classifier.model}, version {classifier.version}, {score_scale} score scale"
-    figure, agreement, michel = event_picture(of_plane, outputs, title)
+    score_scale = scores.model.score_scale
+    title = f"{scores.model.name}, version {scores.model.version}, {score_scale} score scale"
+    figure, agreement, michel = event_picture(of_plane, scores.outputs, title)
     save(figure, picture)
     count = len(of_plane.hits)
     say(f"{event_name(event, of_plane.event_id)}: {reason}")

@@ -44,9 +44,10 @@ def parity(
         require_score_scale: scale of the scores that must answer: upstream, on which cuts in use mean what
             they meant, or natural.
     """
-    from client.comparison import Demands, compare_version
+    from client.comparison import compare_version
+    from client.model import UNSTATED, Demands
+    from client.on_server import OnServer
     from client.server import connections
-    from client.triton import UNSTATED, TritonClassifier
 
     demands = Demands(require_digest, require_version, require_adc_era, require_score_scale)
     comparisons = []
@@ -60,8 +61,8 @@ def parity(
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
                     status.update(plain(f"{name} version {version} over {connection} ..."))
-                    classifier = TritonClassifier(connection, name, version)
-                    comparisons.append(compare_version(classifier, repository, demands))
+                    engine = OnServer(connection, name, version)
+                    comparisons.append(compare_version(engine, repository, demands))
     comparisons.sort(key=lambda row: (row.model, row.version))
     show(_table(comparisons), least=TABLE_WIDTH)
     faults = [f"{_name(row)}: {fault}" for row in comparisons for fault in row.faults]

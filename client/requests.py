@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from client.in_flight import in_order
+from client.engine import Answer
+from client.in_flight import IN_FLIGHT, in_order
 from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale
 from lartpc.errors import UserError
-from lartpc.patches.plane_hits import HITS_PER_CUT, PlaneHits
+from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
-from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, MOST_HITS, OUTPUT_NAMES, PATCH, Contract
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, MOST_HITS, OUTPUT_NAMES, OUTPUT_SHAPES, Contract
 from lartpc.served.parity import Outputs, Request
 
 BATCH_SIZE = 256
-"""Patches in one request: LArSoft's own default; a cut holds a whole number of them."""
-
-OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
+"""Patches in one request: LArSoft's own default."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,17 @@ class Asked:
         return {name: values[self.row] for name, values in joined(answers).items()}
 
 
-def answers(ask: Callable[[Request], Outputs], asked: Iterable[Asked]) -> Iterator[Outputs]:
-    """The answers of the hits of each, in order; requests of several are under way at a time.
+def answers(
+    ask: Callable[[Request], Answer], asked: Iterable[Asked], at_once: int = IN_FLIGHT
+) -> Iterator[tuple[Outputs, list[Answer]]]:
+    """The outputs of the hits of each, in order, and the answers that they come from.
+
+    Requests of several are under way at a time.
 
     Args:
         ask: gives the answer to a request; called in threads.
         asked: made one by one, when there is room.
+        at_once: requests under way at a time.
     """
     waiting: deque[Asked] = deque()
 
@@ -55,16 +59,16 @@ def answers(ask: Callable[[Request], Outputs], asked: Iterable[Asked]) -> Iterat
             waiting.append(each)
             yield from each.requests
 
-    parts: list[Outputs] = []
-    for answer in in_order(ask, requests()):
+    parts: list[Answer] = []
+    for answer in in_order(ask, requests(), at_once):
         while not waiting[0].count:
-            yield waiting.popleft().of_hits([])
+            yield waiting.popleft().of_hits([]), []
         parts.append(answer)
         if len(parts) == waiting[0].count:
-            yield waiting.popleft().of_hits(parts)
+            yield waiting.popleft().of_hits([each.outputs for each in parts]), parts
             parts = []
     while waiting:
-        yield waiting.popleft().of_hits([])
+        yield waiting.popleft().of_hits([]), []
 
 
 def of_patches(patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> Asked:
@@ -98,7 +102,9 @@ def of_image(
     return Asked([encoded(image, part, contract, step) for part in parts], len(parts), row.ravel())
 
 
-def of_plane(hits: PlaneHits, contract: Contract, scale: AdcScale, step: float | None) -> Asked:
+def of_plane(
+    hits: PlaneHits, contract: Contract, scale: AdcScale, step: float | None, batch_size: int = BATCH_SIZE
+) -> Asked:
     """Requests for the hits of a plane of an event, of all drift volumes.
 
     Raises:
@@ -106,13 +112,9 @@ def of_plane(hits: PlaneHits, contract: Contract, scale: AdcScale, step: float |
     """
     if not contract.of_planes:
         number = len(hits.hits)
-        cuts = hits.patches(scale) if number else iter(())
-        requests = (
-            {INPUT_NAME: patches[rows]} for patches in cuts for rows in batches(len(patches), BATCH_SIZE)
-        )
-        whole, left = divmod(number, HITS_PER_CUT)
-        count = whole * (HITS_PER_CUT // BATCH_SIZE) + math.ceil(left / BATCH_SIZE)
-        return Asked(requests, count, np.arange(number))
+        cuts = hits.patches(scale, batch_size) if number else iter(())
+        requests = ({INPUT_NAME: patches} for patches in cuts)
+        return Asked(requests, math.ceil(number / batch_size), np.arange(number))
     row, first = np.zeros(len(hits.hits), np.int64), 0
     requests_of_planes: list[Request] = []
     for request in hits.requests(scale):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lartpc.errors import CheckError, UserError
 from serving import answers
 from serving.ports import is_loopback
+from serving.security import Security
 from serving.wire import AnswerError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
@@ -26,20 +27,29 @@ LONGEST_REASON = 2000
 """Letters of what a server says that a message repeats."""
 
 
+_GONE = re.compile(r"unknown model|is not found|has no available versions|not at ready state|is not ready")
+"""In Triton's words, of a model or version that it does not serve (core: server.cc, model_lifecycle.cc)."""
+
+
 class ServerError(CheckError):
     """A server that answers refuses a request or breaks off.
 
     Attributes:
         reason: in its own words.
+        again: whether it may be answered later, or by another server.
     """
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, again: bool = False) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.again = reason, again
 
 
 class SlowServerError(ServerError):
     """A server gives no answer in time."""
+
+
+class GoneError(ServerError):
+    """A server does not serve the model or version that is asked for, no longer or not yet."""
 
 
 class Connection:
@@ -50,6 +60,8 @@ class Connection:
         protocol: grpc or http.
         timeout_s: longest wait for one answer, in s.
         connect_s: longest wait for the first sign of life, in s.
+        security: TLS, by which a server that leaves this machine is reached; none where not given.
+        compression: of what is sent: gzip, or none.
 
     Raises:
         UserError: the protocol or the URL is not one, or no server answers there.
@@ -62,15 +74,19 @@ class Connection:
         protocol: str = "grpc",
         timeout_s: float = 60.0,
         connect_s: float = CONNECT_SECONDS,
+        security: Security | None = None,
+        compression: str | None = None,
     ) -> None:
         if protocol not in DEFAULT_URLS:
             raise UserError(f"no protocol is called {protocol!r}; there are {', '.join(DEFAULT_URLS)}")
         self.url = url or DEFAULT_URLS[protocol]
         self.protocol = protocol
+        if compression not in (None, "gzip"):
+            raise UserError(f"no compression is called {compression!r}; there is gzip")
         if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", self.url):
             raise UserError(f"{self.url!r} is not a server's address; write HOST:PORT, as in localhost:8001")
         self._timeout_s = timeout_s
-        self._wire = _open(self.url, protocol)
+        self._wire = _open(self.url, protocol, security, compression)
         try:
             self._check_live(connect_s)
         except BaseException:
@@ -131,16 +147,32 @@ class Connection:
         return self._ask(model, answers.statistics, self._wire.statistics, model, str(version))
 
     def infer(
-        self, model: str, version: int, inputs: dict[str, NDArray[Any]], outputs: tuple[str, ...]
+        self,
+        model: str,
+        version: int,
+        inputs: dict[str, NDArray[Any]],
+        outputs: tuple[str, ...],
+        timeout_s: float | None = None,
+        why: str = "",
     ) -> tuple[int, dict[str, NDArray[np.float32]]]:
         """Send tensors; return the version that answered and the outputs asked for.
 
+        Args:
+            model: its name.
+            version: of it.
+            inputs: name -> tensor.
+            outputs: names of those that are wanted.
+            timeout_s: longest wait for the answer; default the connection's.
+            why: where that wait comes from, for the error.
+
         Raises:
+            GoneError: the server does not serve that version.
             ServerError: the server refuses the request, does not answer in time, or answers in another form.
             CheckError: it leaves out an output.
         """
-        with self._errors(model):
-            answered, arrays = self._wire.infer(model, str(version), inputs, outputs, self._timeout_s)
+        limit = timeout_s or self._timeout_s
+        with self._errors(model, limit, why):
+            answered, arrays = self._wire.infer(model, str(version), inputs, outputs, limit)
             number = answers.whole_number(answered, "the version that answered")
             for name, array in arrays.items():
                 if array.dtype != np.float32:
@@ -150,29 +182,31 @@ class Connection:
         return number, arrays
 
     def _ask(self, what: str, read: Callable[[Any], Answer], call: Callable[..., Any], *given: str) -> Answer:
-        with self._errors(what):
+        with self._errors(what, self._timeout_s):
             return read(call(*given, self._timeout_s))
 
     @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def _errors(self, what: str, timeout_s: float, why: str = "") -> Iterator[None]:
         try:
             yield
         except SilentError as error:
-            message = f"{what} at {self} gave no answer within {self._timeout_s:g} s"
-            raise SlowServerError(message, "no answer in time") from error
+            message = f"{what} at {self} gave no answer within {timeout_s:.3g} s"
+            reason = f"{message} ({why})" if why else message
+            raise SlowServerError(reason, "no answer in time", again=True) from error
         except RefusedError as error:
             reason = f"{error}"[:LONGEST_REASON]
-            raise ServerError(f"{what} at {self}: {reason}", reason) from error
+            kind = GoneError if _GONE.search(reason) else ServerError
+            raise kind(f"{what} at {self}: {reason}", reason, error.again) from error
         except Exception as error:  # what an odd answer makes the libraries raise is of any class
             reason = f"the answer is not of Triton's form: {error or repr(error)}"[:LONGEST_REASON]
             raise ServerError(f"{what} at {self}: {reason}", reason) from error
 
 
-def _open(url: str, protocol: str) -> Wire:
+def _open(url: str, protocol: str, security: Security | None, compression: str | None) -> Wire:
     if protocol == "grpc":
         from serving.grpc_wire import GrpcWire
 
-        return GrpcWire(url)
+        return GrpcWire(url, security, compression)
     from serving.http_wire import HttpWire
 
-    return HttpWire(url)
+    return HttpWire(url, security, compression)

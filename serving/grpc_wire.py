@@ -9,17 +9,38 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from serving.answers import LARGEST
 from serving.ports import is_loopback
+from serving.security import Security
 from serving.wire import AnswerError, RefusedError, SilentError, Wire, tensors_of
+
+AGAIN = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN", "ABORTED", "RESOURCE_EXHAUSTED"}
+"""Statuses of what may be answered later or elsewhere. A server that ends says CANCELLED or UNAVAILABLE
+(Triton's client README, "GRPC Status Codes During Server Shutdown"), a model without its process INTERNAL."""
 
 
 class GrpcWire(Wire):
     """A channel to one server, to this machine never by a proxy; see the base class."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, security: Security | None, compression: str | None = None) -> None:
         options = [("grpc.max_receive_message_length", LARGEST)]
         if is_loopback(url):
             options.append(("grpc.enable_http_proxy", 0))
-        self._client = triton.InferenceServerClient(url, channel_args=options)
+        files = (
+            {}
+            if security is None
+            else {
+                "root_certificates": security.ca,
+                "private_key": security.key,
+                "certificate_chain": security.certificate,
+            }
+        )
+        self._headers = security.headers() if security else {}
+        self._compression = compression
+        self._client = triton.InferenceServerClient(
+            url,
+            ssl=security is not None,
+            **{name: str(path) for name, path in files.items() if path},
+            channel_args=options,
+        )
 
     def close(self) -> None:
         """See the base class."""
@@ -59,7 +80,9 @@ class GrpcWire(Wire):
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """See the base class."""
         tensors, wanted = tensors_of(triton, inputs, outputs)
-        response = self._ask("infer", timeout_s, model, tensors, version, wanted).get_response()
+        response = self._ask(
+            "infer", timeout_s, model, tensors, version, wanted, compression_algorithm=self._compression
+        ).get_response()
         if len(response.outputs) != len(response.raw_output_contents):
             raise AnswerError("it has other outputs than contents")
         answers = {}
@@ -71,11 +94,13 @@ class GrpcWire(Wire):
 
     def _ask(self, call: str, timeout_s: float, *given: Any, **options: Any) -> Any:
         try:
-            return getattr(self._client, call)(*given, client_timeout=timeout_s, **options)
+            asked = getattr(self._client, call)
+            return asked(*given, client_timeout=timeout_s, headers=self._headers, **options)
         except InferenceServerException as error:
             reason = error.message() or str(error)
             if error.status() == "StatusCode.DEADLINE_EXCEEDED":
                 raise SilentError from error
             if error.status() == "StatusCode.RESOURCE_EXHAUSTED" and "larger than max" in reason:
                 raise AnswerError(f"it is larger than {LARGEST >> 20} MiB") from error
-            raise RefusedError(reason) from error
+            status = str(error.status()).removeprefix("StatusCode.")
+            raise RefusedError(reason, again=status in AGAIN) from error

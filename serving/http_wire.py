@@ -1,11 +1,12 @@
 """Triton over HTTP: tensors as bytes behind a JSON header (Triton: binary tensor data extension)."""
 
+import gzip
 import json
 import socket
 import threading
 from collections import deque
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 
 from serving.answers import LARGEST, LARGEST_JSON
+from serving.security import Security
 from serving.wire import AnswerError, BrokenError, RefusedError, SilentError, Wire, tensors_of
 
 HEADER = "Inference-Header-Content-Length"
@@ -20,12 +22,19 @@ PIECE = 1 << 20
 """Bytes that are read at a time."""
 
 
+AGAIN = {408, 429, 500, 502, 503, 504}
+"""Statuses of what may be answered later or elsewhere."""
+
+
 class HttpWire(Wire):
     """Connections to one server, kept open and never by a proxy; see the base class."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, security: Security | None, compression: str | None = None) -> None:
         host, _, port = url.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
+        self._context = security.context() if security else None
+        self._headers = security.headers() if security else {}
+        self._compression = compression
         self._idle: deque[HTTPConnection] = deque()
         self._busy: set[HTTPConnection] = set()
         self._closed = False
@@ -80,6 +89,8 @@ class HttpWire(Wire):
         tensors, wanted = tensors_of(triton, inputs, outputs)
         body, size = triton.InferenceServerClient.generate_request_body(tensors, outputs=wanted)
         headers = {} if size is None else {HEADER: str(size)}
+        if self._compression == "gzip":
+            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         path = f"{_path(model, version)}/infer"
         answer, length = self._ask("POST", path, timeout_s, LARGEST, body, headers)
         result = triton.InferenceServerClient.parse_response_body(
@@ -117,8 +128,13 @@ class HttpWire(Wire):
                 return self._exchange(kept, method, path, timeout_s, largest, body, headers)
         if self._closed:
             raise BrokenError("the connection was closed")
-        fresh = HTTPConnection(self._host, self._port, timeout=timeout_s)
+        fresh = self._fresh(timeout_s)
         return self._exchange(fresh, method, path, timeout_s, largest, body, headers)
+
+    def _fresh(self, timeout_s: float) -> HTTPConnection:
+        if self._context is None:
+            return HTTPConnection(self._host, self._port, timeout=timeout_s)
+        return HTTPSConnection(self._host, self._port, timeout=timeout_s, context=self._context)
 
     def _exchange(
         self,
@@ -143,7 +159,7 @@ class HttpWire(Wire):
         whole = False
         self._busy.add(connection)
         try:
-            connection.request(method, f"/{path}", body, headers or {})
+            connection.request(method, f"/{path}", body, {**self._headers, **(headers or {})})
             response = connection.getresponse()
             content = _read(response, largest)
             whole = not expired.is_set()
@@ -163,7 +179,7 @@ class HttpWire(Wire):
         if not whole:
             raise SilentError
         if response.status != 200:
-            raise RefusedError(_reason(content, response.status))
+            raise RefusedError(_reason(content, response.status), again=response.status in AGAIN)
         return content, response.headers.get(HEADER)
 
 

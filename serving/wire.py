@@ -8,11 +8,22 @@ from tritonclient.utils import np_to_triton_dtype
 
 
 class RefusedError(Exception):
-    """The server refuses a request, or breaks off; the text is its reason."""
+    """The server refuses a request, or breaks off; the text is its reason.
+
+    Attributes:
+        again: whether it may be answered later, or by another server.
+    """
+
+    def __init__(self, reason: str, again: bool = False) -> None:
+        super().__init__(reason)
+        self.again = again
 
 
 class BrokenError(RefusedError):
     """Nothing that speaks the protocol is there, or the connection broke."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, again=True)
 
 
 class SilentError(Exception):

@@ -159,15 +159,15 @@ class PlaneHits:
             (image,) = self._units(np.array([volume]), scale)
             yield PlaneRequest(image, place[rows].astype(np.int32), rows)
 
-    def patches(self, scale: AdcScale) -> Iterator[NDArray[np.float32]]:
-        """(n, 48, 48, 1) patches in network units, in the order of the hits, HITS_PER_CUT at a time.
+    def patches(self, scale: AdcScale, at_once: int = HITS_PER_CUT) -> Iterator[NDArray[np.float32]]:
+        """(n, 48, 48, 1) patches in network units, in the order of the hits, so many at a time.
 
         Raises:
             UserError: see :meth:`canvas`.
         """
         canvas = self.canvas(scale)
-        for first in range(0, len(self.hits), HITS_PER_CUT):
-            yield canvas.patches(slice(first, first + HITS_PER_CUT))
+        for first in range(0, len(self.hits), at_once):
+            yield canvas.patches(slice(first, first + at_once))
 
 
 def plane_number(events: EventFile, plane_name: str) -> int:

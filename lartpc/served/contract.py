@@ -172,6 +172,9 @@ MOST_HITS = 8192
 SHAPE_INPUT, RUN_INPUT, VALUE_INPUT = "plane_shape", "run", "value"
 """Of a zero-suppressed plane: wires and pixels; wire, first pixel and length of each run; their pixels."""
 
+OUTPUT_SHAPES = {spec.name: spec.shape for spec in PATCH.signature.outputs}
+"""Output name -> shape of one hit's, the same of every contract."""
+
 
 def _plane_contract(name: str, *image: TensorSpec, in_steps: bool = False) -> Contract:
     """One request holds the image of a plane, [wire, drift pixel], and wire and pixel of each of its hits."""

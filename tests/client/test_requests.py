@@ -1,11 +1,12 @@
 """What is asked for hits, and that every hit gets its own answer back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from client.engine import Answer
 from client.requests import BATCH_SIZE, Asked, answers, of_image, of_patches, of_plane
 from lartpc.adc_scale import ADC_SCALES
 from lartpc.event_file import EventFile
@@ -26,14 +27,19 @@ from tests.helpers.small_events import make_event, write
 SCALE = ADC_SCALES["2021"]
 
 
-def by_pixel(request: Request) -> Outputs:
+def by_pixel(request: Request) -> Answer:
     """The hit's own pixel as the answer, in patches and in planes."""
     if INPUT_NAME in request:
         own = request[INPUT_NAME][:, 24, 24, 0]
     else:
         wire, pixel = request[HIT_INPUT].T
         own = request[IMAGE_INPUT][wire, pixel]
-    return {CLASS_OUTPUT: np.repeat(own[:, None], 3, 1), MICHEL_OUTPUT: own[:, None]}
+    outputs = {CLASS_OUTPUT: np.repeat(own[:, None], 3, 1), MICHEL_OUTPUT: own[:, None]}
+    return Answer(outputs, "here", "d" * 64, 0.0)
+
+
+def outputs_of(asked: Iterable[Asked]) -> list[Outputs]:
+    return [outputs for outputs, _ in answers(by_pixel, asked)]
 
 
 def test_hits_of_a_pixel_are_asked_once_and_each_gets_its_answer() -> None:
@@ -43,7 +49,7 @@ def test_hits_of_a_pixel_are_asked_once_and_each_gets_its_answer() -> None:
     asked = of_image(image, hits, PLANE, None)
     sent = np.concatenate([request[HIT_INPUT] for request in asked.requests])
     assert len(sent) == len(np.unique(hits, axis=0))
-    (found,) = answers(by_pixel, [asked])
+    (found,) = outputs_of([asked])
     np.testing.assert_array_equal(found[MICHEL_OUTPUT][:, 0], image[hits[:, 0], hits[:, 1]])
 
 
@@ -56,7 +62,7 @@ def test_requests_of_a_plane_hold_no_more_hits_than_allowed(
     hits = np.argwhere(image >= 0)[::-1]
     asked = of_image(image, hits, PLANE, None)
     assert asked.count == -(-1500 // most)
-    (found,) = answers(by_pixel, [asked])
+    (found,) = outputs_of([asked])
     np.testing.assert_array_equal(found[MICHEL_OUTPUT][:, 0], image[hits[:, 0], hits[:, 1]])
 
 
@@ -64,8 +70,8 @@ def test_requests_of_a_plane_hold_no_more_hits_than_allowed(
 def test_planes_of_an_event_are_asked_together_and_answered_apart(
     contract: Contract, planes: list[PlaneHits]
 ) -> None:
-    expected = [next(answers(by_pixel, [of_plane(plane, PATCH, SCALE, None)])) for plane in planes]
-    found = list(answers(by_pixel, (of_plane(plane, contract, SCALE, None) for plane in planes)))
+    expected = [outputs_of([of_plane(plane, PATCH, SCALE, None)])[0] for plane in planes]
+    found = outputs_of(of_plane(plane, contract, SCALE, None) for plane in planes)
     assert [len(answer[MICHEL_OUTPUT]) for answer in found] == [len(plane.hits) for plane in planes]
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours[MICHEL_OUTPUT], theirs[MICHEL_OUTPUT])
@@ -82,10 +88,10 @@ def test_what_has_no_hits_is_answered_by_no_rows_in_its_place() -> None:
         for number in (0, 0, 3, 0, 300, 0):
             yield of_patches(np.full((number, 48, 48, 1), number, np.float32))
 
-    found = list(answers(by_pixel, asked()))
+    found = outputs_of(asked())
     assert [len(answer[MICHEL_OUTPUT]) for answer in found] == [0, 0, 3, 0, 300, 0]
     assert (found[4][MICHEL_OUTPUT] == 300).all()
-    assert list(answers(by_pixel, [])) == []
+    assert outputs_of([]) == []
 
 
 def some(plane: PlaneHits, number: int) -> PlaneHits:

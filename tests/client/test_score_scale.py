@@ -37,7 +37,7 @@ def test_scales_are_shown_and_demanded_and_not_mixed(
             assert said in captured.out
         picture = ["--url", server.grpc, f"--out={tmp_path / 'picture.png'}"]
         assert classify([str(events_file), *picture, "--model=older", "--require-score-scale=natural"]) == 1
-        assert "serves unstated scores, --require-score-scale wants natural" in capsys.readouterr().err
+        assert "unstated scores answered, --require-score-scale wants natural" in capsys.readouterr().err
         assert not (tmp_path / "picture.png").exists()
         assert classify([str(events_file), *picture, "--model=of_nature"]) == 0
         assert "on the natural score scale" in capsys.readouterr().out

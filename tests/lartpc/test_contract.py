@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
-from client.triton import signature_of as signature_of_metadata
+from client.on_server import signature_of as signature_of_metadata
 from export.repository.lint import signature_of_graph
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_NAME, MICHEL_OUTPUT, PATCH, Signature, TensorSpec

@@ -8,8 +8,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from client.classifier import HitClassifier
 from client.classify import main as classify
-from client.triton import TritonClassifier
+from client.on_server import OnServer
 from export.graph.plane_requests import SLICE, of_planes, wire_step
 from export.repository.config import model_config
 from export.variants import BY_SUFFIX, ServedModel
@@ -104,9 +105,9 @@ def server(repository: Path, server_environment: None) -> Iterator[TritonServer]
 
 
 @pytest.fixture(params=["grpc", "http"])
-def classifier(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[TritonClassifier]:
+def classifier(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[HitClassifier]:
     with Connection(getattr(server, request.param), request.param) as connection:
-        yield TritonClassifier(connection, MODEL)
+        yield HitClassifier(OnServer(connection, MODEL))
 
 
 def some_plane(wires: int = 96, pixels: int = 120) -> np.ndarray:
@@ -118,7 +119,7 @@ def some_plane(wires: int = 96, pixels: int = 120) -> np.ndarray:
 def test_hits_are_answered_as_their_patches_are(classifier, repository, number: int) -> None:
     image, random = some_plane(), np.random.default_rng(number)
     hits = np.column_stack([random.integers(0, size, number) for size in image.shape])
-    found = classifier.classify_plane(image, hits)
+    found = classifier.classify(image, hits).outputs
     patches = cut_patches(pad_planes(image[None]), hits[:, 0], hits[:, 1])
     wanted = answer(repository / "emtrkmichel_fp32" / "1" / MODEL_FILE, patches)
     for name in OUTPUT_NAMES:
@@ -127,12 +128,14 @@ def test_hits_are_answered_as_their_patches_are(classifier, repository, number: 
 
 def test_hits_in_one_pixel_are_sent_once(classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
-    infer = classifier.connection.infer
+    infer = classifier.engine.connection.infer
     monkeypatch.setattr(
-        classifier.connection, "infer", lambda *asked: sent.append(asked[2][HIT_INPUT]) or infer(*asked)
+        classifier.engine.connection,
+        "infer",
+        lambda *asked: sent.append(asked[2][HIT_INPUT]) or infer(*asked),
     )
     hits = np.array([[5, 6], [1, 2], [5, 6], [5, 6]])
-    found = classifier.classify_plane(some_plane(), hits)
+    found = classifier.classify(some_plane(), hits).outputs
     assert sent[0].tolist() == [[1, 2], [5, 6]]
     for values in found.values():
         assert len(values) == 4 and (values[0] == values[2]).all() and (values[0] != values[1]).any()
@@ -151,11 +154,11 @@ WRONG = [
 def test_what_is_no_plane_is_one_error_of_the_client_and_of_the_server(classifier, asked, message) -> None:
     image, hits = asked[0], np.array(asked[1])
     with pytest.raises(UserError, match=message):
-        classifier.classify_plane(image, hits)
+        classifier.classify(image, hits)
     tensors = {IMAGE_INPUT: image, HIT_INPUT: hits.astype(np.int32)}
     with pytest.raises(ServerError, match=message):
-        classifier.connection.infer(MODEL, 1, tensors, OUTPUT_NAMES)
-    assert len(classifier.classify_plane(some_plane(), np.array([[1, 1]]))[OUTPUT_NAMES[0]]) == 1
+        classifier.engine.connection.infer(MODEL, 1, tensors, OUTPUT_NAMES)
+    assert len(classifier.classify(some_plane(), np.array([[1, 1]]))) == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ def test_what_is_no_plane_is_one_error_of_the_client_and_of_the_server(classifie
 )
 def test_tensors_of_another_form_are_refused_by_triton(classifier, tensors) -> None:
     with pytest.raises(ServerError, match=f"{IMAGE_INPUT}|{HIT_INPUT}"):
-        classifier.connection.infer(MODEL, 1, tensors, OUTPUT_NAMES)
+        classifier.engine.connection.infer(MODEL, 1, tensors, OUTPUT_NAMES)
 
 
 @pytest.mark.parametrize("wire", ["plane_u8", "plane_zs"])
@@ -178,10 +181,10 @@ def test_a_plane_in_steps_is_answered_as_in_floating_point(classifier, wire: str
     image, random = some_plane(), np.random.default_rng(8)
     hits = np.column_stack([random.integers(0, size, 500) for size in image.shape])
     asked = {
-        name: TritonClassifier(classifier.connection, f"emtrkmichel_compact_{name}_int8")
+        name: HitClassifier(OnServer(classifier.engine.connection, f"emtrkmichel_compact_{name}_int8"))
         for name in ("plane", wire)
     }
-    wanted, found = (of.classify_plane(image, hits) for of in asked.values())
+    wanted, found = (of.classify(image, hits).outputs for of in asked.values())
     for name in OUTPUT_NAMES:
         np.testing.assert_array_equal(found[name], wanted[name])
 
@@ -204,17 +207,18 @@ def test_runs_that_are_none_are_one_error(classifier, changed: dict[str, list], 
     good = encoded(some_plane(), np.array([[1, 1]], np.int32), PLANE_ZS, 0.125)
     bad = good | {key: np.array(value, good[key].dtype) for key, value in changed.items()}
     with pytest.raises(ServerError, match=message):
-        classifier.connection.infer(name, 1, bad, OUTPUT_NAMES)
-    _, answers = classifier.connection.infer(name, 1, good, OUTPUT_NAMES)
+        classifier.engine.connection.infer(name, 1, bad, OUTPUT_NAMES)
+    _, answers = classifier.engine.connection.infer(name, 1, good, OUTPUT_NAMES)
     assert np.isfinite(answers[OUTPUT_NAMES[0]]).all()
 
 
-def test_each_contract_says_what_the_other_takes(classifier) -> None:
+def test_a_model_of_planes_takes_no_patches_and_one_of_patches_cuts_them(classifier) -> None:
     with pytest.raises(UserError, match="takes planes, not patches"):
-        classifier.classify(np.zeros((1, 48, 48, 1), np.float32))
-    of_patches = TritonClassifier(classifier.connection, "emtrkmichel_fp32")
-    with pytest.raises(UserError, match="takes patches, not planes"):
-        of_patches.classify_plane(some_plane(), np.zeros((1, 2), int))
+        classifier.classify_patches(np.zeros((1, 48, 48, 1), np.float32))
+    of_patches = HitClassifier(OnServer(classifier.engine.connection, "emtrkmichel_fp32"))
+    image, hits = some_plane(), np.argwhere(some_plane() > 0)[::7]
+    wanted, found = (of.classify(image, hits) for of in (of_patches, classifier))
+    np.testing.assert_allclose(found.track, wanted.track, atol=1e-6)
 
 
 def test_the_backend_knows_the_window_of_network_units() -> None:
@@ -225,8 +229,8 @@ def test_the_backend_knows_the_window_of_network_units() -> None:
 def test_the_hits_of_an_event_are_answered_alike_by_plane_and_by_patch(classifier, events_file: Path) -> None:
     with EventFile(events_file) as events:
         of_plane = PlaneHits.read(events, int(events.in_split("test")[0]), "W")
-    of_patches = TritonClassifier(classifier.connection, "emtrkmichel_fp32")
-    wanted, found = (next(of.classify_hits([of_plane])) for of in (of_patches, classifier))
+    of_patches = HitClassifier(OnServer(classifier.engine.connection, "emtrkmichel_fp32"))
+    wanted, found = (next(of.classify_hits([of_plane])).outputs for of in (of_patches, classifier))
     for name in OUTPUT_NAMES:
         assert len(found[name]) == len(of_plane.hits)
         np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)
