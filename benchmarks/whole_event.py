@@ -1,6 +1,7 @@
 """A whole event through the embedded Triton: seconds, bytes and physics of each path; memory over many."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,16 +14,20 @@ import psutil
 from benchmarks.record import Figure
 from benchmarks.turns import taking_turns
 from client.classifier import HitClassifier
+from client.in_flight import IN_FLIGHT
 from client.on_server import OnServer
 from lartpc.adc_scale import adc_scale
 from lartpc.event_file import EventFile
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
 from lartpc.served.contract import HIT_INPUT, PATCH_SIZE, Contract
+from lartpc.served.manifest import MANIFEST_FILE
+from lartpc.served.model_config import CONFIG_FILE, config_text, parse_config, read_config_file
 from lartpc.served.names import served_name
 from lartpc.served.parity import Outputs, Request
 from lartpc.served.session import GraphSession
 from serving.connection import Connection
+from serving.instances import THREADS
 from serving.triton import TritonServer
 from training.evaluation.metrics import physics_metrics
 
@@ -34,7 +39,8 @@ GOALS = {"plane_f16_int8": f"<= {PATCH_SIZE**2 * 4 // 15}", "plane_zs_int8": f"<
 
 ERA = "2021"
 MEMORY_EVENTS = 1000
-OF_MEMORY = "plane_zs_int8"
+OF_MEMORY = BUSY = "plane_zs_int8"
+ONE_INSTANCE = "_one_instance"
 
 
 def whole_event(server: TritonServer, network: str, event: Path, rounds: int) -> list[Figure]:
@@ -103,6 +109,35 @@ def served_against_in_process(
         Figure(f"{suffix}: by Triton / in process", median(ratios), "ratio", ">= 0.9"),
         Figure(f"{suffix}: seconds from file by Triton / in process", median(times), "ratio", "<= 1.35"),
     ]
+
+
+def keeping_busy(server: TritonServer, network: str, event: Path, rounds: int) -> list[Figure]:
+    """The event by one instance of all cores and by one a core, one request at a time and several."""
+    ways = {
+        f"{of}, {'one request' if in_flight == 1 else f'{in_flight} requests'} at a time": (name, in_flight)
+        for of, name in (("an instance a core", ""), ("one instance", ONE_INSTANCE))
+        for in_flight in (1, IN_FLIGHT)
+    }
+    with Connection(server.grpc) as connection:
+        classifiers = [
+            HitClassifier(OnServer(connection, served_name(BUSY, network) + name), in_flight=in_flight)
+            for name, in_flight in ways.values()
+        ]
+        seconds = taking_turns(rounds, *(partial(answered, of, event) for of in classifiers))
+    return [Figure(f"{BUSY}, {way}", median(taken), "s") for way, taken in zip(ways, seconds, strict=True)]
+
+
+def add_one_instance(repository: Path, network: str) -> None:
+    """Add a model to a repository that is served by one instance, of all cores."""
+    name = served_name(BUSY, network)
+    source, target = repository / name, repository / f"{name}{ONE_INSTANCE}"
+    shutil.copytree(source, target)
+    config = parse_config(read_config_file(target), name)
+    config.name = target.name
+    config.parameters[THREADS].string_value = "0"
+    (target / CONFIG_FILE).write_text(config_text(config), encoding="utf-8")
+    for manifest in target.glob(f"*/{MANIFEST_FILE}"):
+        manifest.unlink()  # it is of the other model
 
 
 def requests_of(event: Path, contract: Contract, step: float | None) -> list[Request]:

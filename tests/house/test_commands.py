@@ -66,7 +66,7 @@ def test_a_benchmark_teaches_and_refuses_as_a_command_does(benchmark: str) -> No
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
-    [(["--help"], 0, "--only ONLY"), (["--rounds=1"], 2, "--rounds"), ([], 2, "finds no GPU of NVIDIA")],
+    [(["--help"], 0, "--only ONLY"), ([], 2, "finds no GPU of NVIDIA")],
 )
 def test_the_check_of_a_gpu_says_that_there_is_none(arguments: list[str], code: int, said: str) -> None:
     command = [sys.executable, "-m", ON_A_GPU, *arguments]
