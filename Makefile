@@ -84,6 +84,7 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
 	$(RUN) benchmarks.planes
+	$(RUN) benchmarks.client
 	$(RUN) benchmarks.client_faults
 
 gpu-check: .venv/installed  ## on a machine with GPUs: training, the graphs served on them, plans

@@ -72,6 +72,7 @@ def _on_server(address: "Address", settings: "Settings") -> "Engine":
         address.protocol,
         security=settings.security if address.secure else None,
         compression=settings.compression,
+        shared_memory=settings.shared_memory,
     )
     try:
         return OnServer(connection, address.model, address.version, settings.require, settings.timeout_s)

@@ -155,6 +155,8 @@ class Failover(Engine):
                 self._engines[name] = self._open[name]()
             self._engines[name].ask(least_request(self._engines[name].model))
             self.health[name].reached()
+            if notice := self._engines[name].notice:
+                self._say_once(notice, notice)
         except (UserError, CheckError) as error:
             self.health[name].failed(error)
         finally:

@@ -25,6 +25,9 @@ def in_order(
         requests: made one by one, when there is room.
         at_once: requests that are held at a time.
     """
+    if at_once == 1:
+        yield from map(ask, requests)
+        return
     under_way: deque[Future[Answer]] = deque()
     pool = ThreadPoolExecutor(at_once, "request")
     try:

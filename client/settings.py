@@ -110,6 +110,7 @@ class Settings:
         give_up_s: for so long a server that does not answer is tried again; default 30 s.
         threads: processor threads of onnx:...; default all.
         compression: of what is sent: gzip; default none.
+        shared_memory: hand tensors to servers on this machine in shared memory, where they allow it.
         security: files of TLS and the token.
     """
 
@@ -123,6 +124,7 @@ class Settings:
     give_up_s: float | None = None
     threads: int | None = None
     compression: str | None = None
+    shared_memory: bool = False
     security: Security = field(default_factory=Security)
 
     @property
@@ -187,9 +189,9 @@ def _of_type(kind: Any, value: Any, where: str) -> Any:
     allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if Path in allowed and isinstance(value, str):
         return Path(value)
-    plain = tuple(each for each in allowed if each in (str, int, float))
-    fits = isinstance(value, plain) or (float in plain and isinstance(value, int)) or value is None
-    if plain and (isinstance(value, bool) or not fits):
+    plain = [each for each in allowed if each in (str, int, float, bool, type(None))]
+    fits = type(value) in plain or (float in plain and type(value) is int)
+    if plain and not fits and Path not in allowed:
         raise UserError(f"{where} is {value!r}, which is no {plain[0].__name__}")
     return value
 

@@ -41,6 +41,9 @@ class Wire(ABC):
     raise, the caller takes for an AnswerError. Answers other than tensors are returned as they were decoded.
     """
 
+    no_shared_memory = ""
+    """Why the server took none where it was to; empty where it did, or was not asked."""
+
     @abstractmethod
     def close(self) -> None:
         """End the connection."""
