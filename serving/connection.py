@@ -14,7 +14,7 @@ from lartpc.errors import CheckError, UserError
 from serving import answers
 from serving.ports import is_loopback
 from serving.security import Security
-from serving.wire import AnswerError, RefusedError, SilentError, Wire
+from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
 PROTOCOL_NAMES = {"grpc": "gRPC", "http": "HTTP"}
@@ -102,6 +102,8 @@ class Connection:
     def _check_live(self, connect_s: float) -> None:
         try:
             live = self._wire.is_live(connect_s)
+        except ForbiddenError as error:
+            raise UserError(f"the server at {self.url} does not take this client: {error}") from error
         except Exception as error:  # a library raises whatever its transport raises
             raise UserError(
                 f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "

@@ -11,7 +11,7 @@ from serving.answers import LARGEST
 from serving.ports import is_loopback
 from serving.security import Security
 from serving.shared_memory import Regions
-from serving.wire import AnswerError, RefusedError, SilentError, Wire, tensors_of
+from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire, tensors_of
 
 MAP_SECONDS = 10.0
 """Longest wait for a server to map shared memory."""
@@ -138,4 +138,6 @@ class GrpcWire(Wire):
             if error.status() == "StatusCode.RESOURCE_EXHAUSTED" and "larger than max" in reason:
                 raise AnswerError(f"it is larger than {LARGEST >> 20} MiB") from error
             status = str(error.status()).removeprefix("StatusCode.")
+            if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+                raise ForbiddenError(reason) from error
             raise RefusedError(reason, again=status in AGAIN) from error

@@ -19,6 +19,10 @@ class RefusedError(Exception):
         self.again = again
 
 
+class ForbiddenError(RefusedError):
+    """The server does not take this client, which lacks a token or has another one."""
+
+
 class BrokenError(RefusedError):
     """Nothing that speaks the protocol is there, or the connection broke."""
 
