@@ -32,7 +32,8 @@ def connect(source: str, *, say: Callable[[str], None] | None = None, **settings
     from client.settings import Settings
 
     chosen = Settings.of(source, **settings)
-    return HitClassifier(_engine(chosen, say), chosen.batch_size, chosen.in_flight)
+    engine = _engine(chosen, say)
+    return HitClassifier(engine, chosen.batch_size, chosen.in_flight, chosen.bytes_in_flight)
 
 
 def _engine(settings: "Settings", say: Callable[[str], None] | None) -> "Engine":

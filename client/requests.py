@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.engine import Answer
-from client.in_flight import IN_FLIGHT, in_order
+from client.in_flight import BYTES_IN_FLIGHT, IN_FLIGHT, in_order
 from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale
 from lartpc.errors import UserError
 from lartpc.patches.plane_hits import PlaneHits
@@ -41,7 +41,10 @@ class Asked:
 
 
 def answers(
-    ask: Callable[[Request], Answer], asked: Iterable[Asked], at_once: int = IN_FLIGHT
+    ask: Callable[[Request], Answer],
+    asked: Iterable[Asked],
+    at_once: int = IN_FLIGHT,
+    most: int = BYTES_IN_FLIGHT,
 ) -> Iterator[tuple[Outputs, list[Answer]]]:
     """The outputs of the hits of each, in order, and the answers that they come from.
 
@@ -51,6 +54,7 @@ def answers(
         ask: gives the answer to a request; called in threads.
         asked: made one by one, when there is room.
         at_once: requests under way at a time.
+        most: bytes of them, together.
     """
     waiting: deque[Asked] = deque()
 
@@ -60,7 +64,7 @@ def answers(
             yield from each.requests
 
     parts: list[Answer] = []
-    for answer in in_order(ask, requests(), at_once):
+    for answer in in_order(ask, requests(), at_once, bytes_of, most):
         while not waiting[0].count:
             yield waiting.popleft().of_hits([]), []
         parts.append(answer)
@@ -69,6 +73,11 @@ def answers(
             parts = []
     while waiting:
         yield waiting.popleft().of_hits([]), []
+
+
+def bytes_of(request: Request) -> int:
+    """Bytes of a request's tensors."""
+    return sum(tensor.nbytes for tensor in request.values())
 
 
 def of_patches(patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> Asked:

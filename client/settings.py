@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
-from client.in_flight import IN_FLIGHT
+from client.in_flight import BYTES_IN_FLIGHT, IN_FLIGHT
 from client.model import Demands
 from client.requests import BATCH_SIZE
 from lartpc.errors import UserError, unread
@@ -106,6 +106,7 @@ class Settings:
         require: what must answer.
         batch_size: patches in a request, of a model of patches.
         in_flight: requests under way at a time.
+        bytes_in_flight: of them, together.
         timeout_s: longest wait for an answer; default learnt from the answers.
         give_up_s: for so long a server that does not answer is tried again; default 30 s.
         threads: processor threads of onnx:...; default all.
@@ -120,6 +121,7 @@ class Settings:
     require: Demands = Demands()
     batch_size: int = BATCH_SIZE
     in_flight: int = IN_FLIGHT
+    bytes_in_flight: int = BYTES_IN_FLIGHT
     timeout_s: float | None = None
     give_up_s: float | None = None
     threads: int | None = None
