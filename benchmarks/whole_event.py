@@ -1,6 +1,7 @@
 """A whole event through the embedded Triton: seconds, bytes and physics of each path; memory over many."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,8 +61,24 @@ def whole_event(server: TritonServer, network: str, event: Path, rounds: int) ->
                 Figure(f"{suffix}: an event of {len(hits)} hits", median(taken), "s"),
                 Figure(f"{suffix}: on the socket", sent / len(hits), "bytes a hit", GOALS.get(suffix, "")),
                 Figure(f"{suffix}: track against shower", areas["track_shower_auc"], "AUC"),
+                Figure(f"{suffix}: memory of its instances", memory_of(server, classifier.model.name), "MB"),
             ]
     return figures
+
+
+def memory_of(server: TritonServer, model: str) -> float:
+    """Megabytes of the processes of a model, whose names end with their instance's numbers."""
+    instance = re.compile(rf"{re.escape(model)}(_\d+)+")
+    return sum(
+        process.memory_info().rss / 1e6
+        for process in of_server(server)
+        if any(map(instance.fullmatch, process.cmdline()))
+    )
+
+
+def of_server(server: TritonServer) -> list[psutil.Process]:
+    """The processes of a server and its models."""
+    return [each for each in psutil.process_iter() if os.getpgid(each.pid) == server.group]
 
 
 def answered(classifier: HitClassifier, event: Path) -> tuple[Outputs, np.ndarray]:
@@ -165,8 +182,7 @@ def side_by_side(sessions: list[GraphSession], requests: Iterable[Request]) -> N
 
 def memory_gained(server: TritonServer, network: str, event: Path, events: int) -> list[Figure]:
     """Megabytes that server and client grow by from the hundredth event to the last."""
-    of_server = [each for each in psutil.process_iter() if os.getpgid(each.pid) == server.group]
-    processes = {"server": of_server, "client": [psutil.Process()]}
+    processes = {"server": of_server(server), "client": [psutil.Process()]}
     resident: dict[str, list[float]] = {name: [] for name in processes}
     smallest = min(planes_of(event), key=lambda of_plane: len(of_plane.hits))
     with Connection(server.grpc) as connection:
