@@ -12,6 +12,7 @@ from client.model import Demands
 from client.requests import BATCH_SIZE
 from lartpc.errors import UserError, unread
 from lartpc.yaml_text import load
+from serving.rendezvous import IDLE_S
 from serving.security import Security
 
 SERVERS = {"grpc": False, "http": False, "grpcs": True, "https": True}
@@ -109,6 +110,7 @@ class Settings:
         timeout_s: longest wait for an answer; default learnt from the answers.
         give_up_s: for so long a server that does not answer is tried again; default 30 s.
         threads: processor threads of onnx:...; default all.
+        idle_s: of local:..., where it starts a server, which ends when nobody has used it for so long, in s.
         compression: of what is sent: gzip; default none.
         shared_memory: hand tensors to servers on this machine in shared memory, where they allow it.
         security: files of TLS and the token.
@@ -123,6 +125,7 @@ class Settings:
     timeout_s: float | None = None
     give_up_s: float | None = None
     threads: int | None = None
+    idle_s: float = IDLE_S
     compression: str | None = None
     shared_memory: bool = False
     security: Security = field(default_factory=Security)
