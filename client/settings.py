@@ -135,13 +135,16 @@ class Settings:
         """Of the URLs.
 
         Raises:
-            UserError: one is none, several are folders, or a token would be sent in clear.
+            UserError: one is none, several are folders, a token would be sent in clear, or a setting is not
+                for it.
         """
         found = [Address.parse(url, self.model) for url in self.urls]
         if len(found) > 1 and any(not address.server for address in found):
             raise UserError("a folder is no server among others; name it as fallback")
         if self.security != Security() and not all(address.secure for address in found):
             raise UserError("certificates and tokens are for TLS; write grpcs:// or https://")
+        if found[0].scheme == "local" and (self.shared_memory or self.compression):
+            raise UserError("shared_memory and compression are for servers that a URL names, not for local:")
         return found
 
     @classmethod

@@ -236,12 +236,16 @@ def test_a_server_that_breaks_off_before_it_is_ready_leaves_its_log_for_the_erro
         Lease(repository)
 
 
-def test_no_repository_no_time_and_a_foreign_folder_are_refused(tmp_path: Path, repository: Path) -> None:
+def test_what_makes_no_sense_and_a_folder_that_others_may_read_are_refused(
+    tmp_path: Path, repository: Path
+) -> None:
     with pytest.raises(UserError, match="the model repository .* is not there; fill it") as caught:
         connect(f"local:{tmp_path / 'none' / MODEL}")
     assert caught.value.exit_code == 2
     with pytest.raises(UserError, match="idle_s is 0; a server on demand waits more than 0 s"):
         connect(f"local:{repository / MODEL}", idle_s=0)
+    with pytest.raises(UserError, match="shared_memory and compression are for servers that a URL names"):
+        connect(f"local:{repository / MODEL}", shared_memory=True)
     place().chmod(0o755)
     with pytest.raises(UserError, match="is not this user's alone; remove it"):
         connect(f"local:{repository / MODEL}")
