@@ -41,9 +41,12 @@ def on_demand(repository: Path, idle_s: float = IDLE_S, claim: int | None = None
         finally:
             os.close(claim)
         clients = Clients(meeting, state, idle_s)
-        say_models(server)
         try:
+            say_models(server)
             watch(server, clients.are_gone, min(FOLLOW_SECONDS, idle_s))
+        except KeyboardInterrupt:
+            clients.leave()
+            raise
         finally:
             if meeting.read() == state:
                 meeting.state.unlink(missing_ok=True)
@@ -84,6 +87,11 @@ class Clients:
             return True
         finally:
             os.close(lease)
+
+    def leave(self) -> None:
+        """End before its time, by a signal: nothing is left, but for those who use it still."""
+        self._idle_s = 0.0
+        self.are_gone()
 
 
 def main(args: list[str] | None = None) -> int:

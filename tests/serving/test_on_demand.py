@@ -153,6 +153,15 @@ def test_a_server_that_is_killed_under_way_is_replaced_and_no_client_notices(rep
         assert running(repository).pid not in (first.pid, second.pid)
 
 
+def test_a_signal_ends_it_and_leaves_nothing(repository: Path, runtime: Path) -> None:
+    lease = Lease(repository)
+    server = psutil.Process(running(repository).pid)
+    lease.close()
+    server.terminate()
+    server.wait(PATIENCE)
+    assert list(runtime.glob("lartpc*")) == []
+
+
 def test_a_client_that_is_closed_starts_no_server_anew(repository: Path) -> None:
     classifier = connect(f"local:{repository / MODEL}", idle_s=0.1, give_up_s=0.1)
     classifier.close()
