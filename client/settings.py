@@ -12,6 +12,7 @@ from client.model import Demands
 from client.requests import BATCH_SIZE
 from lartpc.errors import UserError, unread
 from lartpc.yaml_text import load
+from serving.rendezvous import IDLE_S
 from serving.security import Security
 
 SERVERS = {"grpc": False, "http": False, "grpcs": True, "https": True}
@@ -110,6 +111,7 @@ class Settings:
         timeout_s: longest wait for an answer; default learnt from the answers.
         give_up_s: for so long a server that does not answer is tried again; default 30 s.
         threads: processor threads of onnx:...; default all.
+        idle_s: of local:..., where it starts a server, which ends when nobody has used it for so long, in s.
         compression: of what is sent: gzip; default none.
         shared_memory: hand tensors to servers on this machine in shared memory, where they allow it.
         security: files of TLS and the token.
@@ -125,6 +127,7 @@ class Settings:
     timeout_s: float | None = None
     give_up_s: float | None = None
     threads: int | None = None
+    idle_s: float = IDLE_S
     compression: str | None = None
     shared_memory: bool = False
     security: Security = field(default_factory=Security)
@@ -134,13 +137,16 @@ class Settings:
         """Of the URLs.
 
         Raises:
-            UserError: one is none, several are folders, or a token would be sent in clear.
+            UserError: one is none, several are folders, a token would be sent in clear, or a setting is not
+                for it.
         """
         found = [Address.parse(url, self.model) for url in self.urls]
         if len(found) > 1 and any(not address.server for address in found):
             raise UserError("a folder is no server among others; name it as fallback")
         if self.security != Security() and not all(address.secure for address in found):
             raise UserError("certificates and tokens are for TLS; write grpcs:// or https://")
+        if found[0].scheme == "local" and (self.shared_memory or self.compression):
+            raise UserError("shared_memory and compression are for servers that a URL names, not for local:")
         return found
 
     @classmethod
