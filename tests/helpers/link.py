@@ -121,7 +121,10 @@ async def _pass(
     sender = asyncio.create_task(send())
     with suppress(OSError):
         while piece := await reader.read(PIECE):
+            if sender.done():
+                break
             await under_way.put((loop.time() + delay_s, piece))
+    if not sender.done():
         await under_way.put((loop.time() + delay_s, b""))
     with suppress(OSError):
         await sender
