@@ -5,8 +5,8 @@ and w_i 1 for a hit within the fiducial region, else 0, a cluster's scores are t
 
     g_k = exp(sum_i w_i ln p_i,k / sum_i w_i),        P_k = g_k / (g_1 + g_2 + g_3 + g_4)
 
-So the Michel score of a cluster is a share of the four, not a probability of its own as a hit's is. A hit that
-is in no cluster is a cluster of one. The region leaves out the outermost 6 wires and drift pixels of a plane.
+So the Michel score of a cluster is a share of the four, not a probability of its own as a hit's is. A hit in
+no cluster is a cluster of one. The region leaves out the outermost 6 wires and drift pixels of a plane.
 
 Source: ``anab::MVAWrapperBase::pAccumulate`` (lardata, MVAWrapperBase.h), called by EmTrackMichelId with the
 flags of ``nnet::PointIdAlg::isInsideFiducialRegion`` (larrecodnn), whose margin is an eighth of the patch.
@@ -78,7 +78,7 @@ def cluster_scores(
     count = len(numbers) + len(alone)
 
     def summed(values: NDArray) -> NDArray[np.float64]:
-        return np.bincount(of_hit, values, minlength=count)
+        return np.bincount(of_hit, values, minlength=count).astype(np.float64)
 
     weight = np.where(summed(inside)[of_hit] > 0.0, inside, 1.0)  # (H,)
     logarithm = np.log(scores.clip(LEAST, 1.0 - LEAST))  # (H, 4)
