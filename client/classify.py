@@ -63,8 +63,8 @@ def classify(
     """
     from client.connecting import connect
     from client.model import Demands
-    from client.score_job import score_events
-    from client.score_output import output_file
+    from client.scores.job import score_events
+    from client.scores.output import output_file
     from lartpc.drawing.target import picture_file
 
     if picture is None and (event is not None or plane is not None):

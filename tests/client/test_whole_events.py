@@ -13,8 +13,8 @@ import pytest
 import uproot
 
 from client.classify import main
-from client.parts import Parts
-from client.score_output import in_blocks
+from client.scores.output import in_blocks
+from client.scores.parts import Parts
 from lartpc.adc_scale import ADC_SCALES
 from lartpc.event import Event
 from lartpc.event_file import EventFile

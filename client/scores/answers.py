@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from client.classifier import HitClassifier, Scores
 from client.engine import ChangedError
-from client.event_sources import Place
 from client.model import Model
+from client.scores.sources import Place
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
 from lartpc.patches.plane_hits import PlaneHits

@@ -9,11 +9,11 @@ import pytest
 
 from client.classifier import HitClassifier
 from client.engine import Answer, ChangedError, Engine
-from client.event_answers import MOST_CHANGES, answered_events
-from client.event_sources import Place, Sources
 from client.in_process import InProcess
 from client.model import Model
-from client.score_job import score_events
+from client.scores.answers import MOST_CHANGES, answered_events
+from client.scores.job import score_events
+from client.scores.sources import Place, Sources
 from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_NAME
 from lartpc.served.parity import Request

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client.classifier import HitClassifier
-from client.event_answers import answered_events
-from client.event_sources import Place, Sources
-from client.hits_progress import shown_progress
-from client.parts import Parts, Version
-from client.score_output import write_output
+from client.scores.answers import answered_events
+from client.scores.output import write_output
+from client.scores.parts import Parts, Version
+from client.scores.progress import shown_progress
+from client.scores.sources import Place, Sources
 from lartpc.errors import CheckError
 from lartpc.terminal import say
 

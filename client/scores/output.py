@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.event_sources import Sources
-from client.parts import Parts, Version
+from client.scores.parts import Parts, Version
+from client.scores.sources import Sources
 from lartpc.errors import UserError
 from lartpc.files import check_target, whole_file
 from lartpc.provenance import version as software
@@ -24,7 +24,7 @@ OUTPUT_DTYPE = np.dtype([*HIT_SCORE_DTYPE.descr, ("model", "u1")])
 VERSION_DTYPE = np.dtype(
     [("model", "S128"), ("version", "i4"), ("digest", "S64"), ("adc_era", "S32"), ("score_scale", "S32")]
 )
-"""A row of ``model_table``: the fields of client.parts.Version."""
+"""A row of ``model_table``: the fields of client.scores.parts.Version."""
 
 ROWS_AT_ONCE = 65536
 """Hits in memory while the parts are joined."""

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from client.event_answers import AnsweredEvent
-from client.event_sources import Source, Sources
 from client.model import Model
+from client.scores.answers import AnsweredEvent
+from client.scores.sources import Source, Sources
 from lartpc.errors import UserError
 from lartpc.event_file import DAMAGE
 from lartpc.files import sweep
