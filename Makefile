@@ -84,6 +84,8 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.integer_kernels
 	$(RUN) benchmarks.serving
 	$(RUN) benchmarks.planes
+	$(RUN) benchmarks.client
+	$(RUN) benchmarks.client_faults
 
 gpu-check: .venv/installed  ## on a machine with GPUs: training, the graphs served on them, plans
 	$(RUN) benchmarks.gpu_check $(GPU_CHECK)
@@ -106,8 +108,9 @@ publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check,
 	$(RUN) export.publish $(REPOSITORY) $(TARGET) $(LIMITS) $(PUBLISH_OPTIONS)
 	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))
 
-soak: install  ## the tests that take long: a kill at every write of export and publish, thousands of damaged files
+soak: install  ## the tests that take long: a kill at every write of export and publish, each fault of a server
 	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/export/test_faults.py
+	$(RUN) benchmarks.client_faults --rounds 100
 
 include benchmarks/report.mk
 

@@ -18,6 +18,8 @@ from benchmarks.whole_event import (
     ERA,
     MEMORY_EVENTS,
     PATHS,
+    add_one_instance,
+    keeping_busy,
     memory_gained,
     served_against_in_process,
     whole_event,
@@ -80,10 +82,12 @@ def benchmark(
             for suffix in PATHS
         }
         figures = [figure for plane in PLANES for figure in in_process(graphs, event, plane, rounds)]
+        add_one_instance(repository, network)
         with TritonServer(repository) as server:
             figures += whole_event(server, network, event, rounds)
             for suffix in ("plane_int8", "plane_zs_int8"):
                 figures += served_against_in_process(server, network, suffix, graphs[suffix], event, rounds)
+            figures += keeping_busy(server, network, event, rounds)
             figures += memory_gained(server, network, event, memory_events)
     record(f"Plane requests, {network} network, median of {rounds} rounds", "planes", figures)
 

@@ -1,6 +1,8 @@
 """A whole event through the embedded Triton: seconds, bytes and physics of each path; memory over many."""
 
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,16 +15,20 @@ import psutil
 from benchmarks.record import Figure
 from benchmarks.turns import taking_turns
 from client.classifier import HitClassifier
+from client.in_flight import IN_FLIGHT
 from client.on_server import OnServer
 from lartpc.adc_scale import adc_scale
 from lartpc.event_file import EventFile
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
 from lartpc.served.contract import HIT_INPUT, PATCH_SIZE, Contract
+from lartpc.served.manifest import MANIFEST_FILE
+from lartpc.served.model_config import CONFIG_FILE, config_text, parse_config, read_config_file
 from lartpc.served.names import served_name
 from lartpc.served.parity import Outputs, Request
 from lartpc.served.session import GraphSession
 from serving.connection import Connection
+from serving.instances import THREADS
 from serving.triton import TritonServer
 from training.evaluation.metrics import physics_metrics
 
@@ -34,7 +40,8 @@ GOALS = {"plane_f16_int8": f"<= {PATCH_SIZE**2 * 4 // 15}", "plane_zs_int8": f"<
 
 ERA = "2021"
 MEMORY_EVENTS = 1000
-OF_MEMORY = "plane_zs_int8"
+OF_MEMORY = BUSY = "plane_zs_int8"
+ONE_INSTANCE = "_one_instance"
 
 
 def whole_event(server: TritonServer, network: str, event: Path, rounds: int) -> list[Figure]:
@@ -54,8 +61,24 @@ def whole_event(server: TritonServer, network: str, event: Path, rounds: int) ->
                 Figure(f"{suffix}: an event of {len(hits)} hits", median(taken), "s"),
                 Figure(f"{suffix}: on the socket", sent / len(hits), "bytes a hit", GOALS.get(suffix, "")),
                 Figure(f"{suffix}: track against shower", areas["track_shower_auc"], "AUC"),
+                Figure(f"{suffix}: memory of its instances", memory_of(server, classifier.model.name), "MB"),
             ]
     return figures
+
+
+def memory_of(server: TritonServer, model: str) -> float:
+    """Megabytes of the processes of a model, whose names end with their instance's numbers."""
+    instance = re.compile(rf"{re.escape(model)}(_\d+)+")
+    return sum(
+        process.memory_info().rss / 1e6
+        for process in of_server(server)
+        if any(map(instance.fullmatch, process.cmdline()))
+    )
+
+
+def of_server(server: TritonServer) -> list[psutil.Process]:
+    """The processes of a server and its models."""
+    return [each for each in psutil.process_iter() if os.getpgid(each.pid) == server.group]
 
 
 def answered(classifier: HitClassifier, event: Path) -> tuple[Outputs, np.ndarray]:
@@ -105,6 +128,35 @@ def served_against_in_process(
     ]
 
 
+def keeping_busy(server: TritonServer, network: str, event: Path, rounds: int) -> list[Figure]:
+    """The event by one instance of all cores and by one a core, one request at a time and several."""
+    ways = {
+        f"{of}, {'one request' if in_flight == 1 else f'{in_flight} requests'} at a time": (name, in_flight)
+        for of, name in (("an instance a core", ""), ("one instance", ONE_INSTANCE))
+        for in_flight in (1, IN_FLIGHT)
+    }
+    with Connection(server.grpc) as connection:
+        classifiers = [
+            HitClassifier(OnServer(connection, served_name(BUSY, network) + name), in_flight=in_flight)
+            for name, in_flight in ways.values()
+        ]
+        seconds = taking_turns(rounds, *(partial(answered, of, event) for of in classifiers))
+    return [Figure(f"{BUSY}, {way}", median(taken), "s") for way, taken in zip(ways, seconds, strict=True)]
+
+
+def add_one_instance(repository: Path, network: str) -> None:
+    """Add a model to a repository that is served by one instance, of all cores."""
+    name = served_name(BUSY, network)
+    source, target = repository / name, repository / f"{name}{ONE_INSTANCE}"
+    shutil.copytree(source, target)
+    config = parse_config(read_config_file(target), name)
+    config.name = target.name
+    config.parameters[THREADS].string_value = "0"
+    (target / CONFIG_FILE).write_text(config_text(config), encoding="utf-8")
+    for manifest in target.glob(f"*/{MANIFEST_FILE}"):
+        manifest.unlink()  # it is of the other model
+
+
 def requests_of(event: Path, contract: Contract, step: float | None) -> list[Request]:
     """The tensors of an event's planes."""
     scale = adc_scale(ERA)
@@ -130,8 +182,7 @@ def side_by_side(sessions: list[GraphSession], requests: Iterable[Request]) -> N
 
 def memory_gained(server: TritonServer, network: str, event: Path, events: int) -> list[Figure]:
     """Megabytes that server and client grow by from the hundredth event to the last."""
-    of_server = [each for each in psutil.process_iter() if os.getpgid(each.pid) == server.group]
-    processes = {"server": of_server, "client": [psutil.Process()]}
+    processes = {"server": of_server(server), "client": [psutil.Process()]}
     resident: dict[str, list[float]] = {name: [] for name in processes}
     smallest = min(planes_of(event), key=lambda of_plane: len(of_plane.hits))
     with Connection(server.grpc) as connection:

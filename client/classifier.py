@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.engine import Answer, ChangedError, Engine
-from client.in_flight import IN_FLIGHT, in_order
+from client.in_flight import BYTES_IN_FLIGHT, IN_FLIGHT, in_order
 from client.model import Model
-from client.requests import BATCH_SIZE, Asked, answers, checked_image, joined, of_image, of_patches, of_plane
+from client.requests import (
+    BATCH_SIZE,
+    Asked,
+    answers,
+    bytes_of,
+    checked_image,
+    joined,
+    of_image,
+    of_patches,
+    of_plane,
+)
 from lartpc.errors import UserError
 from lartpc.patches.cut import cut_patches, pad_planes
 from lartpc.patches.plane_hits import PlaneHits
@@ -70,13 +80,20 @@ class HitClassifier:
         engine: that answers; closed with the classifier.
         batch_size: patches in a request, of a model of patches.
         in_flight: requests under way at a time.
+        bytes_in_flight: of them, together.
     """
 
-    def __init__(self, engine: Engine, batch_size: int = BATCH_SIZE, in_flight: int = IN_FLIGHT) -> None:
-        if batch_size < 1 or in_flight < 1:
-            raise UserError("a batch holds one patch or more, and one request or more is under way")
+    def __init__(
+        self,
+        engine: Engine,
+        batch_size: int = BATCH_SIZE,
+        in_flight: int = IN_FLIGHT,
+        bytes_in_flight: int = BYTES_IN_FLIGHT,
+    ) -> None:
+        if min(batch_size, in_flight, bytes_in_flight) < 1:
+            raise UserError("batch_size, in_flight and bytes_in_flight are at least 1")
         self.engine = engine
-        self._batch_size, self._in_flight = batch_size, in_flight
+        self._batch_size, self._in_flight, self._most = batch_size, in_flight, bytes_in_flight
 
     @property
     def model(self) -> Model:
@@ -150,7 +167,12 @@ class HitClassifier:
 
     def answer(self, requests: Iterable[Request]) -> Outputs:
         """The contract's outputs for tensors of requests, joined."""
-        return joined([answer.outputs for answer in in_order(self.engine.ask, requests, self._in_flight)])
+        return joined(
+            [
+                answer.outputs
+                for answer in in_order(self.engine.ask, requests, self._in_flight, bytes_of, self._most)
+            ]
+        )
 
     def renew(self) -> None:
         """Choose anew which version answers; see :meth:`client.engine.Engine.renew`."""
@@ -158,7 +180,7 @@ class HitClassifier:
 
     def _scores(self, asked: Iterable[Asked]) -> Iterator[Scores]:
         model = self.model
-        for outputs, given in answers(self.engine.ask, asked, self._in_flight):
+        for outputs, given in answers(self.engine.ask, asked, self._in_flight, self._most):
             if any(answer.digest != model.digest for answer in given):
                 raise ChangedError(f"{model} is served no longer, another version is")
             yield Scores.of(outputs, model, hits_by_place(given))

@@ -32,7 +32,8 @@ def connect(source: str, *, say: Callable[[str], None] | None = None, **settings
     from client.settings import Settings
 
     chosen = Settings.of(source, **settings)
-    return HitClassifier(_engine(chosen, say), chosen.batch_size, chosen.in_flight)
+    engine = _engine(chosen, say)
+    return HitClassifier(engine, chosen.batch_size, chosen.in_flight, chosen.bytes_in_flight)
 
 
 def _engine(settings: "Settings", say: Callable[[str], None] | None) -> "Engine":
@@ -42,7 +43,10 @@ def _engine(settings: "Settings", say: Callable[[str], None] | None) -> "Engine"
         return in_process(addresses[0], settings)
     from client.failover import GIVE_UP_S, Failover
 
-    servers = {str(address): partial(_on_server, address, settings) for address in addresses}
+    servers = {
+        str(address): partial(_on_server if address.server else _on_demand, address, settings)
+        for address in addresses
+    }
     give_up_s = GIVE_UP_S if settings.give_up_s is None else settings.give_up_s
     return Failover(servers, local, give_up_s=give_up_s, **({} if say is None else {"say": say}))
 
@@ -72,9 +76,16 @@ def _on_server(address: "Address", settings: "Settings") -> "Engine":
         address.protocol,
         security=settings.security if address.secure else None,
         compression=settings.compression,
+        shared_memory=settings.shared_memory,
     )
     try:
         return OnServer(connection, address.model, address.version, settings.require, settings.timeout_s)
     except BaseException:
         connection.close()
         raise
+
+
+def _on_demand(address: "Address", settings: "Settings") -> "Engine":
+    from client.on_demand import OnDemand
+
+    return OnDemand(address.folder, address.version, settings.require, settings.timeout_s, settings.idle_s)

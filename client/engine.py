@@ -43,6 +43,11 @@ class Engine(ABC):
 
     model: Model
 
+    @property
+    def notice(self) -> str:
+        """What a user must know of it; empty where that is nothing."""
+        return ""
+
     @abstractmethod
     def ask(self, request: Request) -> Answer:
         """Answer a request.

@@ -97,8 +97,6 @@ class Failover(Engine):
         try:
             return self._rounds(self._ask_servers, request, model)
         except NoneAnswersError as error:
-            if any(self._engines[name].model.digest != model.digest for name in self._live()):
-                raise ChangedError(f"{model} is served no longer, another version is") from error
             local = self._here(str(error))
             if local.model.digest != model.digest:
                 raise ChangedError(f"{model} is served no longer; {local.model} answers here") from error
@@ -107,10 +105,8 @@ class Failover(Engine):
         return local.ask(request)
 
     def _ask_servers(self, request: Request, model: Model) -> Answer:
-        """One round: each that may be asked once more where it failed at once, the fittest first."""
-        for name in self._open:
-            if not self.health[name].live and self.health[name].usable:
-                self._reach(name)
+        """One round: each that may be asked, the fittest first; once more where it broke off at once."""
+        self._reach_what_is_down()
         for name in self._fittest(model):
             for _ in range(2):
                 try:
@@ -119,13 +115,25 @@ class Failover(Engine):
                     if answer.digest == model.digest:
                         return answer
                     break
-                except (ServerError, ChangedError) as error:
-                    if isinstance(error, ServerError) and not error.again:
+                except ChangedError:
+                    self._reach(name)
+                    break
+                except ServerError as error:
+                    if not error.again:
                         raise
                     self.health[name].failed(error)
-                    if isinstance(error, SlowServerError | ChangedError):
+                    if isinstance(error, SlowServerError):
                         break
+        if any(self._engines[name].model.digest != model.digest for name in self._live()):
+            raise ChangedError(f"{model} is served no longer, another version is")
         raise NoneAnswersError(self._reasons())
+
+    def _reach_what_is_down(self) -> None:
+        """Those that have rested since they failed; all, where nothing else can answer."""
+        desperate = self._open_local is None and not self._live()
+        for name, health in self.health.items():
+            if not health.live and (health.usable or desperate):
+                self._reach(name)
 
     def _fittest(self, model: Model) -> list[str]:
         """Servers with these weights that may be asked, the fittest first; where all rest, all."""
@@ -147,6 +155,8 @@ class Failover(Engine):
                 self._engines[name] = self._open[name]()
             self._engines[name].ask(least_request(self._engines[name].model))
             self.health[name].reached()
+            if notice := self._engines[name].notice:
+                self._say_once(notice, notice)
         except (UserError, CheckError) as error:
             self.health[name].failed(error)
         finally:

@@ -8,12 +8,19 @@ from typing import TypeVar
 IN_FLIGHT = 4
 """Requests under way: two keep two instances busy while two are made, sent and read."""
 
+BYTES_IN_FLIGHT = 256_000_000
+"""Of requests under way, together: three planes of DUNE's far detector in FP32."""
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 
 def in_order(
-    ask: Callable[[Request], Answer], requests: Iterable[Request], at_once: int = IN_FLIGHT
+    ask: Callable[[Request], Answer],
+    requests: Iterable[Request],
+    at_once: int = IN_FLIGHT,
+    size: Callable[[Request], int] = lambda _: 0,
+    most: int = BYTES_IN_FLIGHT,
 ) -> Iterator[Answer]:
     """Answers in the order of the requests.
 
@@ -24,15 +31,24 @@ def in_order(
         ask: gives the answer to a request; called in threads.
         requests: made one by one, when there is room.
         at_once: requests that are held at a time.
+        size: bytes of a request.
+        most: bytes that are held at a time; a request that has more is held alone.
     """
-    under_way: deque[Future[Answer]] = deque()
+    if at_once == 1:
+        yield from map(ask, requests)
+        return
+    under_way: deque[tuple[Future[Answer], int]] = deque()
+    held = 0
     pool = ThreadPoolExecutor(at_once, "request")
     try:
         for request in requests:
-            under_way.append(pool.submit(ask, request))
-            if len(under_way) == at_once:
-                yield under_way.popleft().result()
+            under_way.append((pool.submit(ask, request), size(request)))
+            held += under_way[-1][1]
+            while under_way and (len(under_way) == at_once or held > most):
+                first, bytes_of_first = under_way.popleft()
+                yield first.result()
+                held -= bytes_of_first
         while under_way:
-            yield under_way.popleft().result()
+            yield under_way.popleft()[0].result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -44,6 +44,13 @@ class OnServer(Engine):
         self.patience = Patience(timeout_s)
         self.renew()
 
+    @property
+    def notice(self) -> str:
+        """See the base class."""
+        if reason := self.connection.no_shared_memory:
+            return f"{self.connection} takes no shared memory ({reason}): tensors are sent"
+        return ""
+
     def renew(self) -> None:
         """See the base class."""
         served = self.connection.served()

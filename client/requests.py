@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.engine import Answer
-from client.in_flight import IN_FLIGHT, in_order
+from client.in_flight import BYTES_IN_FLIGHT, IN_FLIGHT, in_order
 from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale
 from lartpc.errors import UserError
 from lartpc.patches.plane_hits import PlaneHits
@@ -41,7 +41,10 @@ class Asked:
 
 
 def answers(
-    ask: Callable[[Request], Answer], asked: Iterable[Asked], at_once: int = IN_FLIGHT
+    ask: Callable[[Request], Answer],
+    asked: Iterable[Asked],
+    at_once: int = IN_FLIGHT,
+    most: int = BYTES_IN_FLIGHT,
 ) -> Iterator[tuple[Outputs, list[Answer]]]:
     """The outputs of the hits of each, in order, and the answers that they come from.
 
@@ -51,6 +54,7 @@ def answers(
         ask: gives the answer to a request; called in threads.
         asked: made one by one, when there is room.
         at_once: requests under way at a time.
+        most: bytes of them, together.
     """
     waiting: deque[Asked] = deque()
 
@@ -60,7 +64,7 @@ def answers(
             yield from each.requests
 
     parts: list[Answer] = []
-    for answer in in_order(ask, requests(), at_once):
+    for answer in in_order(ask, requests(), at_once, bytes_of, most):
         while not waiting[0].count:
             yield waiting.popleft().of_hits([]), []
         parts.append(answer)
@@ -69,6 +73,11 @@ def answers(
             parts = []
     while waiting:
         yield waiting.popleft().of_hits([]), []
+
+
+def bytes_of(request: Request) -> int:
+    """Bytes of a request's tensors."""
+    return sum(tensor.nbytes for tensor in request.values())
 
 
 def of_patches(patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> Asked:
@@ -145,13 +154,16 @@ def checked_patches(patches: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     if patches.ndim != 4 or patches.shape[1:] != INPUT_SHAPE:
         raise UserError(f"patches have shape {patches.shape}; the model takes (N, 48, 48, 1)")
+    patches = np.ascontiguousarray(patches, np.float32)
+    if np.isfinite(patches.sum()):  # one pass in place of two
+        return patches
     finite = np.isfinite(patches).all(axis=(1, 2, 3))
     if not finite.all():
         raise UserError(
             f"patch {np.argmin(finite)} holds NaN or infinity, as do {np.count_nonzero(~finite)} of "
             f"{len(finite)} patches; look at the plane image that it was cut from"
         )
-    return np.ascontiguousarray(patches, np.float32)
+    return patches
 
 
 def checked_image(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -166,12 +178,13 @@ def checked_image(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDA
             f"a plane's image has shape {image.shape} and its hits {hits.shape}; "
             "the model takes (wires, drift pixels) and (N, 2)"
         )
-    if not np.isfinite(image).all():
+    least, most = (image.min(), image.max()) if image.size else (0.0, 0.0)  # NaN where a pixel is
+    if not np.isfinite([least, most]).all():
         wire, pixel = np.argwhere(~np.isfinite(image))[0]
         raise UserError(f"the plane's image holds NaN or infinity, first at wire {wire}, pixel {pixel}")
-    if image.size and not LEAST_UNIT <= image.min() <= image.max() <= MOST_UNIT:
+    if not LEAST_UNIT <= least <= most <= MOST_UNIT:
         raise UserError(
-            f"the plane's image reaches from {image.min():g} to {image.max():g}; network units lie within "
+            f"the plane's image reaches from {least:g} to {most:g}; network units lie within "
             f"[{LEAST_UNIT:g}, {MOST_UNIT:g}]: lartpc.adc_scale.network_units makes them of ADC"
         )
     outside = ((hits < 0) | (hits >= image.shape)).any(axis=1)

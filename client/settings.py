@@ -7,11 +7,12 @@ from types import UnionType
 from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
-from client.in_flight import IN_FLIGHT
+from client.in_flight import BYTES_IN_FLIGHT, IN_FLIGHT
 from client.model import Demands
 from client.requests import BATCH_SIZE
 from lartpc.errors import UserError, unread
 from lartpc.yaml_text import load
+from serving.rendezvous import IDLE_S
 from serving.security import Security
 
 SERVERS = {"grpc": False, "http": False, "grpcs": True, "https": True}
@@ -106,10 +107,13 @@ class Settings:
         require: what must answer.
         batch_size: patches in a request, of a model of patches.
         in_flight: requests under way at a time.
+        bytes_in_flight: of them, together.
         timeout_s: longest wait for an answer; default learnt from the answers.
         give_up_s: for so long a server that does not answer is tried again; default 30 s.
         threads: processor threads of onnx:...; default all.
+        idle_s: of local:..., where it starts a server, which ends when nobody has used it for so long, in s.
         compression: of what is sent: gzip; default none.
+        shared_memory: hand tensors to servers on this machine in shared memory, where they allow it.
         security: files of TLS and the token.
     """
 
@@ -119,10 +123,13 @@ class Settings:
     require: Demands = Demands()
     batch_size: int = BATCH_SIZE
     in_flight: int = IN_FLIGHT
+    bytes_in_flight: int = BYTES_IN_FLIGHT
     timeout_s: float | None = None
     give_up_s: float | None = None
     threads: int | None = None
+    idle_s: float = IDLE_S
     compression: str | None = None
+    shared_memory: bool = False
     security: Security = field(default_factory=Security)
 
     @property
@@ -130,13 +137,16 @@ class Settings:
         """Of the URLs.
 
         Raises:
-            UserError: one is none, several are folders, or a token would be sent in clear.
+            UserError: one is none, several are folders, a token would be sent in clear, or a setting is not
+                for it.
         """
         found = [Address.parse(url, self.model) for url in self.urls]
         if len(found) > 1 and any(not address.server for address in found):
             raise UserError("a folder is no server among others; name it as fallback")
         if self.security != Security() and not all(address.secure for address in found):
             raise UserError("certificates and tokens are for TLS; write grpcs:// or https://")
+        if found[0].scheme == "local" and (self.shared_memory or self.compression):
+            raise UserError("shared_memory and compression are for servers that a URL names, not for local:")
         return found
 
     @classmethod
@@ -187,9 +197,9 @@ def _of_type(kind: Any, value: Any, where: str) -> Any:
     allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if Path in allowed and isinstance(value, str):
         return Path(value)
-    plain = tuple(each for each in allowed if each in (str, int, float))
-    fits = isinstance(value, plain) or (float in plain and isinstance(value, int)) or value is None
-    if plain and (isinstance(value, bool) or not fits):
+    plain = [each for each in allowed if each in (str, int, float, bool, type(None))]
+    fits = type(value) in plain or (float in plain and type(value) is int)
+    if plain and not fits and Path not in allowed:
         raise UserError(f"{where} is {value!r}, which is no {plain[0].__name__}")
     return value
 

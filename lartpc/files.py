@@ -89,7 +89,7 @@ def part_of(path: Path, process: int | None = None) -> Path:
     """Where a process, by default this one, makes a file or folder."""
     if not path.name:
         raise UserError(f"{str(path)!r} is not the name of a file; give one")
-    return path.with_name(f".{path.name}.{_machine()}.{process or os.getpid()}{PART}")
+    return path.with_name(f".{path.name}.{machine()}.{process or os.getpid()}{PART}")
 
 
 def sweep(folder: Path, name: str = "*", own: bool = False) -> None:
@@ -101,7 +101,7 @@ def sweep(folder: Path, name: str = "*", own: bool = False) -> None:
         own: those of this process too.
     """
     escaped = name if name == "*" else glob.escape(name)
-    for part in folder.glob(f".{escaped}.{_machine()}.*{PART}"):
+    for part in folder.glob(f".{escaped}.{machine()}.*{PART}"):
         process = part.name.removesuffix(PART).rpartition(".")[2]
         if not process.isdecimal() or (_lives(int(process)) and not (own and int(process) == os.getpid())):
             continue
@@ -112,8 +112,8 @@ def sweep(folder: Path, name: str = "*", own: bool = False) -> None:
 
 
 @cache
-def _machine() -> str:
-    """Of a process's number: this machine and, in a container, its own count of processes."""
+def machine() -> str:
+    """What a process's number counts in: a mark of this machine and, in a container, of its own processes."""
     namespace = Path("/proc/self/ns/pid")
     count = namespace.stat().st_ino if namespace.exists() else 0
     return hashlib.sha256(f"{platform.node()} {count}".encode()).hexdigest()[:8]

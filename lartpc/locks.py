@@ -54,20 +54,24 @@ def let_go(folder: Path, descriptor: int) -> None:
     _release(folder / LOCK_FILE, descriptor)
 
 
-def _is_there(descriptor: int, lock: Path) -> bool:
-    """Whether the lock file is still the one that was opened: who held it before removes it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), lock.stat())
-    except FileNotFoundError:
-        return False
+def hold(lock: Path, *, block: bool = True, shared: bool = False) -> int:
+    """Hold a lock file until the descriptor is closed, here and in every process that was handed it.
 
+    Args:
+        lock: the file; made where it is not there.
+        block: wait for whoever holds it.
+        shared: let others hold it so too.
 
-def _held(lock: Path, *, block: bool) -> int:
-    """The descriptor that holds a lock file; BlockingIOError where another holds it and this may not wait."""
+    Raises:
+        BlockingIOError: another holds it, and this may not wait.
+        FileNotFoundError: its folder is not there.
+        UserError: it cannot be written, or its disk has no locks.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
         descriptor = _open(lock)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, kind | (0 if block else fcntl.LOCK_NB))
         except BaseException as error:
             os.close(descriptor)
             if isinstance(error, BlockingIOError) or not isinstance(error, OSError):
@@ -78,14 +82,38 @@ def _held(lock: Path, *, block: bool) -> int:
         os.close(descriptor)
 
 
+def _is_there(descriptor: int, lock: Path) -> bool:
+    """Whether the lock file is still the one that was opened: who held it before removes it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _release(lock: Path, descriptor: int) -> None:
     lock.unlink(missing_ok=True)
     os.close(descriptor)
 
 
-def _open(lock: Path) -> int:
+def _held(lock: Path, *, block: bool) -> int:
+    """As :func:`hold`; the folder is made."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        return hold(lock, block=block)
+    except BlockingIOError:
+        raise
     except OSError as error:
-        raise UserError(f"cannot write {lock}: {error.strerror}; name another place") from error
+        raise _unwritten(lock, error) from error
+
+
+def _open(lock: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unwritten(lock, error) from error
+
+
+def _unwritten(lock: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {lock}: {error.strerror}; name another place")

@@ -14,7 +14,7 @@ from lartpc.errors import CheckError, UserError
 from serving import answers
 from serving.ports import is_loopback
 from serving.security import Security
-from serving.wire import AnswerError, RefusedError, SilentError, Wire
+from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
 PROTOCOL_NAMES = {"grpc": "gRPC", "http": "HTTP"}
@@ -62,6 +62,7 @@ class Connection:
         connect_s: longest wait for the first sign of life, in s.
         security: TLS, by which a server that leaves this machine is reached; none where not given.
         compression: of what is sent: gzip, or none.
+        shared_memory: hand tensors to a server on this machine in shared memory, where it allows that.
 
     Raises:
         UserError: the protocol or the URL is not one, or no server answers there.
@@ -76,6 +77,7 @@ class Connection:
         connect_s: float = CONNECT_SECONDS,
         security: Security | None = None,
         compression: str | None = None,
+        shared_memory: bool = False,
     ) -> None:
         if protocol not in DEFAULT_URLS:
             raise UserError(f"no protocol is called {protocol!r}; there are {', '.join(DEFAULT_URLS)}")
@@ -86,7 +88,11 @@ class Connection:
         if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", self.url):
             raise UserError(f"{self.url!r} is not a server's address; write HOST:PORT, as in localhost:8001")
         self._timeout_s = timeout_s
-        self._wire = _open(self.url, protocol, security, compression)
+        if shared_memory and not (protocol == "grpc" and is_loopback(self.url)):
+            raise UserError(
+                "shared memory is for a server on this machine, over gRPC: write grpc://127.0.0.1:PORT"
+            )
+        self._wire = _open(self.url, protocol, security, compression, shared_memory)
         try:
             self._check_live(connect_s)
         except BaseException:
@@ -96,6 +102,8 @@ class Connection:
     def _check_live(self, connect_s: float) -> None:
         try:
             live = self._wire.is_live(connect_s)
+        except ForbiddenError as error:
+            raise UserError(f"the server at {self.url} does not take this client: {error}") from error
         except Exception as error:  # a library raises whatever its transport raises
             raise UserError(
                 f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "
@@ -124,6 +132,11 @@ class Connection:
     def close(self) -> None:
         """End the connection."""
         self._wire.close()
+
+    @property
+    def no_shared_memory(self) -> str:
+        """Why the server took no shared memory, in its words; empty where it did, or was not asked."""
+        return self._wire.no_shared_memory
 
     def server_name(self) -> str:
         """What the server calls itself."""
@@ -202,11 +215,13 @@ class Connection:
             raise ServerError(f"{what} at {self}: {reason}", reason) from error
 
 
-def _open(url: str, protocol: str, security: Security | None, compression: str | None) -> Wire:
+def _open(
+    url: str, protocol: str, security: Security | None, compression: str | None, shared_memory: bool
+) -> Wire:
     if protocol == "grpc":
         from serving.grpc_wire import GrpcWire
 
-        return GrpcWire(url, security, compression)
+        return GrpcWire(url, security, compression, shared_memory)
     from serving.http_wire import HttpWire
 
     return HttpWire(url, security, compression)

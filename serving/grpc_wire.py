@@ -10,7 +10,11 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 from serving.answers import LARGEST
 from serving.ports import is_loopback
 from serving.security import Security
-from serving.wire import AnswerError, RefusedError, SilentError, Wire, tensors_of
+from serving.shared_memory import Regions
+from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire, tensors_of
+
+MAP_SECONDS = 10.0
+"""Longest wait for a server to map shared memory."""
 
 AGAIN = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN", "ABORTED", "RESOURCE_EXHAUSTED"}
 """Statuses of what may be answered later or elsewhere. A server that ends says CANCELLED or UNAVAILABLE
@@ -20,7 +24,14 @@ AGAIN = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN", "ABORTED", "RESOURCE
 class GrpcWire(Wire):
     """A channel to one server, to this machine never by a proxy; see the base class."""
 
-    def __init__(self, url: str, security: Security | None, compression: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        security: Security | None,
+        compression: str | None = None,
+        shared_memory: bool = False,
+    ) -> None:
+        self.shared_memory = shared_memory
         options = [("grpc.max_receive_message_length", LARGEST)]
         if is_loopback(url):
             options.append(("grpc.enable_http_proxy", 0))
@@ -41,9 +52,11 @@ class GrpcWire(Wire):
             **{name: str(path) for name, path in files.items() if path},
             channel_args=options,
         )
+        self._regions = Regions(triton, self._client, MAP_SECONDS)
 
     def close(self) -> None:
         """See the base class."""
+        self._regions.forget()
         self._client.close()
 
     def is_live(self, timeout_s: float) -> bool:
@@ -79,10 +92,10 @@ class GrpcWire(Wire):
         timeout_s: float,
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """See the base class."""
-        tensors, wanted = tensors_of(triton, inputs, outputs)
-        response = self._ask(
-            "infer", timeout_s, model, tensors, version, wanted, compression_algorithm=self._compression
-        ).get_response()
+        asked = (timeout_s, model, version, outputs)
+        response = self._by_shared_memory(inputs, *asked) if self.shared_memory else None
+        if response is None:
+            response = self._infer(tensors_of(triton, inputs, ())[0], *asked)
         if len(response.outputs) != len(response.raw_output_contents):
             raise AnswerError("it has other outputs than contents")
         answers = {}
@@ -91,6 +104,28 @@ class GrpcWire(Wire):
                 dtype = triton_to_np_dtype(output.datatype)
                 answers[output.name] = np.frombuffer(content, dtype).reshape(tuple(output.shape))
         return response.model_version, answers
+
+    def _infer(
+        self, tensors: list[Any], timeout_s: float, model: str, version: str, outputs: tuple[str, ...]
+    ) -> Any:
+        wanted = tensors_of(triton, {}, outputs)[1]
+        options = {"compression_algorithm": self._compression}
+        return self._ask("infer", timeout_s, model, tensors, version, wanted, **options).get_response()
+
+    def _by_shared_memory(self, inputs: dict[str, NDArray[Any]], *asked: Any) -> Any:
+        """The response; None where the server takes no shared memory, which it is asked no more then."""
+        for _ in range(2):
+            try:
+                with self._regions.holding(inputs) as tensors:
+                    return self._infer(tensors, *asked)
+            except InferenceServerException as error:  # it does not map the region
+                self.shared_memory, self.no_shared_memory = False, error.message() or str(error)
+                return None
+            except RefusedError as error:
+                if "shared memory" not in str(error):
+                    raise
+                self._regions.forget()  # the server was started anew
+        return None
 
     def _ask(self, call: str, timeout_s: float, *given: Any, **options: Any) -> Any:
         try:
@@ -103,4 +138,6 @@ class GrpcWire(Wire):
             if error.status() == "StatusCode.RESOURCE_EXHAUSTED" and "larger than max" in reason:
                 raise AnswerError(f"it is larger than {LARGEST >> 20} MiB") from error
             status = str(error.status()).removeprefix("StatusCode.")
+            if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+                raise ForbiddenError(reason) from error
             raise RefusedError(reason, again=status in AGAIN) from error

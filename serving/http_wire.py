@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from serving.answers import LARGEST, LARGEST_JSON
 from serving.security import Security
-from serving.wire import AnswerError, BrokenError, RefusedError, SilentError, Wire, tensors_of
+from serving.wire import AnswerError, BrokenError, ForbiddenError, RefusedError, SilentError, Wire, tensors_of
 
 HEADER = "Inference-Header-Content-Length"
 PIECE = 1 << 20
@@ -51,7 +51,7 @@ class HttpWire(Wire):
         """See the base class."""
         try:
             self._ask("GET", "v2/health/live", timeout_s, LARGEST_JSON)
-        except BrokenError:
+        except (BrokenError, ForbiddenError):
             raise
         except RefusedError:
             return False
@@ -178,6 +178,8 @@ class HttpWire(Wire):
                 connection.close()
         if not whole:
             raise SilentError
+        if response.status in (401, 403):
+            raise ForbiddenError(_reason(content, response.status))
         if response.status != 200:
             raise RefusedError(_reason(content, response.status), again=response.status in AGAIN)
         return content, response.headers.get(HEADER)

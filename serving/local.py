@@ -1,8 +1,6 @@
 """``python -m serving.local``: the embedded Triton on a model repository, until Ctrl-C."""
 
-import itertools
 import signal
-import time
 from contextlib import ExitStack, suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -14,12 +12,6 @@ from serving.ports import DEFAULT_PORTS, choose_ports
 
 if TYPE_CHECKING:
     from serving.triton import TritonServer
-
-FOLLOW_SECONDS = 2
-"""Between two looks at the repository's config.pbtxt files."""
-
-CANARY_ROUNDS = 5
-"""Looks at the repository between two canary inferences."""
 
 
 def local(
@@ -44,6 +36,7 @@ def local(
         shared_memory: let clients on this machine pass tensors by it, as whoever reaches a port may then do.
     """
     from serving.triton import TritonServer
+    from serving.watch import watch
 
     ports = choose_ports(http_port, grpc_port, metrics_port)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -52,36 +45,20 @@ def local(
             server = stack.enter_context(TritonServer(repository, ports, log, shared_memory))
         with suppress(KeyboardInterrupt):
             _say_what_is_served(server, asked=(http_port, grpc_port, metrics_port))
-            _watch(server)
+            watch(server)
         say("Stopping.")
 
 
 def _say_what_is_served(server: "TritonServer", asked: tuple[int | None, ...]) -> None:
+    from serving.watch import say_models
+
     for name, port, given in zip(("http", "grpc", "metrics"), astuple(server.ports), asked, strict=True):
         default = getattr(DEFAULT_PORTS, name)
         if given is None and port != default:
             say(f"Port {default} is taken: {name} is on {port}.")
-    for name, versions in server.versions().items():
-        say(f"Serving {name}, version {', '.join(map(str, versions))}")
-    for name, reason in server.left_out.items():
-        say(f"Left out {name}: {reason}")
+    say_models(server)
     say(f"Ready: HTTP http://{server.http}  gRPC {server.grpc}  metrics {server.metrics}")
     suggest("client.parity", "--url", f"localhost:{server.ports.grpc}", note="(Ctrl-C here stops the server)")
-
-
-def _watch(server: "TritonServer") -> None:
-    from serving.follow import Follower
-
-    follower = Follower(server)
-    for look in itertools.count(1):
-        time.sleep(FOLLOW_SECONDS)
-        server.check_alive()
-        canaries = look % CANARY_ROUNDS == 0
-        for name in follower.look(again=canaries):
-            say(f"Now serving {name}, version {', '.join(map(str, server.versions()[name]))}")
-        if canaries:
-            for name in follower.heal():
-                say(f"Loaded {name} anew")
 
 
 def _interrupt(*_: Any) -> None:

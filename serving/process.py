@@ -163,6 +163,7 @@ def _open_log(path: Path | None) -> IO[bytes]:
         return tempfile.TemporaryFile()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w+b")
+        path.write_bytes(b"")
+        return path.open("a+b")  # whoever else writes there is not written over
     except OSError as error:
         raise UserError(f"cannot write the log {path}: {error.strerror}; name another one") from error

@@ -19,6 +19,10 @@ class RefusedError(Exception):
         self.again = again
 
 
+class ForbiddenError(RefusedError):
+    """The server does not take this client, which lacks a token or has another one."""
+
+
 class BrokenError(RefusedError):
     """Nothing that speaks the protocol is there, or the connection broke."""
 
@@ -40,6 +44,9 @@ class Wire(ABC):
     Every request raises RefusedError, SilentError or AnswerError. Whatever else an odd answer makes a library
     raise, the caller takes for an AnswerError. Answers other than tensors are returned as they were decoded.
     """
+
+    no_shared_memory = ""
+    """Why the server took none where it was to; empty where it did, or was not asked."""
 
     @abstractmethod
     def close(self) -> None:

@@ -64,3 +64,24 @@ def test_a_failure_is_raised_in_its_place_and_no_other_request_is_made() -> None
             answers.append(answer)
     assert answers == [0, 1, 2, 3, 4]
     assert max(asked) <= 8
+
+
+def test_the_bytes_under_way_are_bounded_and_a_large_request_goes_alone() -> None:
+    held, most, lock = 0, 0, threading.Lock()
+
+    def ask(size: int) -> int:
+        nonlocal held, most
+        with lock:
+            held += size
+            most = max(most, held)
+        time.sleep(0.002)
+        with lock:
+            held -= size
+        return size
+
+    sizes = [10, 10, 10, 100, 10, 40, 10, 10] * 3
+    assert list(in_order(ask, sizes, at_once=8, size=int, most=45)) == sizes
+    assert most <= 145
+    most = 0
+    assert list(in_order(ask, [10] * 30, at_once=8, size=int, most=45)) == [10] * 30
+    assert most <= 50

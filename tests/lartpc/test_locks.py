@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lartpc.errors import UserError
-from lartpc.locks import claim, let_go, one_at_a_time
+from lartpc.locks import claim, hold, let_go, one_at_a_time
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import wait_until
 
@@ -95,3 +95,18 @@ def test_a_disk_without_locks_is_named(number: int, tmp_path: Path, monkeypatch:
         pass
     with pytest.raises(UserError, match="cannot lock"):
         claim(tmp_path, "taken")
+
+
+def test_a_file_is_held_by_one_or_shared_by_several_until_its_last_descriptor_is_closed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    first, second = hold(file, shared=True), hold(file, shared=True)
+    copy = os.dup(second)  # as a process has that was handed it
+    for descriptor in (first, second, copy):
+        with pytest.raises(BlockingIOError):
+            hold(file, block=False)
+        os.close(descriptor)
+    os.close(hold(file, block=False))
+    with pytest.raises(FileNotFoundError):
+        hold(tmp_path / "none" / "file")

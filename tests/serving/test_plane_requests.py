@@ -206,8 +206,9 @@ def test_runs_that_are_none_are_one_error(classifier, changed: dict[str, list], 
     name = "emtrkmichel_compact_plane_zs_int8"
     good = encoded(some_plane(), np.array([[1, 1]], np.int32), PLANE_ZS, 0.125)
     bad = good | {key: np.array(value, good[key].dtype) for key, value in changed.items()}
-    with pytest.raises(ServerError, match=message):
+    with pytest.raises(ServerError, match=message) as refused:
         classifier.engine.connection.infer(name, 1, bad, OUTPUT_NAMES)
+    assert not refused.value.again, "no other server takes it either"
     _, answers = classifier.engine.connection.infer(name, 1, good, OUTPUT_NAMES)
     assert np.isfinite(answers[OUTPUT_NAMES[0]]).all()
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from serving.connection import Connection
 from serving.follow import Follower
 from serving.process import SHARED_MEMORY
 from serving.triton import TritonServer
+from tests.helpers.faults import processes_of_group
 from tests.helpers.served_repository import (
     LARGEST_PIXEL,
     answer,
@@ -43,19 +43,6 @@ def infer(server, patches, model="emtrkmichel_fp32", version=""):
 
 def patches_of(rows, seed=1):
     return np.random.default_rng(seed).normal(0, 3, (rows, *INPUT_SHAPE)).clip(-5, 14).astype(np.float32)
-
-
-def processes_of_group(group):
-    """Command line of each running process of a process group, by its id."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()  # state, parent, group, ...
-            if fields[2] == str(group) and fields[0] != "Z":
-                found[int(folder.name)] = (folder / "cmdline").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
 
 
 def kill_a_stub(server):

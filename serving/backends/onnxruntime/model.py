@@ -91,9 +91,12 @@ class TritonPythonModel:
         try:
             if self.of_planes:
                 _check_plane(dict(zip(self.inputs, arrays, strict=True)))
+        except ValueError as error:
+            return _refusal(error, pb_utils.TritonError.INVALID_ARG)
+        try:
             return self._respond(request, self._run(arrays))
         except Exception as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"onnxruntime: {error}"))
+            return _refusal(error, pb_utils.TritonError.INTERNAL)
 
     def _run(self, arrays):
         rows = len(arrays[0]) if self.batching else 1
@@ -117,6 +120,10 @@ class TritonPythonModel:
                 if name in wanted
             ]
         )
+
+
+def _refusal(error, code):
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"onnxruntime: {error}", code))
 
 
 def _check_plane(request):
