@@ -35,13 +35,13 @@ run: install runs/quick/metrics.json  ## generate, train, evaluate, export, serv
 	$(RUN) export.triton --precision all --checkpoint runs/quick/calibrated.ckpt --gates gates_quick
 	$(RUN) export.check model_repository
 	$(RUN) client.parity --local --protocol both
-	$(RUN) client.classify data/quick.h5 --local --out runs/quick/event.png
+	$(RUN) client.classify data/quick.h5 --out data/quick-scores.h5 --picture runs/quick/event.png
 
 try: install  ## the weights that come along, without a training: exported, served, checked, an event drawn
 	$(RUN) export.triton --checkpoint shipped:compact --precision all --repository runs/shipped/models
 	$(RUN) export.check runs/shipped/models
 	$(RUN) client.parity --local --repository runs/shipped/models --protocol both
-	$(RUN) client.classify training/shipped/compact/gate.h5 --local --repository runs/shipped/models --out runs/shipped/event.png
+	$(RUN) client.classify training/shipped/compact/gate.h5 --model onnx:runs/shipped/models/emtrkmichel_compact_int8 --out runs/shipped/scores.h5 --picture runs/shipped/event.png
 
 trial: install runs/quick/metrics.json  ## after make run: publish, list, verify, roll back, in a folder for trials
 	rm -rf trial

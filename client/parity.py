@@ -57,6 +57,7 @@ def parity(
     ):
         for name, reason in opened.left_out.items():
             say(f"Left out {name}: {reason}")
+        urls = {connection.protocol: connection.url for connection in opened.connections}
         for connection in opened.connections:
             for name, versions in _chosen(connection, model).items():
                 for version in versions:
@@ -74,13 +75,9 @@ def parity(
         )
     if faults:
         raise CheckError("; ".join(faults))
-    elsewhere = local and repository != Path("model_repository")
-    suggest(
-        "client.classify",
-        "EVENTS.h5",
-        *(["--local"] if local else []),
-        *(["--repository", repository] if elsewhere else []),
-    )
+    first = comparisons[0]
+    address = f"onnx:{repository}/" if local else f"{first.protocol}://{urls[first.protocol]}/"
+    suggest("client.classify", "EVENTS.h5", "--model", address + first.model)
 
 
 def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]:

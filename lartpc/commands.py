@@ -27,7 +27,7 @@ COMMANDS = {
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
     "client.parity": "the served answers against the golden hits",
-    "client.classify": "classifies an event on that server and draws it",
+    "client.classify": "scores of every hit of an event file or folder, or a picture of an event",
 }
 """What each command does, ``python -m NAME``, in the order in which data flow."""
 

@@ -178,6 +178,7 @@ class EventFile:
         provenance: where its events come from.
         event_ids: (E, 3) run, subrun, event number.
         splits: (E,) index into :data:`SPLITS`.
+        hit_counts: (E,) hits of each event.
         planes: names of the planes that have images.
         samples: (S,) of :data:`lartpc.event.SAMPLE_DTYPE`.
         stored: what has been done to the pixels already.
@@ -225,6 +226,7 @@ class EventFile:
             table: np.concatenate([[0], np.cumsum(self._file[COUNTS[table]], dtype=np.int64)])
             for table in TABLES
         }
+        self.hit_counts: NDArray[np.int64] = np.diff(self._first["hit_table"])
 
     def __len__(self) -> int:
         return len(self.event_ids)

@@ -26,6 +26,23 @@ def open_events(path: Path) -> EventFile:
     return EventFolder(path) if Path(path).is_dir() else EventFile(path)
 
 
+def event_files(path: Path) -> list[Path]:
+    """The event files of a folder in the order of their names, or the one file.
+
+    Raises:
+        UserError: the folder has none.
+    """
+    if not Path(path).is_dir():
+        return [Path(path)]
+    files = sorted(Path(path).glob("*.h5"))
+    if not files:
+        raise UserError(
+            f"{path} holds no event file; make some with: "
+            f"python -m data_gen.generate --events-per-file 500 --out {path}"
+        )
+    return files
+
+
 class EventFolder(EventFile):
     """Reads the event files (``*.h5``) of a folder in the order of their names; one is open at a time.
 
@@ -44,14 +61,9 @@ class EventFolder(EventFile):
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._files = sorted(self.path.glob("*.h5"))
-        if not self._files:
-            raise UserError(
-                f"{path} holds no event file; make some with: "
-                f"python -m data_gen.generate --events-per-file 500 --out {path}"
-            )
+        self._files = event_files(self.path)
         records: list[dict] = []
-        event_ids, splits = [], []
+        event_ids, splits, hit_counts = [], [], []
         for file in self._files:
             with EventFile(file) as events:
                 if not records:
@@ -68,9 +80,11 @@ class EventFolder(EventFile):
                 records.append(events.provenance.data)
                 event_ids.append(events.event_ids)
                 splits.append(events.splits)
+                hit_counts.append(events.hit_counts)
         _check_sequence(self.path, records)
         self.event_ids = np.concatenate(event_ids)
         self.splits = np.concatenate(splits)
+        self.hit_counts = np.concatenate(hit_counts)
         if len(np.unique(self.event_ids, axis=0)) < len(self.event_ids):
             raise UserError(f"{self.path} holds an event twice; keep its files in different folders")
         self.provenance = Provenance(data=_whole(records))

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from export.gate.limits import Limits
 from lartpc.detector import PLANES
+from lartpc.score_file import set_outputs
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_CUTS, MICHEL_OUTPUT, TRACK_CUTS, Label
 from lartpc.served.parity import Outputs
 from training.data.dataset import PatchDataset
 from training.evaluation.bootstrap import RankedHits, estimate, ratio, resamples, sums_by_event
-from training.evaluation.hit_scores import SCORE_DTYPE, set_outputs
+from training.evaluation.hit_scores import SCORE_DTYPE
 from training.evaluation.reliability import BINS, RARE_BINS
 from training.evaluation.tasks import TASKS, Task
 

@@ -1,15 +1,17 @@
-"""python -m client.classify: every hit of an event, and its picture."""
+"""python -m client.classify --picture: one event, drawn."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from client.classify import classify, main, most_michel_hits
+from client.classify import classify, default_model, main, most_michel_hits
 from client.event_picture import event_picture
 from data_gen.display import display
 from lartpc.adc_scale import ADC_SCALES, network_units
 from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS
+from lartpc.errors import UserError
 from lartpc.event import HIT_DTYPE, PARTICLE_DTYPE, Event
 from lartpc.event_file import EventFile, EventWriter
 from lartpc.patches.cut import cut_patches, pad_planes
@@ -19,6 +21,7 @@ from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from serving.triton import TritonServer
 from tests.helpers.served_repository import model_config, write_config, write_model
 
+MODEL = "emtrkmichel_fp32"
 WIRES = 60
 TEST_EVENTS = (5, 8)
 """Their numbers put them into the test split."""
@@ -47,7 +50,7 @@ def event_file(tmp_path_factory):
 
 def test_the_event_with_the_most_michel_hits_is_drawn(event_file, tiny_server, tmp_path, capsys):
     out = tmp_path / "new" / "event.png"
-    assert main([str(event_file), "--url", tiny_server.grpc, "--out", str(out)]) == 0
+    assert main([str(event_file), f"--model=grpc://{tiny_server.grpc}/{MODEL}", f"--picture={out}"]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     text = capsys.readouterr().out
     assert "1400 hits" in text
@@ -62,17 +65,10 @@ def test_the_event_with_the_most_michel_hits_is_drawn(event_file, tiny_server, t
 
 def test_over_http_and_of_an_event_by_index(event_file, tiny_server, tmp_path, capsys):
     out = tmp_path / "event.png"
-    options = ["--protocol=http", "--url", tiny_server.http, "--event=0", "--out", str(out)]
+    options = [f"--model=http://{tiny_server.http}/{MODEL}", "--event=0", "--picture", str(out)]
     assert main([str(event_file), *options]) == 0
     assert out.exists()
     assert "event 0 (run 1, subrun 2, event number 0): as --event says" in capsys.readouterr().out
-
-
-def test_the_picture_lies_beside_its_event_file(event_file, tiny_server, tmp_path):
-    copy = tmp_path / "copy.h5"
-    copy.write_bytes(event_file.read_bytes())
-    assert main([str(copy), "--url", tiny_server.grpc]) == 0
-    assert (tmp_path / "copy-classified.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_event_means_the_same_as_in_display():
@@ -129,15 +125,17 @@ def test_an_event_without_michel_hits_or_charge_has_a_picture_too(event_file):
         (["--event=9"], "has events 0 to 8, no event 9"),
         (["--event=-1"], "no event -1"),
         (["--plane=X"], "has the planes W, no plane 'X'"),
-        (["--model=cnn"], "serves no model 'cnn'"),
-        (["--local"], "give one of them"),
-        (["--out=event.jpg"], "a picture's name must end in .png, .pdf, .svg"),
-        (["--out=/proc/event.png"], "cannot write /proc/event.png"),
+        (["--model=cnn"], "'cnn' names no model; write onnx:FOLDER/MODEL"),
+        (["--picture=event.jpg"], "--picture event.jpg: a picture's name must end in .png, .pdf, .svg"),
+        (["--picture=/proc/event.png"], "cannot write /proc/event.png"),
+        (["--out=event.png"], "--out event.png: scores end in .h5 or .root"),
+        (["--fallback=grpc://x/y"], "write onnx:FOLDER/MODEL"),
     ],
 )
-def test_wrong_requests_are_exit_code_2(event_file, tiny_server, tmp_path, options, reason, capsys):
-    out = [] if options[0].startswith("--out") else ["--out", str(tmp_path / "event.png")]
-    assert main([str(event_file), "--url", tiny_server.grpc, *out, *options]) == 2
+def test_wrong_requests_are_exit_code_2(event_file, tiny_repository, tmp_path, options, reason, capsys):
+    given = {"--model": f"onnx:{tiny_repository / MODEL}@2", "--picture": str(tmp_path / "event.png")}
+    given |= dict(option.split("=", 1) for option in options)
+    assert main([str(event_file), *(f"{name}={value}" for name, value in given.items())]) == 2
     assert reason in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -153,21 +151,24 @@ def test_a_model_that_does_not_say_its_era_is_refused(event_file, tmp_path, serv
     del config.parameters["v1.adc_era"]
     write_config(folder, config)
     with TritonServer(tmp_path) as server:
-        assert main([str(event_file), "--url", server.grpc, "--out", str(tmp_path / "event.png")]) == 1
+        url = f"grpc://{server.grpc}/emtrkmichel_fp32"
+        assert main([str(event_file), f"--model={url}", f"--picture={tmp_path / 'event.png'}"]) == 1
     assert "has no parameter 'v1.adc_era'" in capsys.readouterr().err
     assert not (tmp_path / "event.png").exists()
 
 
-def test_models_that_are_left_out_do_not_change_why_the_event_is_drawn(
-    event_file, server_environment, tmp_path, capsys
-):
-    write_model(tmp_path / "models", "emtrkmichel_compact_fp32")
-    for_gpus = write_model(tmp_path / "models", "emtrkmichel_compact_fp32_gpu")
+def test_of_several_models_the_compact_one_in_int8_answers(tmp_path):
+    with pytest.raises(UserError, match="holds no model for processors; name one with --model"):
+        default_model(tmp_path)
+    for_gpus = write_model(tmp_path, "emtrkmichel_compact_int8_gpu")
     config = model_config(for_gpus, (1,))
     config.instance_group[0].kind = config.instance_group[0].KIND_GPU
     write_config(for_gpus, config)
-    options = ["--local", f"--repository={tmp_path / 'models'}", f"--out={tmp_path / 'event.png'}"]
-    assert main([str(event_file), *options]) == 0
-    said = capsys.readouterr().out
-    assert "Left out emtrkmichel_compact_fp32_gpu: its instances ask for a GPU" in said
-    assert "event 8 (run 1, subrun 2, event number 8): the most Michel hits" in said
+    for name in ("mine", "emtrkmichel_fp32", "emtrkmichel_compact_fp32", "emtrkmichel_compact_int8"):
+        write_model(tmp_path, name)
+        assert default_model(tmp_path) == f"onnx:{tmp_path / name}"
+    for name in ("emtrkmichel_fp32", "emtrkmichel_compact_fp32", "emtrkmichel_compact_int8"):
+        shutil.rmtree(tmp_path / name)
+    write_model(tmp_path, "yours")
+    with pytest.raises(UserError, match="holds mine, yours; name one with --model"):
+        default_model(tmp_path)

@@ -35,11 +35,12 @@ def test_scales_are_shown_and_demanded_and_not_mixed(
             captured = capsys.readouterr()
             assert f"{said} scores answered, --require-score-scale wants upstream" in captured.err
             assert said in captured.out
-        picture = ["--url", server.grpc, f"--out={tmp_path / 'picture.png'}"]
-        assert classify([str(events_file), *picture, "--model=older", "--require-score-scale=natural"]) == 1
+        asked = [str(events_file), f"--picture={tmp_path / 'picture.png'}"]
+        older, of_nature = (f"--model=grpc://{server.grpc}/{name}" for name in ("older", "of_nature"))
+        assert classify([*asked, older, "--require-score-scale=natural"]) == 1
         assert "unstated scores answered, --require-score-scale wants natural" in capsys.readouterr().err
         assert not (tmp_path / "picture.png").exists()
-        assert classify([str(events_file), *picture, "--model=of_nature"]) == 0
+        assert classify([*asked, of_nature]) == 0
         assert "on the natural score scale" in capsys.readouterr().out
         assert parity([*asked, "--require-score-scale=other"]) == 2
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Runs a step of export or publish in a process that is killed at one of its writes.
+"""Runs a step of export, publish or classify in a process that is killed at one of its writes.
 
     python -m tests.helpers.killed LOG POINT STEP ...
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from client.classify import main as classify
 from export.publish import main as publish
 from export.registry import main as registry
 from export.store.bucket import BucketStore
@@ -54,6 +55,7 @@ def export(repository: str, seed: str) -> int:
 
 
 STEPS: dict[str, Callable[..., int]] = {
+    "classify": lambda *args: classify(list(args)),
     "export": export,
     "publish": lambda *args: publish(list(args)),
     "registry": lambda *args: registry(list(args)),

@@ -50,7 +50,8 @@ PARSED = (
     "training.ship",
     "data_gen.validate",
     "serving.local",
-    "client.classify",
+    "--model onnx:",
+    "--model grpc:",
     "benchmarks.",
 )
 """Parts of lines of which the options alone are checked: a GPU, a cluster, minutes, or other tests."""

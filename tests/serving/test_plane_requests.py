@@ -240,6 +240,6 @@ def test_the_hits_of_an_event_are_answered_alike_by_plane_and_by_patch(classifie
 def test_an_event_is_drawn_of_a_model_of_planes(
     server: TritonServer, events_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--url={server.grpc}", f"--model={MODEL}", f"--out={tmp_path / 'event.png'}"]
+    options = [f"--model=grpc://{server.grpc}/{MODEL}", f"--picture={tmp_path / 'event.png'}"]
     assert classify([str(events_file), *options]) == 0
     assert "hits/s" in capsys.readouterr().out and (tmp_path / "event.png").stat().st_size > 10_000

@@ -15,10 +15,11 @@ from sklearn.metrics import (
 
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT
 from training.data.dataset import PatchDataset
 from training.evaluate import main, spare_fuller_report
-from training.evaluation.hit_scores import answer_events, held_out, outputs_of, read_scores
+from training.evaluation.hit_scores import answer_events, held_out, read_scores
 from training.evaluation.learning import learning_curves
 from training.evaluation.mistakes import patches_of, worst_mistakes
 from training.network.checkpoint import load_checkpoint

@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from lartpc.detector import ACTIVE_CM, DRIFT_SPEED, PLANES, TICK_US
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, Label
-from training.evaluation.hit_scores import outputs_of
 from training.evaluation.tasks import weights
 
 LINK_CM = 3.0

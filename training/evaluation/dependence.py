@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import ratio
 from training.evaluation.cuts import michel_cut
-from training.evaluation.hit_scores import outputs_of
 
 EDGES = {
     "charge": np.geomspace(3.0, 400.0, 13),

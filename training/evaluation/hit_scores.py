@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lartpc.detector import DRIFT_SPEED, TICK_US, TRIGGER_TICK
-from lartpc.errors import UserError, unread
+from lartpc.errors import UserError
 from lartpc.event_file import EventFile, split_of
-from lartpc.files import DeferredWrites, whole_file
 from lartpc.provenance import Provenance
-from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT
+from lartpc.score_file import HIT_SCORE_DTYPE, hit_columns, read_rows, set_outputs, written_scores
 from training.data.dataset import PatchDataset
 from training.data.selection import SHARES
 from training.evaluation.lineage import makers, michel_electrons
@@ -23,31 +21,26 @@ from training.network.checkpoint import Checkpoint
 
 SCORE_DTYPE = np.dtype(
     [
-        ("index", "i4"),  # of the event in its file
-        ("event_id", "i4", (3,)),  # run, subrun, event number
-        ("hit_id", "i4"),  # within the event
-        ("plane", "u1"),  # 0 U, 1 V, 2 W
-        ("tpc", "u1"),  # drift volume
-        ("wire", "u2"),  # within the plane of the drift volume
-        ("time", "f4"),  # peak, in ticks
+        *HIT_SCORE_DTYPE.descr,
         ("drift", "f4"),  # in cm from the wires, by its particle's start time; NaN of noise
-        ("g4_id", "i4"),  # particle with the largest deposit, -1 for noise
-        ("pdg", "i4"),  # its PDG code, 0 of noise
+        ("pdg", "i4"),  # PDG code of that particle, 0 of noise
         ("electron", "i4"),  # of a Michel hit the Michel electron that it descends from, else -1
-        ("label", "u1"),  # lartpc.served.contract.Label
-        ("michel", "u1"),  # 1 where the hit is a Michel electron's
-        ("sample", "u1"),  # row of the file's sample table
         ("process", "S16"),  # by which that particle arose, such as primary or delta
-        ("amplitude", "f4"),  # height of the hit, in the file's charge a tick
-        ("weight", "f4"),  # how often the hit counts in the natural mixture
         ("kept", "f4"),  # share of such hits that upstream's selection keeps
-        ("track", "f4"),  # the four scores
-        ("shower", "f4"),
-        ("none", "f4"),
-        ("michel_score", "f4"),
         *((name, "f4") for name in SURROUNDINGS),  # NaN where not defined
     ]
 )
+"""A row of an evaluation's score file: what every score file has, then what only an evaluation knows."""
+
+UNKNOWN = {
+    "drift": np.nan,
+    "pdg": 0,
+    "electron": -1,
+    "process": b"",
+    "kept": np.nan,
+    **dict.fromkeys(SURROUNDINGS, np.nan),
+}
+"""Column that only an evaluation knows -> value in a file of client.classify."""
 
 Watch = Callable[[Iterable[int]], Iterable[int]]
 """Wraps the starts of the groups of events, to show progress."""
@@ -91,8 +84,6 @@ def answer_events(
         outputs = trained.answer(dataset, rows=rows)
         scores = np.zeros(len(rows), SCORE_DTYPE)
         scores["index"], scores["hit_id"] = dataset.event[rows], dataset.hit_id[rows]
-        scores["label"], scores["michel"] = dataset.label[rows], dataset.michel[rows]
-        scores["weight"] = dataset.weight[rows]
         scores["kept"] = np.array(SHARES)[dataset.level[rows]]
         set_outputs(scores, outputs)
         for index in group:
@@ -123,12 +114,8 @@ def _add_truth(scores: NDArray[np.void], of_event: NDArray[np.bool_], events: Ev
     particles = events.particles(index)
     around = surroundings(hits, particles, events.provenance.data)[rows]
     hits = hits[rows]
-    scores["event_id"][of_event] = events.event_ids[index]
-    for field in ("tpc", "g4_id", "sample", "amplitude"):
-        scores[field][of_event] = hits[field]
-    for field in ("plane", "wire", "time"):
-        scores[field][of_event] = hits[f"local_{field}"]
-    for field, values in _of_makers(hits, particles, events.provenance.data).items():
+    of_makers = _of_makers(hits, particles, events.provenance.data)
+    for field, values in {**hit_columns(events, index, hits), **of_makers}.items():
         scores[field][of_event] = values
     for name in SURROUNDINGS:
         scores[name][of_event] = around[name]
@@ -161,19 +148,6 @@ def rows_of(numbers: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArra
     """(N,) where the wanted numbers stand among an event's numbers of hits, or of particles."""
     order = np.argsort(numbers)
     return order[np.searchsorted(numbers, wanted, sorter=order)]
-
-
-def set_outputs(scores: NDArray[np.void], outputs: dict[str, NDArray[np.float32]]) -> None:
-    """Enter the contract's outputs, (N, 3) and (N, 1), as the four scores."""
-    for column, name in enumerate(("track", "shower", "none")):
-        scores[name] = outputs[CLASS_OUTPUT][:, column]
-    scores["michel_score"] = outputs[MICHEL_OUTPUT][:, 0]
-
-
-def outputs_of(scores: NDArray[np.void]) -> dict[str, NDArray[np.float32]]:
-    """The contract's outputs, (N, 3) and (N, 1), from the four scores."""
-    classes = np.column_stack([scores["track"], scores["shower"], scores["none"]])
-    return {CLASS_OUTPUT: classes, MICHEL_OUTPUT: scores["michel_score"][:, None].copy()}
 
 
 def held_out(events: EventFile, most: int | None = None) -> NDArray[np.int64]:
@@ -222,27 +196,15 @@ class ScoreTable:
 
     def write(self, folder: Path) -> None:
         """Write the table as HDF5, a data set a column, with the event file's sample table."""
-        with whole_file(folder / self.name) as part, DeferredWrites(part) as disk:
-            with h5py.File(disk, "w") as file:
-                file.attrs.update(self.attributes)
-                for name in SCORE_DTYPE.names or ():
-                    file.create_dataset(name, data=self.scores[name], compression="gzip", shuffle=True)
-                for name in self.samples.dtype.names or ():
-                    file.create_dataset(f"sample_table/{name}", data=self.samples[name])
-            disk.check()
+        tables = {"sample_table": self.samples}
+        with written_scores(folder / self.name, SCORE_DTYPE, self.attributes, tables) as append:
+            append(self.scores)
 
 
 def read_scores(path: Path) -> NDArray[np.void]:
-    """Read what :meth:`ScoreTable.write` wrote.
+    """Read what :meth:`ScoreTable.write` wrote, or client.classify with :data:`UNKNOWN` in what it lacks.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            scores = np.zeros(len(file["hit_id"]), SCORE_DTYPE)
-            for name in SCORE_DTYPE.names or ():
-                scores[name] = file[name][:]
-    except (OSError, KeyError) as error:
-        raise unread(path, error, f"holds no scores ({error}); evaluate the checkpoint anew") from error
-    return scores
+    return read_rows(path, SCORE_DTYPE, UNKNOWN, "evaluate the checkpoint anew")

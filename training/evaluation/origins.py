@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import ratio
 from training.evaluation.cuts import passed_by
-from training.evaluation.hit_scores import outputs_of
 from training.evaluation.tasks import weights
 
 RADIOACTIVITY = b"radioactivity"

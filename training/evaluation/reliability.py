@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 from sklearn.metrics import log_loss
 
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import estimate, ratio, sums_by_event
-from training.evaluation.hit_scores import outputs_of
 
 BINS = np.linspace(0.0, 1.0, 16)
 """15 bins of equal width, as usual."""

@@ -14,10 +14,10 @@ from sklearn.metrics import (
 )
 
 from lartpc.detector import PLANES
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, Label
 from training.evaluation.bootstrap import RankedHits, estimate, ratio
 from training.evaluation.cuts import michel_cut
-from training.evaluation.hit_scores import outputs_of
 from training.evaluation.origins import DELTA, of_radioactivity
 from training.evaluation.tasks import MIXTURES, TASKS, weights
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lartpc.score_file import outputs_of
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
-from training.evaluation.hit_scores import outputs_of
 from training.network.heads import track_against_shower
 
 MIXTURES = ("natural", "upstream")

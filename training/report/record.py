@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lartpc.score_file import outputs_of, set_outputs
 from lartpc.served.contract import SCORE_SCALES
 from training.evaluation.bootstrap import LEVEL, RESAMPLES, SEED, resamples
 from training.evaluation.cuts import equivalent_cuts, threshold_scan, working_points
 from training.evaluation.dependence import dependence
 from training.evaluation.electrons_found import electrons_found
-from training.evaluation.hit_scores import outputs_of, set_outputs
 from training.evaluation.metrics import physics_metrics
 from training.evaluation.mistakes import Mistakes
 from training.evaluation.origins import michel_background, showers_called_track

@@ -1,0 +1,1 @@
+"""Every hit of many events: read, answered, kept in parts, joined in one file."""
