@@ -14,11 +14,22 @@ from lartpc.adc_scale import LEAST_UNIT, MOST_UNIT, AdcScale
 from lartpc.errors import UserError
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.patches.wire import encoded
-from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, MOST_HITS, OUTPUT_NAMES, OUTPUT_SHAPES, Contract
+from lartpc.served.contract import (
+    INPUT_NAME,
+    INPUT_SHAPE,
+    MOST_HITS,
+    OUTPUT_NAMES,
+    OUTPUT_SHAPES,
+    PLANE_ZS,
+    Contract,
+)
 from lartpc.served.parity import Outputs, Request
 
 BATCH_SIZE = 256
 """Patches in one request: LArSoft's own default."""
+
+LONGEST = np.iinfo(np.uint16).max
+"""Wires or drift pixels that a run of a zero-suppressed plane can name."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,12 @@ def of_image(
     Raises:
         UserError: image or hits are none, see :func:`checked_image`.
     """
-    image = checked_image(image, hits)
+    image, hits = checked_image(image, hits), np.asarray(hits)
+    if contract is PLANE_ZS and max(image.shape) > LONGEST:
+        raise UserError(
+            f"a plane of {image.shape[0]} wires and {image.shape[1]} drift pixels is too long for "
+            f"zero-suppressed runs, which count to {LONGEST}; name another model"
+        )
     pixels, row = np.unique(hits, axis=0, return_inverse=True)
     parts = [pixels[rows].astype(np.int32) for rows in batches(len(pixels), MOST_HITS)]
     return Asked([encoded(image, part, contract, step) for part in parts], len(parts), row.ravel())
@@ -173,11 +189,18 @@ def checked_image(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDA
         UserError: image or hits have another shape, a pixel is NaN, infinite or beyond the units' window, or
             a hit lies outside of the image.
     """
+    image, hits = np.asarray(image), np.asarray(hits)
     if image.ndim != 2 or hits.ndim != 2 or hits.shape[1] != 2:
         raise UserError(
             f"a plane's image has shape {image.shape} and its hits {hits.shape}; "
             "the model takes (wires, drift pixels) and (N, 2)"
         )
+    if hits.dtype.kind not in "iu" or image.dtype.kind not in "fiub":
+        raise UserError(
+            f"a plane's image is of {image.dtype} and its hits of {hits.dtype}; the model takes real numbers "
+            "and whole ones"
+        )
+    image = np.ascontiguousarray(image, np.float32)
     least, most = (image.min(), image.max()) if image.size else (0.0, 0.0)  # NaN where a pixel is
     if not np.isfinite([least, most]).all():
         wire, pixel = np.argwhere(~np.isfinite(image))[0]
@@ -195,4 +218,4 @@ def checked_image(image: NDArray[np.floating], hits: NDArray[np.integer]) -> NDA
             f"{image.shape[0]} wires and {image.shape[1]} pixels, as do {np.count_nonzero(outside)} of "
             f"{len(hits)} hits"
         )
-    return np.ascontiguousarray(image, np.float32)
+    return image

@@ -1,4 +1,8 @@
-"""What is no number stays none: INT8 would turn a patch that holds NaN into a sure answer."""
+"""What is no number stays none: a patch that holds NaN would be turned into a sure answer.
+
+Integers do not know it, and the maximum of pixels of which one is NaN is another one (ONNX Runtime's MaxPool
+and Relu).
+"""
 
 import numpy as np
 import onnx
@@ -8,7 +12,7 @@ from lartpc.served.contract import INPUT_NAME, OUTPUT_NAMES
 
 
 def let_through(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Answer NaN to a patch with a pixel that is NaN or infinite, as FP32 does; other answers stay the same.
+    """Answer NaN to a patch with a pixel that is NaN or infinite; other answers stay the same.
 
     The pixels of a patch are added up; 0 times that sum is 0, or NaN where a pixel is no number, and is added
     to the answers. C++ clients of LArSoft do not look at what they send.

@@ -7,8 +7,8 @@ first convolution shares both between hits (:mod:`export.graph.shared_stem`); an
 about equal size, in a Loop: memory and cache hold a slice, whatever the number of hits. TensorRT gets all
 windows at once, and quantises these, for it knows integers only next to what computes with them.
 
-A hit outside of its plane is answered by NaN, and so are all hits of a plane that holds NaN or infinity where
-the network is INT8, which does not know them.
+A hit outside of its plane is answered by NaN, and so are all hits of a plane that holds NaN or infinity
+(:mod:`export.graph.not_finite`).
 """
 
 from collections.abc import Iterable
@@ -89,7 +89,7 @@ def of_planes(patches: onnx.ModelProto, variant: Variant) -> onnx.ModelProto:
         answers = _in_slices(nodes, windows, base, entry, network, constants)
         used = {name for node in nodes for name in node.input}
         constants = [tensor for tensor in constants if tensor.name in used]
-    if variant.precision == "int8" and not contract.in_steps:
+    if not contract.in_steps:
         nothing = nodes("Mul", nodes("ReduceSum", image, keepdims=0), nodes.constant(0.0, np.float32))
         answers = [nodes("Add", answer, nothing) for answer in answers]
     not_there = nodes.constant(np.nan, np.float32)

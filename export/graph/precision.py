@@ -30,9 +30,7 @@ def rewrite(
         learnt: scales of a quantised training, which int8 takes as they are.
     """
     graph = _rewritten(fp32, variant, calibration, learnt)
-    if variant.contract.of_planes:
-        return of_planes(graph, variant)
-    return let_through(graph) if variant.precision == "int8" else graph
+    return of_planes(graph, variant) if variant.contract.of_planes else let_through(graph)
 
 
 def _rewritten(

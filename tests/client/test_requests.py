@@ -9,6 +9,7 @@ import pytest
 from client.engine import Answer
 from client.requests import BATCH_SIZE, Asked, answers, of_image, of_patches, of_plane
 from lartpc.adc_scale import ADC_SCALES
+from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.patches.plane_hits import HITS_PER_CUT, PlaneHits
 from lartpc.served.contract import (
@@ -19,6 +20,7 @@ from lartpc.served.contract import (
     MICHEL_OUTPUT,
     PATCH,
     PLANE,
+    PLANE_ZS,
     Contract,
 )
 from lartpc.served.parity import Outputs, Request
@@ -106,3 +108,29 @@ def planes(tmp_path_factory: pytest.TempPathFactory) -> list[PlaneHits]:
     path = write(tmp_path_factory.mktemp("volumes") / "e.h5", [make_event(number) for number in range(4)])
     with EventFile(path) as events:
         return [plane for index in range(4) for plane in PlaneHits.of_event(events, index)]
+
+
+def test_a_plane_that_runs_cannot_name_is_refused() -> None:
+    with pytest.raises(UserError, match="too long for zero-suppressed runs, which count to 65535"):
+        of_image(np.zeros((1, 70_000), np.float32), np.array([[0, 69_000]]), PLANE_ZS, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("image", "hits"),
+    [
+        (np.zeros((4, 4)), np.array([[np.nan, 1.0]])),
+        (np.zeros((4, 4)), np.array([[0.5, 1.0]])),
+        (np.zeros((4, 4)), np.array([[True, False]])),
+        (np.zeros((4, 4), complex), np.array([[1, 1]])),
+        (np.array([["a", "b"]]), np.array([[0, 1]])),
+    ],
+)
+def test_places_are_whole_numbers_and_pixels_real_ones(image: np.ndarray, hits: np.ndarray) -> None:
+    with pytest.raises(UserError, match="the model takes real numbers and whole ones"):
+        of_image(image, hits, PLANE, None)
+
+
+def test_lists_and_the_largest_pixel_in_double_precision_are_taken() -> None:
+    image = np.full((4, 4), np.nextafter(15.0, 16.0))
+    (found,) = outputs_of([of_image(image.tolist(), [[1, 2]], PLANE, None)])
+    assert found[MICHEL_OUTPUT].tolist() == [[15.0]]

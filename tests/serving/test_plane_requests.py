@@ -196,6 +196,8 @@ RUNS = [
     ({RUN_INPUT: [[96, 0, 1]], VALUE_INPUT: [1]}, "run 0 at wire 96, .* leaves the plane; the plane has 96"),
     ({RUN_INPUT: [[1, 2, 3]], VALUE_INPUT: [1] * 2}, "the runs hold 3 pixels, and 2 values came"),
     ({SHAPE_INPUT: [-1, 4]}, "a plane of -1 wires and 4 pixels is none"),
+    ({SHAPE_INPUT: [1, 2**26]}, "a plane of 1 wires and 67108864 pixels is none"),
+    ({SHAPE_INPUT: [0, 2**31 - 1]}, "a plane of 0 wires and 2147483647 pixels is none"),
     ({SHAPE_INPUT: [2**20, 2**20]}, "a plane of 1048576 wires and 1048576 pixels is none"),
     ({HIT_INPUT: [[0, 120]]}, "hit 0 at wire 0, pixel 120 lies outside"),
 ]

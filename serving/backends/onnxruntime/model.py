@@ -23,8 +23,9 @@ import triton_python_backend_utils as pb_utils
 MAX_ROWS_PER_RUN = 256
 LEAST_UNIT, MOST_UNIT = -5.0, 15.0
 """Of a plane's pixels: lartpc.adc_scale."""
-MOST_PIXELS = 1 << 26
-"""Of a zero-suppressed plane: ten times what a plane of DUNE's far detector has, 2 x 1148 wires by 10,000."""
+MOST_PIXELS = 1 << 25
+"""Of a plane with its margin: DUNE's far detector has 24 million, in 2 x 1148 wires by 10,000."""
+MARGIN = 48
 
 MANIFEST_FILE = "manifest.json"
 
@@ -133,6 +134,7 @@ def _check_plane(request):
         _check_runs(shape, request["run"].astype(np.int64), len(request["value"]))
     else:
         shape = request["plane_image"].shape
+        _check_size(shape)
         if request["plane_image"].dtype != np.uint8:
             _check_pixels(request["plane_image"])
     hit = request["hit_pixel"]
@@ -143,6 +145,11 @@ def _check_plane(request):
             f"hit {number} at wire {hit[number, 0]}, pixel {hit[number, 1]} lies outside of its plane of "
             f"{shape[0]} wires and {shape[1]} pixels; it is one of {np.count_nonzero(outside)}"
         )
+
+
+def _check_size(shape):
+    if min(shape) < 0 or (shape[0] + MARGIN) * (shape[1] + MARGIN) > MOST_PIXELS:
+        raise ValueError(f"a plane of {shape[0]} wires and {shape[1]} pixels is none")
 
 
 def _check_pixels(image):
@@ -159,8 +166,7 @@ def _check_pixels(image):
 
 def _check_runs(shape, runs, values):
     wire, first, length = runs.T
-    if min(shape) < 0 or shape[0] * shape[1] > MOST_PIXELS:
-        raise ValueError(f"a plane of {shape[0]} wires and {shape[1]} pixels is none")
+    _check_size(shape)
     if length.sum() != values:
         raise ValueError(f"the runs hold {length.sum()} pixels, and {values} values came with them")
     leaving = (wire >= shape[0]) | (first + length > shape[1])
