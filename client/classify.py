@@ -83,6 +83,8 @@ def classify(
         say(f"{done.hits:,} hits of {done.events:,} events in {done.seconds:.1f} s: {hits_per_s:,.0f} hits/s")
         for (version, place), hits in done.answered.most_common():
             say(f"{version} at {place} answered {hits:,} hits")
+        for server, times in done.times.items():
+            say(f"{server}: {times}")
         if done.left_out:
             say(f"Left out {done.left_out:,} hits of planes that have no image in the file")
         say(f"Wrote {done.in_file:,} hits to {scores}")

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from client.model import Model
+from client.server_times import Times
 from lartpc.errors import CheckError
 from lartpc.served.contract import HIT_INPUT, INPUT_NAME, OUTPUT_SHAPES
 from lartpc.served.parity import Outputs, Request
@@ -65,6 +66,10 @@ class Engine(ABC):
         Raises:
             CheckError: none answers.
         """
+
+    def times(self) -> dict[str, Times]:
+        """Server -> what requests to the version took there since this client came; empty without one."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

@@ -15,6 +15,7 @@ from client.engine import Answer, ChangedError, Engine
 from client.health import Health
 from client.model import Model
 from client.requests import of_image, of_patches
+from client.server_times import Times
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.parity import Request
@@ -187,6 +188,12 @@ class Failover(Engine):
 
     def _reasons(self) -> str:
         return "; ".join(f"{name}: {health.error}" for name, health in self.health.items() if health.error)
+
+    def times(self) -> dict[str, Times]:
+        """See the base class."""
+        return {
+            server: times for name in self._live() for server, times in self._engines[name].times().items()
+        }
 
     def close(self) -> None:
         """See the base class."""

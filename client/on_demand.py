@@ -8,6 +8,7 @@ from typing import TypeVar
 from client.engine import Answer, ChangedError, Engine
 from client.model import Demands
 from client.on_server import OnServer
+from client.server_times import Times
 from lartpc.errors import UserError
 from lartpc.served.parity import Request
 from serving.connection import ServerError, SlowServerError
@@ -48,6 +49,10 @@ class OnDemand(Engine):
         """See the base class."""
         self._asked(OnServer.renew)
         self.model = self._server.model
+
+    def times(self) -> dict[str, Times]:
+        """See the base class."""
+        return self._server.times()
 
     def close(self) -> None:
         """See the base class; the server is let go of."""

@@ -6,6 +6,7 @@ from typing import Any
 from client.engine import Answer, ChangedError, Engine, check_outputs, hits_of
 from client.model import Demands, Model, stated_contract
 from client.patience import Patience
+from client.server_times import Times
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES, Signature, TensorSpec
 from lartpc.served.parity import Request
@@ -76,6 +77,7 @@ class OnServer(Engine):
         model = Model.said(self._name, version, parameters, str(self.connection))
         self._demands.check(model, str(self.connection))
         self.model = model
+        self._before = Times.on(self.connection, self._name, version)
 
     def ask(self, request: Request) -> Answer:
         """See the base class."""
@@ -94,6 +96,11 @@ class OnServer(Engine):
             )
         check_outputs(outputs, hits, f"{self._name} at {self.connection}")
         return Answer(outputs, str(self.connection), model.digest, time.perf_counter() - start)
+
+    def times(self) -> dict[str, Times]:
+        """See the base class."""
+        now = Times.on(self.connection, self._name, self.model.version)
+        return {str(self.connection): now.since(self._before)}
 
     def close(self) -> None:
         """See the base class."""

@@ -12,6 +12,7 @@ from client.scores.output import write_output
 from client.scores.parts import Parts, Version
 from client.scores.progress import shown_progress
 from client.scores.sources import Place, Sources
+from client.server_times import Times
 from lartpc.errors import CheckError
 from lartpc.terminal import say
 
@@ -28,6 +29,7 @@ class Done:
         left_out: hits of planes without an image.
         answered: version, and server or folder of the model -> hits that it answered.
         in_file: hits of the file of scores.
+        times: server -> what requests took there, those of all clients together.
     """
 
     events: int = 0
@@ -37,6 +39,7 @@ class Done:
     left_out: int = 0
     answered: Counter[tuple[str, str]] = field(default_factory=Counter)
     in_file: int = 0
+    times: dict[str, Times] = field(default_factory=dict)
 
 
 def score_events(path: Path, out: Path, connected: Callable[[], HitClassifier]) -> Done:
@@ -88,4 +91,5 @@ def _answer(sources: Sources, parts: Parts, classifier: HitClassifier) -> Done:
             done.answered.update({(str(event.model), place): hits for place, hits in event.answered.items()})
         parts.flush()
     done.seconds = time.perf_counter() - start
+    done.times = classifier.engine.times()
     return done

@@ -150,3 +150,16 @@ def test_altered_weights_do_not_answer_in_this_process(tmp_path: Path) -> None:
     weights.write_bytes(content)
     with pytest.raises(CheckError, match="differs from its recorded SHA-256"):
         connect(f"onnx:{folder}")
+
+
+def test_what_requests_took_on_the_server_is_told(
+    tiny_server: TritonServer, tiny_repository: Path, patches: np.ndarray
+) -> None:
+    for server in (f"grpc://{tiny_server.grpc}", f"http://{tiny_server.http}"):
+        with connect(f"{server}/{MODEL}", batch_size=10) as classifier:
+            classifier.classify_patches(patches)
+            (times,) = classifier.engine.times().values()
+        assert times.requests >= 7 and times.queue_s > 0.0 and times.compute_s > 0.0
+        assert "a request waited" in str(times)
+    with connect(f"onnx:{tiny_repository / MODEL}@1") as classifier:
+        assert classifier.engine.times() == {}
