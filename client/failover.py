@@ -75,22 +75,30 @@ class Failover(Engine):
         self._said: set[str] = set()
         self.health = {name: Health() for name in self._open}
         self.answered_here = 0
-        self.renew()
+        try:
+            self._choose()
+        except NoneAnswersError as error:
+            self.model = self._here(str(error)).model
 
     def renew(self) -> None:
         """See the base class; the version that the first server serves that can be reached."""
+        try:
+            self._rounds(self._choose)
+        except NoneAnswersError as error:
+            self.model = self._here(str(error)).model
+
+    def _choose(self) -> None:
+        """Choose a version of those that are served now."""
         for name in self._open:
             self._reach(name)
         models = {name: self._engines[name].model for name in self._open if self.health[name].live}
-        if models:
-            self.model = next(iter(models.values()))
-            for name, model in models.items():
-                if model.digest != self.model.digest:
-                    self._say_once(
-                        f"{name} left out", f"{name} is left out: it serves other weights, {model}"
-                    )
-        else:
-            self.model = self._here(self._reasons()).model
+        if not models:
+            raise NoneAnswersError(self._reasons())
+        self.model = next(iter(models.values()))
+        for name, model in models.items():
+            if model.digest != self.model.digest:
+                text = f"{name} is left out: it serves other weights, {model}"
+                self._say_once(f"{name} left out", text)
 
     def ask(self, request: Request) -> Answer:
         """See the base class."""

@@ -189,3 +189,13 @@ def test_many_threads_ask_at_once_while_servers_fail_and_come_back() -> None:
         ends.set()
         troubled.join()
     assert results == [5] * 160
+
+
+def test_a_version_that_is_just_being_switched_is_waited_for() -> None:
+    server = Told("server")
+    with together(server, give_up_s=30) as classifier:
+        server.fails = UserError("version 1 is not at ready state")
+        timer = threading.Timer(0.5, lambda: setattr(server, "fails", None))
+        timer.start()
+        classifier.renew()
+        assert classifier.classify_patches(patches()).answered == {"server": 3}

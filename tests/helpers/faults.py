@@ -14,6 +14,7 @@ import numpy as np
 from client import connect
 from client.classifier import HitClassifier
 from client.engine import ChangedError
+from lartpc.errors import CheckError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE, Manifest
 from serving.follow import Follower
@@ -196,6 +197,7 @@ def cause(fault: str, stage: Stage, times: int = 1, clients: int = CLIENTS) -> O
     _until_all_work(working)
     for number in range(times):
         stage.number = number
+        revive(stage)
         start = time.monotonic()
         FAULTS[fault](stage)
         time.sleep(max(0.0, FAULT_S - (time.monotonic() - start)))
@@ -212,6 +214,16 @@ def cause(fault: str, stage: Stage, times: int = 1, clients: int = CLIENTS) -> O
         longest_s=max(took),
         errors=[client.error for client in working if client.error],
     )
+
+
+def revive(stage: Stage) -> None:
+    """Start anew what ended of itself, as requests given up can end Triton before 2.59 (server#7368)."""
+    for server in stage.servers:
+        try:
+            server.check_alive()
+        except CheckError:
+            server.__exit__(None, None, None)
+            server.__enter__()
 
 
 def _until_all_work(clients: list[Client]) -> None:

