@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from benchmarks.record import Figure
+from benchmarks.training import train
 from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.golden import GoldenHits
@@ -36,7 +37,7 @@ Measured = Callable[[], tuple[list[Figure], list[str]]]
 """Gives figures, and what of them is beyond its limits."""
 
 
-class Clock(lightning.Callback):
+class GpuClock(lightning.Callback):
     """Seconds from the end of the warm-up to the last step, the GPU's work done."""
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
@@ -84,20 +85,8 @@ def peak(kind: torch.dtype) -> float:
 
 def fit(network: NetworkName, precision: str, data: PatchData) -> float:
     """Patches a second of Lightning on one GPU, cutting and copying counted."""
-    clock = Clock()
-    trainer = lightning.Trainer(
-        accelerator="gpu",
-        devices=1,
-        max_steps=WARM_UP + STEPS,
-        precision=precision,
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[clock],
-    )
-    trainer.fit(HitTraining(network), datamodule=data)
+    module = HitTraining(network)
+    clock = train(module, data, precision, WARM_UP + STEPS, GpuClock(), accelerator="gpu")
     return data.batch_size * STEPS / clock.seconds
 
 

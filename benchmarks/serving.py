@@ -25,6 +25,7 @@ from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE
 from lartpc.served.names import served_name
+from serving.answers import counter
 from serving.connection import Connection
 from serving.triton import TritonServer
 
@@ -164,16 +165,11 @@ def statistics(connection: Connection, model: str) -> dict[str, Any]:
     """Triton's counters of a model: rows, executions, and (count, ns) of each stage of its requests."""
     stats = connection.statistics(model, VERSION)
     stages = {
-        stage: tuple(_count(stats.get("inference_stats", {}).get(stage, {}), key) for key in ("count", "ns"))
+        stage: tuple(counter(stats.get("inference_stats", {}).get(stage, {}), key) for key in ("count", "ns"))
         for stage in (*STAGES, "success")
     }
-    rows, executions = (_count(stats, key) for key in ("inference_count", "execution_count"))
+    rows, executions = (counter(stats, key) for key in ("inference_count", "execution_count"))
     return {"rows": rows, "executions": executions, **stages}
-
-
-def _count(counters: dict[str, Any], key: str) -> int:
-    """A counter; protobuf's JSON leaves out those of 0 and writes the others as text."""
-    return int(counters.get(key, 0))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TypeVar
 
 import psutil
 import pytorch_lightning as lightning
@@ -42,6 +43,9 @@ class StepClock(lightning.Callback):
         self.memory.append(psutil.Process().memory_info().rss)
 
 
+Clock = TypeVar("Clock", bound=lightning.Callback)
+
+
 def cutting_rate(data: PatchData, augmentation: Augmentation) -> float:
     """Patches cut and varied a second by one core, in shuffled batches of 256."""
     patches = DrawnPatches(augmentation, data.scale, data.seed)
@@ -53,10 +57,18 @@ def cutting_rate(data: PatchData, augmentation: Augmentation) -> float:
     return sum(len(draw.hits) for draw in draws) / (perf_counter() - start)
 
 
-def train(module: HitTraining, data: PatchData, precision: str, batches: int) -> StepClock:
-    """Train with Lightning for so many batches."""
-    clock = StepClock()
+def train(
+    module: HitTraining,
+    data: PatchData,
+    precision: str,
+    batches: int,
+    clock: Clock,
+    accelerator: str = "auto",
+) -> Clock:
+    """Train with Lightning for so many batches, on one device where it is a GPU, under a clock."""
     trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1 if accelerator == "gpu" else "auto",
         max_steps=batches,
         precision=precision,
         limit_val_batches=0,
@@ -72,13 +84,13 @@ def train(module: HitTraining, data: PatchData, precision: str, batches: int) ->
 
 def lightning_rate(data: PatchData, precision: str) -> float:
     """Patches a second of Lightning's loop, the first step not counted."""
-    clock = train(HitTraining(), data, precision, BATCHES)
+    clock = train(HitTraining(), data, precision, BATCHES, StepClock())
     return data.batch_size * (BATCHES - 1) / (clock.ends[-1] - clock.ends[0])
 
 
 def memory_gained(data: PatchData, precision: str) -> float:
     """Megabytes that the process grows by from a quarter of an epoch of the compact network to its end."""
-    memory = train(HitTraining("compact"), data, precision, EPOCH_BATCHES).memory
+    memory = train(HitTraining("compact"), data, precision, EPOCH_BATCHES, StepClock()).memory
     return (memory[-1] - memory[len(memory) // 4]) / 1e6
 
 

@@ -1,8 +1,8 @@
 """The hit classifier as a library: planes or patches in, scores of their hits out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -28,13 +28,6 @@ from lartpc.patches.cut import cut_patches, pad_planes
 from lartpc.patches.plane_hits import PlaneHits
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.served.parity import Outputs, Request
-
-Watch = Callable[[Iterable[Request], int], Iterable[Request]]
-"""Wraps the requests of a plane, whose number it is given, to show progress."""
-
-
-def _unwatched(requests: Iterable[Request], count: int) -> Iterable[Request]:
-    return requests
 
 
 @dataclass(frozen=True)
@@ -140,12 +133,11 @@ class HitClassifier:
         (scores,) = self._scores([of_patches(patches, self._batch_size)])
         return scores
 
-    def classify_hits(self, planes: Iterable[PlaneHits], watch: Watch = _unwatched) -> Iterator[Scores]:
+    def classify_hits(self, planes: Iterable[PlaneHits]) -> Iterator[Scores]:
         """Classify the hits of planes of events, in whichever way the model takes them.
 
         Args:
             planes: read one by one, when there is room.
-            watch: wraps the requests of a plane, whose number it is given, to show progress.
 
         Yields:
             The scores of each plane, in order.
@@ -157,13 +149,10 @@ class HitClassifier:
                 classified again, after :meth:`renew`.
         """
         model = self.model
-
-        def asked() -> Iterator[Asked]:
-            for plane in planes:
-                whole = of_plane(plane, model.contract, model.scale, model.wire_step, self._batch_size)
-                yield replace(whole, requests=watch(whole.requests, whole.count))
-
-        return self._scores(asked())
+        return self._scores(
+            of_plane(plane, model.contract, model.scale, model.wire_step, self._batch_size)
+            for plane in planes
+        )
 
     def answer(self, requests: Iterable[Request]) -> Outputs:
         """The contract's outputs for tensors of requests, joined."""

@@ -2,8 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -26,13 +24,11 @@ class Answer:
         outputs: (N, 3) and (N, 1) probabilities.
         place: server, or file of the model, that gave it.
         digest: SHA-256 of the weights.
-        seconds: that it took.
     """
 
     outputs: Outputs
     place: str
     digest: str
-    seconds: float
 
 
 class Engine(ABC):
@@ -74,14 +70,6 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of servers and memory; whoever still waits for an answer gets none."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def hits_of(request: Request) -> int:

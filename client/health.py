@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from client.running_mean import RunningMean
+
 REST_S = 1.0
 """After a failure a server is not the first to be asked for so long; doubled by each that follows."""
 
 MOST_REST_S = 60.0
-SHARE = 0.1
-"""Of the latest answer in the mean time."""
 
 
 class Health:
@@ -22,14 +22,13 @@ class Health:
         all_failures: of all time.
         answers: that it gave.
         under_way: requests that it has now.
-        mean_s: mean time of an answer; 0 before the first one.
         error: its latest failure.
     """
 
     def __init__(self) -> None:
         self.live = False
         self.failures = self.all_failures = self.answers = self.under_way = 0
-        self.mean_s = 0.0
+        self._time = RunningMean()
         self.error: Exception | None = None
         self._rests_until = 0.0
         self._lock = threading.Lock()
@@ -38,6 +37,11 @@ class Health:
     def usable(self) -> bool:
         """Whether it is not resting after a failure."""
         return time.monotonic() >= self._rests_until
+
+    @property
+    def mean_s(self) -> float:
+        """Mean time of an answer; 0 before the first one."""
+        return self._time.value or 0.0
 
     @property
     def cost(self) -> tuple[int, float]:
@@ -60,7 +64,7 @@ class Health:
         with self._lock:
             self.under_way -= 1
             self.answers += 1
-            self.mean_s = took if not self.mean_s else (1 - SHARE) * self.mean_s + SHARE * took
+            self._time.add(took)
             self.live, self.failures = True, 0
 
     def reached(self) -> None:

@@ -1,6 +1,5 @@
 """A model of a repository that answers in this process, by ONNX Runtime on its processors."""
 
-import time
 from pathlib import Path
 
 from client.engine import Answer, Engine, check_outputs, hits_of
@@ -34,16 +33,13 @@ class InProcess(Engine):
         threads: int | None = None,
         demands: Demands = Demands(),  # noqa: B008 (frozen)
     ) -> None:
-        config = parse_config(read_config_file(folder), str(folder / CONFIG_FILE))
-        self._wanted, self._folder, self._threads, self._demands = version, folder, threads, demands
+        place = folder / CONFIG_FILE
+        config = parse_config(read_config_file(folder), str(place))
         if any(group.kind == group.KIND_GPU for group in config.instance_group):
             raise UserError(f"{folder} is served on GPUs alone; name the model without _gpu or _trt")
-        self._open(version or demands.version or Visibility.of(config, str(folder / CONFIG_FILE)).visible)
-
-    def _open(self, version: int) -> None:
-        place = self._folder / str(version)
-        manifest = Manifest.read(place)
-        weights = place / MODEL_FILE
+        version = version or demands.version or Visibility.of(config, str(place)).visible
+        manifest = Manifest.read(folder / str(version))
+        weights = folder / str(version) / MODEL_FILE
         try:
             digest = sha256(weights)
         except OSError as error:
@@ -52,20 +48,18 @@ class InProcess(Engine):
             ) from error
         if digest != manifest.digest:
             raise CheckError(f"{weights} differs from its recorded SHA-256; fetch the version anew")
-        config = parse_config(read_config_file(self._folder), str(self._folder / CONFIG_FILE))
         parameters = {name: each.string_value for name, each in config.parameters.items()}
-        self.model = Model.said(self._folder.name, version, parameters, str(self._folder))
+        self.model = Model.said(folder.name, version, parameters, str(folder))
         if self.model.digest != manifest.digest:
-            raise CheckError(f"{self._folder / CONFIG_FILE} names other weights than {place}; export it anew")
-        self._demands.check(self.model, str(self._folder))
-        self._session = GraphSession(weights, self._threads)
+            raise CheckError(f"{place} names other weights than {weights.parent}; export it anew")
+        demands.check(self.model, str(folder))
+        self._folder, self._session = folder, GraphSession(weights, threads)
 
     def ask(self, request: Request) -> Answer:
         """See the base class."""
-        start = time.perf_counter()
         outputs = self._session.answer_requests([request])
         check_outputs(outputs, hits_of(request), str(self._folder))
-        return Answer(outputs, str(self._folder), self.model.digest, time.perf_counter() - start)
+        return Answer(outputs, str(self._folder), self.model.digest)
 
     def renew(self) -> None:
         """See the base class; what was opened stays."""

@@ -1,6 +1,5 @@
 """A model on one server: it is asked for one version, and its answers are checked."""
 
-import time
 from typing import Any
 
 from client.engine import Answer, ChangedError, Engine, check_outputs, hits_of
@@ -82,7 +81,6 @@ class OnServer(Engine):
     def ask(self, request: Request) -> Answer:
         """See the base class."""
         model, hits = self.model, hits_of(request)
-        start = time.perf_counter()
         try:
             with self.patience.within(hits) as limit:
                 answered, outputs = self.connection.infer(
@@ -95,7 +93,7 @@ class OnServer(Engine):
                 f"{self._name} at {self.connection}: version {answered} answered, not version {model.version}"
             )
         check_outputs(outputs, hits, f"{self._name} at {self.connection}")
-        return Answer(outputs, str(self.connection), model.digest, time.perf_counter() - start)
+        return Answer(outputs, str(self.connection), model.digest)
 
     def times(self) -> dict[str, Times]:
         """See the base class."""

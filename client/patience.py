@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from client.running_mean import RunningMean
+
 FIRST_S = 60.0
 """For an answer while nothing is known: a server may still warm a model up."""
 
 LEAST_S = 10.0
 TIMES = 20
 """Of the mean time a hit: dynamic batching, other clients and a loaded machine are within it."""
-
-SHARE = 0.1
-"""Of the latest answer in the mean."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,18 @@ class Patience:
 
     Args:
         seconds: longest wait, where it is not to be learnt.
-
-    Attributes:
-        second_a_hit: mean time of an answer a hit; None before the first one.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self.second_a_hit: float | None = None
+        self._second_a_hit = RunningMean()
 
     def limit(self, hits: int) -> Limit:
         """For an answer to so many hits."""
         if self._seconds is not None:
             return Limit(self._seconds, "as asked for")
-        mean = self.second_a_hit
+        mean = self._second_a_hit.value
         if mean is None:
             return Limit(FIRST_S, "of its first answer")
         expected = mean * max(hits, 1)
@@ -62,5 +58,4 @@ class Patience:
         yield self.limit(hits)
         took = (time.perf_counter() - start) / max(hits, 1)
         with self._lock:
-            known = self.second_a_hit
-            self.second_a_hit = took if known is None else (1 - SHARE) * known + SHARE * took
+            self._second_a_hit.add(took)

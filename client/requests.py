@@ -24,6 +24,7 @@ from lartpc.served.contract import (
     Contract,
 )
 from lartpc.served.parity import Outputs, Request
+from lartpc.served.session import runs
 
 BATCH_SIZE = 256
 """Patches in one request: LArSoft's own default."""
@@ -98,7 +99,7 @@ def of_patches(patches: NDArray[np.floating], batch_size: int = BATCH_SIZE) -> A
         UserError: the patches have another shape, or one holds NaN or infinity.
     """
     patches = checked_patches(patches)
-    requests = ({INPUT_NAME: patches[rows]} for rows in batches(len(patches), batch_size))
+    requests = ({INPUT_NAME: patches[rows]} for rows in runs(len(patches), batch_size))
     return Asked(requests, math.ceil(len(patches) / batch_size), np.arange(len(patches)))
 
 
@@ -123,7 +124,7 @@ def of_image(
             f"zero-suppressed runs, which count to {LONGEST}; name another model"
         )
     pixels, row = np.unique(hits, axis=0, return_inverse=True)
-    parts = [pixels[rows].astype(np.int32) for rows in batches(len(pixels), MOST_HITS)]
+    parts = [pixels[rows].astype(np.int32) for rows in runs(len(pixels), MOST_HITS)]
     return Asked([encoded(image, part, contract, step) for part in parts], len(parts), row.ravel())
 
 
@@ -148,12 +149,6 @@ def of_plane(
         row[request.rows] = first + of_volume.row
         first += int(of_volume.row.max()) + 1
     return Asked(requests_of_planes, len(requests_of_planes), row)
-
-
-def batches(rows: int, most: int) -> Iterator[slice]:
-    """Slices of at most so many of the rows."""
-    for first in range(0, rows, most):
-        yield slice(first, min(first + most, rows))
 
 
 def joined(answers: list[Outputs]) -> Outputs:

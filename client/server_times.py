@@ -1,9 +1,9 @@
 """What requests take on a server: Triton adds up the times of all clients, and tells no answer its own."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from lartpc.errors import CheckError
+from serving.answers import counter
 from serving.connection import Connection
 
 COMPUTING = ("compute_input", "compute_infer", "compute_output")
@@ -29,8 +29,11 @@ class Times:
         """Since the version was loaded; none where the server does not tell."""
         try:
             stages = connection.statistics(model, version).get("inference_stats", {})
-            requests, queue_ns = _count(stages, "success", "count"), _count(stages, "queue", "ns")
-            compute_ns = sum(_count(stages, stage, "ns") for stage in COMPUTING)
+            requests, queue_ns = (
+                counter(stages.get("success", {}), "count"),
+                counter(stages.get("queue", {}), "ns"),
+            )
+            compute_ns = sum(counter(stages.get(stage, {}), "ns") for stage in COMPUTING)
         except (CheckError, ValueError, TypeError, AttributeError):
             return cls()
         return cls(requests, queue_ns / 1e9, compute_ns / 1e9)
@@ -49,8 +52,3 @@ class Times:
         return (
             f"a request waited {waited:.1f} ms, computing took {computed:.1f} ms (mean of {self.requests:,})"
         )
-
-
-def _count(stages: dict[str, Any], stage: str, key: str) -> int:
-    """A counter; protobuf's JSON leaves out those of 0 and writes the others as text."""
-    return int(stages.get(stage, {}).get(key, 0))

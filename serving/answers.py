@@ -61,6 +61,11 @@ def statistics(answer: Any) -> dict[str, Any]:
     return found
 
 
+def counter(counters: dict[str, Any], key: str) -> int:
+    """A counter of them; protobuf's JSON leaves out those of 0 and writes the others as text."""
+    return int(counters.get(key, 0))
+
+
 def server_name(answer: Any) -> str:
     """What a server calls itself."""
     return _text(_dict(answer, "the server's metadata"), "name", "")

@@ -11,7 +11,7 @@ from serving.answers import LARGEST
 from serving.ports import is_loopback
 from serving.security import Security
 from serving.shared_memory import Regions
-from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire, tensors_of
+from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire, inputs_of, wanted_of
 
 MAP_SECONDS = 10.0
 """Longest wait for a server to map shared memory."""
@@ -95,7 +95,7 @@ class GrpcWire(Wire):
         asked = (timeout_s, model, version, outputs)
         response = self._by_shared_memory(inputs, *asked) if self.shared_memory else None
         if response is None:
-            response = self._infer(tensors_of(triton, inputs, ())[0], *asked)
+            response = self._infer(inputs_of(triton, inputs), *asked)
         if len(response.outputs) != len(response.raw_output_contents):
             raise AnswerError("it has other outputs than contents")
         answers = {}
@@ -108,7 +108,7 @@ class GrpcWire(Wire):
     def _infer(
         self, tensors: list[Any], timeout_s: float, model: str, version: str, outputs: tuple[str, ...]
     ) -> Any:
-        wanted = tensors_of(triton, {}, outputs)[1]
+        wanted = wanted_of(triton, outputs)
         options = {"compression_algorithm": self._compression}
         return self._ask("infer", timeout_s, model, tensors, version, wanted, **options).get_response()
 

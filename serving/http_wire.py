@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from serving.answers import LARGEST, LARGEST_JSON
 from serving.security import Security
-from serving.wire import AnswerError, BrokenError, ForbiddenError, RefusedError, SilentError, Wire, tensors_of
+from serving.wire import (
+    AnswerError,
+    BrokenError,
+    ForbiddenError,
+    RefusedError,
+    SilentError,
+    Wire,
+    inputs_of,
+    wanted_of,
+)
 
 HEADER = "Inference-Header-Content-Length"
 PIECE = 1 << 20
@@ -86,7 +95,7 @@ class HttpWire(Wire):
         timeout_s: float,
     ) -> tuple[Any, dict[str, NDArray[Any]]]:
         """See the base class."""
-        tensors, wanted = tensors_of(triton, inputs, outputs)
+        tensors, wanted = inputs_of(triton, inputs), wanted_of(triton, outputs)
         body, size = triton.InferenceServerClient.generate_request_body(tensors, outputs=wanted)
         headers = {} if size is None else {HEADER: str(size)}
         if self._compression == "gzip":

@@ -88,13 +88,16 @@ class Wire(ABC):
         """The version that answered, and those of the outputs asked for that it gave."""
 
 
-def tensors_of(
-    library: Any, inputs: dict[str, NDArray[Any]], outputs: tuple[str, ...]
-) -> tuple[list[Any], list[Any]]:
-    """Inputs and wanted outputs as a library of tritonclient (its grpc or its http) takes them."""
-    tensors = []
-    for name, values in inputs.items():
+def inputs_of(library: Any, tensors: dict[str, NDArray[Any]]) -> list[Any]:
+    """Inputs as a library of tritonclient (its grpc or its http) takes them."""
+    inputs = []
+    for name, values in tensors.items():
         tensor = library.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
         tensor.set_data_from_numpy(values)
-        tensors.append(tensor)
-    return tensors, [library.InferRequestedOutput(name) for name in outputs]
+        inputs.append(tensor)
+    return inputs
+
+
+def wanted_of(library: Any, outputs: tuple[str, ...]) -> list[Any]:
+    """Wanted outputs as a library of tritonclient takes them."""
+    return [library.InferRequestedOutput(name) for name in outputs]

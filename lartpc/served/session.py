@@ -76,7 +76,7 @@ def _threads() -> int:
     return min(int(wanted), os.cpu_count() or 1) if wanted.isdecimal() else 0
 
 
-def runs(rows: int) -> Iterator[slice]:
-    """Slices of at most 512 of so many rows."""
-    for first in range(0, rows, ROWS_PER_RUN):
-        yield slice(first, min(first + ROWS_PER_RUN, rows))
+def runs(rows: int, most: int = ROWS_PER_RUN) -> Iterator[slice]:
+    """Slices of at most so many of the rows."""
+    for first in range(0, rows, most):
+        yield slice(first, min(first + most, rows))

@@ -38,7 +38,7 @@ class Told(Engine):
             CLASS_OUTPUT: np.full((number, 3), 1 / 3, np.float32),
             MICHEL_OUTPUT: np.full((number, 1), 0.5, np.float32),
         }
-        return Answer(outputs, self.place, self.model.digest, 0.01)
+        return Answer(outputs, self.place, self.model.digest)
 
     def close(self) -> None:
         self.place = "closed"

@@ -37,7 +37,7 @@ def by_pixel(request: Request) -> Answer:
         wire, pixel = request[HIT_INPUT].T
         own = request[IMAGE_INPUT][wire, pixel]
     outputs = {CLASS_OUTPUT: np.repeat(own[:, None], 3, 1), MICHEL_OUTPUT: own[:, None]}
-    return Answer(outputs, "here", "d" * 64, 0.0)
+    return Answer(outputs, "here", "d" * 64)
 
 
 def outputs_of(asked: Iterable[Asked]) -> list[Outputs]:

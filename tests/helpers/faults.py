@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ class Stage:
     repository: Path
     servers: list[TritonServer]
     links: list[Link]
-    number: int = field(default=0)
+    number: int = 0
 
     @property
     def urls(self) -> str:
