@@ -15,6 +15,7 @@ COMMANDS = {
     "data_gen.display": "draws an event, or with `--gallery` patches of each class",
     "data_gen.respond": "energy deposits from Geant4 or elsewhere through the same detector",
     "data_gen.import_larsoft": "the collaboration's own training dumps into the same HDF5 form",
+    "data_gen.compare_larsoft": "the patches of a LArSoft job against those cut here, pixel by pixel",
     "training.fit": "trains; `compact` is the recommended recipe, `default` that without `--config`",
     "training.calibrate": "scores on which cuts in use keep their meaning; a training ends with it",
     "training.evaluate": "held-out events: a page of figures, a model card, numbers and scores",

@@ -125,7 +125,8 @@ class NumpyTable:
                 pixel = f", wire {index[1]}, drift pixel {index[2]} of the patch" if len(index) > 1 else ""
                 return self._where(first + index[0]) + pixel
 
-            yield Patches((run, subrun, event), pixels, targets, head["plane"], head["tck"], where)
+            place = head["plane"], head["tck"], where, head["tpc"], head["wire"]
+            yield Patches((run, subrun, event), pixels, targets, *place)
 
 
 class NpyArrays:

@@ -45,6 +45,8 @@ class Patches:
         view: (N,) plane number.
         drift: (N,) drift pixel of the centre within the readout, or None where it is not known.
         where: file and place of a pixel by its index.
+        tpc: (N,) drift volume, or None where it is not known.
+        wire: (N,) wire of the centre, likewise.
     """
 
     event_id: tuple[int, int, int]
@@ -53,6 +55,8 @@ class Patches:
     view: NDArray[np.integer]
     drift: NDArray[np.integer] | None
     where: Where
+    tpc: NDArray[np.integer] | None = None
+    wire: NDArray[np.integer] | None = None
 
 
 class PatchSource(Protocol):

@@ -81,6 +81,10 @@ class DumpedPlane:
     first_column: int = 0
 
 
+ReadPlane = Callable[[], DumpedPlane]
+"""Reads a plane when it is wanted."""
+
+
 @dataclass(frozen=True)
 class PlaneEvents:
     """The events of a dump of planes; iterates over them.
@@ -96,7 +100,7 @@ class PlaneEvents:
             larger than ProtoDUNE-SP's, or holds values that cannot be.
     """
 
-    found: Mapping[PlaneKey, Callable[[], DumpedPlane]]
+    found: Mapping[PlaneKey, ReadPlane]
     scale: DumpScale
     ticks_per_column: int
     selection: Selection
