@@ -19,6 +19,7 @@ COMMANDS = {
     "training.fit": "trains; `compact` is the recommended recipe, `default` that without `--config`",
     "training.calibrate": "scores on which cuts in use keep their meaning; a training ends with it",
     "training.evaluate": "held-out events: a page of figures, a model card, numbers and scores",
+    "training.import_weights": "a checkpoint of weights in upstream's Keras or TensorFlow files",
     "training.ship": "puts a network into the package, as weights that come along",
     "export.triton": "latest checkpoint to ONNX, gated, into `model_repository/`",
     "export.check": "lints and replays the repository without a server",

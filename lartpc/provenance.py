@@ -26,6 +26,16 @@ class Provenance:
     training: dict[str, Any] = field(default_factory=dict)
     export: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def score_scale(self) -> str | None:
+        """The scale of the scores (lartpc.served.contract.SCORE_SCALES); None where nothing states it.
+
+        A calibration does, or the import of weights whose scores stay as they are.
+        """
+        stating = self.training.get("calibration", self.training)
+        said = stating.get("score_scale") if isinstance(stating, dict) else None
+        return said if isinstance(said, str) else None
+
     def to_json(self) -> str:
         """The record as JSON with sorted keys: equal records give equal text."""
         return json.dumps(asdict(self), sort_keys=True)

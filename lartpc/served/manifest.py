@@ -87,9 +87,7 @@ class Manifest:
     @property
     def score_scale(self) -> str | None:
         """Mixture in which its scores are probabilities (contract.SCORE_SCALES); None where unsaid."""
-        calibration = self.provenance.training.get("calibration")
-        said = calibration.get("score_scale") if isinstance(calibration, dict) else None
-        return said if isinstance(said, str) else None
+        return self.provenance.score_scale
 
     @property
     def own_digest(self) -> str:

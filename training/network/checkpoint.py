@@ -103,8 +103,8 @@ class Checkpoint:
 
     @property
     def score_scale(self) -> str | None:
-        """The scale of its scores (lartpc.served.contract.SCORE_SCALES); None where it is not calibrated."""
-        return self.provenance.training.get("calibration", {}).get("score_scale")
+        """The scale of its scores; None where nothing states it."""
+        return self.provenance.score_scale
 
     @property
     def scales(self) -> dict[str, Heads]:
@@ -117,6 +117,8 @@ class Checkpoint:
         Raises:
             UserError: the checkpoint is not calibrated.
         """
+        if score_scale == self.score_scale:
+            return self
         if score_scale not in self.scales or self.score_scale is None:
             raise UserError(
                 f"{self.path} is not calibrated to the {score_scale} score scale; give a calibrated.ckpt, "
