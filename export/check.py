@@ -1,22 +1,111 @@
-"""``python -m export.check``: lint a repository and replay its golden hits, without a server."""
+"""``python -m export.check``: lint a repository and replay its golden hits, or LArSoft's jobs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from lartpc.command import run
-from lartpc.terminal import cells, plain, show, suggest
+from lartpc.terminal import cells, plain, say, show, suggest
+
+if TYPE_CHECKING:
+    from export.larsoft.lint import Demands
+    from export.larsoft.service import Certificates, Service
 
 PROG = "python -m export.check"
 
 
-def check(repository: Path) -> None:
-    """Check every version of every model in a repository, without a server.
+def check(
+    repository: str,
+    contract: Literal["own", "larsoft"] = "own",
+    model: str | None = None,
+    adc_era: str | None = None,
+    score_scale: Literal["upstream", "natural"] | None = None,
+    ca: Path | None = None,
+    key: Path | None = None,
+    certificate: Path | None = None,
+) -> None:
+    """Check every version of every model in a repository, without a server; or whether LArSoft's jobs work.
 
     Looks at names, configuration, labels, manifest and SHA-256 of each file, then runs the golden hits
     through ONNX Runtime and compares with the reference outputs at the manifest's tolerances; says which
     gates each version passed when it was exported.
 
+    With --contract larsoft it does call by call what PointIdAlgTriton and PointIdAlgSonicTriton do, to the
+    models of a folder or of a live server, whoever made them: names, order, types and ranks of tensors,
+    labels, batch limit, version, probabilities, the same scores in every batch, ADC era and score scale.
+
     Args:
-        repository: folder that Triton serves.
+        repository: folder that Triton serves; for larsoft also a server, grpc://HOST:PORT or
+            grpcs://HOST:PORT
+        contract: own, what an export here writes, or larsoft, what its C++ clients need
+        model: for larsoft, the one to look at; those of patches where not given
+        adc_era: for larsoft, of the jobs' AdcMin and AdcMax: 2021 for -10, 30, 2020 for -50, 150
+        score_scale: for larsoft, on which the cuts in use were chosen
+        ca: certificates of those who vouch for a server by TLS; the system's where not given
+        key: private key, for mutual TLS
+        certificate: its certificate chain
+    """
+    from export.larsoft.lint import Demands
+    from export.larsoft.service import Certificates
+    from lartpc.errors import UserError
+
+    if contract == "larsoft":
+        check_larsoft(repository, model, Demands(adc_era, score_scale), Certificates(ca, key, certificate))
+        return
+    if "://" in repository:
+        raise UserError(f"{repository} is a server; add --contract larsoft, or ask it by client.parity")
+    if model or adc_era or score_scale or ca or key or certificate:
+        raise UserError(
+            "--model, --adc-era, --score-scale and certificates are of --contract larsoft; add that"
+        )
+    check_own(Path(repository))
+
+
+def check_larsoft(
+    repository: str, model: "str | None", demands: "Demands", certificates: "Certificates"
+) -> None:
+    """Say what keeps LArSoft's jobs from the models of a folder or server.
+
+    Raises:
+        CheckError: something does.
+        UserError: there are no such models.
+    """
+    from contextlib import nullcontext
+
+    from rich.progress import track
+
+    from export.larsoft.folder_service import FolderService
+    from export.larsoft.lint import chosen, faults
+    from export.larsoft.service import ServerService
+    from lartpc.errors import CheckError
+
+    is_server = "://" in repository
+    opened = (
+        ServerService(repository, certificates) if is_server else nullcontext(FolderService(Path(repository)))
+    )
+    with opened as service:
+        found: list[str] = []
+        for name in track(chosen(service, model), "asking as LArSoft does", transient=True):
+            of_model = list(faults(service, name, demands))
+            say(f"{name}: {f'{len(of_model)} faults' if of_model else answered(service, name)}")
+            found += of_model
+    if found:
+        raise CheckError(f"{repository} fails {len(found)} of LArSoft's needs: {'; '.join(found)}")
+
+
+def answered(service: "Service", model: str) -> str:
+    """What was seen of a model without faults."""
+    from export.larsoft.folder_service import FolderService
+
+    if isinstance(service, FolderService) and not service.runs_here(model):
+        return "configuration passed; its answers need a server with a GPU"
+    return "PointIdAlgTriton and PointIdAlgSonicTriton work"
+
+
+def check_own(repository: Path) -> None:
+    """Check a repository of this project's exports.
+
+    Raises:
+        CheckError: something is not as an export writes it.
     """
     from rich.progress import track
     from rich.table import Table

@@ -1,10 +1,7 @@
 """TLS: the real Triton over gRPC with certificates on both sides; a proxy by HTTPS that wants a token."""
 
-import socket
 import ssl
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,10 +14,10 @@ from client import connect
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE
-from serving import environment
-from serving.ports import LOOPBACK, free_ports
+from serving.ports import LOOPBACK
 from serving.triton import TritonServer
 from tests.helpers.certificates import Authority
+from tests.helpers.secure_triton import secure_triton
 from tests.helpers.served_repository import answer
 
 MODEL = "emtrkmichel_fp32"
@@ -33,38 +30,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def secure_triton(authority: Authority, tiny_repository: Path, server_environment: None) -> Iterator[str]:
-    """HOST:PORT of a Triton that speaks gRPC to clients that its authority vouches for."""
-    found, own, port = environment.find(), authority.vouch_for("server"), free_ports().grpc
-    command = [
-        str(found.server),
-        f"--model-repository={tiny_repository}",
-        f"--backend-directory={found.backends}",
-        "--exit-on-error=false",
-        "--disable-auto-complete-config",
-        "--allow-http=false",
-        "--allow-metrics=false",
-        f"--grpc-address={LOOPBACK}",
-        f"--grpc-port={port}",
-        "--grpc-use-ssl=true",
-        "--grpc-use-ssl-mutual=true",
-        f"--grpc-server-cert={own.certificate}",
-        f"--grpc-server-key={own.key}",
-        f"--grpc-root-cert={authority.ca}",
-    ]
-    with subprocess.Popen(command, env=found.variables(), stdout=subprocess.DEVNULL) as server:
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and not _answers(port):
-                time.sleep(0.1)
-            yield f"localhost:{port}"
-        finally:
-            server.terminate()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex((LOOPBACK, port)) == 0
+def triton_by_tls(authority: Authority, tiny_repository: Path, server_environment: None) -> Iterator[str]:
+    with secure_triton(authority, tiny_repository) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +84,11 @@ def patches() -> np.ndarray:
 
 
 def test_grpc_with_certificates_on_both_sides(
-    secure_triton: str, authority: Authority, tiny_repository: Path, patches: np.ndarray
+    triton_by_tls: str, authority: Authority, tiny_repository: Path, patches: np.ndarray
 ) -> None:
     own = authority.vouch_for("client")
     security = {"ca": authority.ca, "key": own.key, "certificate": own.certificate}
-    with connect(f"grpcs://{secure_triton}/{MODEL}", security=security) as classifier:
+    with connect(f"grpcs://{triton_by_tls}/{MODEL}", security=security) as classifier:
         scores = classifier.classify_patches(patches)
     wanted = answer(tiny_repository / MODEL / "2" / MODEL_FILE, patches)
     for name, values in scores.outputs.items():
@@ -129,7 +97,7 @@ def test_grpc_with_certificates_on_both_sides(
 
 @pytest.mark.parametrize("missing", ["ca", "own", "tls"])
 def test_who_is_not_vouched_for_is_not_spoken_to(
-    missing: str, secure_triton: str, authority: Authority
+    missing: str, triton_by_tls: str, authority: Authority
 ) -> None:
     own = authority.vouch_for("client")
     security = {"ca": authority.ca, "key": own.key, "certificate": own.certificate}
@@ -140,8 +108,8 @@ def test_who_is_not_vouched_for_is_not_spoken_to(
         security = {"ca": authority.ca}
     else:
         scheme, security = "grpc", {}
-    with pytest.raises(UserError, match=f"no server answers at {secure_triton}"):
-        connect(f"{scheme}://{secure_triton}/{MODEL}", security=security, give_up_s=0)
+    with pytest.raises(UserError, match=f"no server answers at {triton_by_tls}"):
+        connect(f"{scheme}://{triton_by_tls}/{MODEL}", security=security, give_up_s=0)
 
 
 def test_https_with_a_token(

@@ -1,0 +1,1 @@
+"""What LArSoft's C++ clients need of a served model, checked on files and on servers."""
