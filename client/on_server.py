@@ -8,6 +8,7 @@ from client.patience import Patience
 from client.server_times import Times
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES, Signature, TensorSpec
+from lartpc.served.model_config import ALIAS
 from lartpc.served.parity import Request
 from serving.connection import Connection, GoneError
 
@@ -17,7 +18,7 @@ class OnServer(Engine):
 
     Args:
         connection: to the server; closed with the engine.
-        name: of the model.
+        name: of the model, or of an alias; then the model that it points at is asked.
         version: which of its versions; default the highest that is served.
         demands: what must answer.
         timeout_s: longest wait for an answer; default by what answers took so far.
@@ -40,7 +41,7 @@ class OnServer(Engine):
         timeout_s: float | None = None,
     ) -> None:
         self.connection = connection
-        self._name, self._wanted, self._demands = name, version or demands.version, demands
+        self._asked, self._wanted, self._demands = name, version or demands.version, demands
         self.patience = Patience(timeout_s)
         self.renew()
 
@@ -54,12 +55,15 @@ class OnServer(Engine):
     def renew(self) -> None:
         """See the base class."""
         served = self.connection.served()
-        if self._name not in served:
+        if self._asked not in served:
             raise UserError(
-                f"{self.connection} serves no model {self._name!r}; it serves "
+                f"{self.connection} serves no model {self._asked!r}; it serves "
                 f"{', '.join(served) or 'none at all'}"
             )
-        versions = served[self._name]
+        self._name = self.connection.parameters(self._asked).get(ALIAS, self._asked)
+        versions = served.get(self._name, [])
+        if not versions:
+            raise UserError(f"{self._asked} at {self.connection} points at {self._name}, which is not served")
         if self._wanted is not None and self._wanted not in versions:
             raise UserError(
                 f"{self.connection} serves {self._name} in version {versions}, not {self._wanted}"

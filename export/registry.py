@@ -39,6 +39,7 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     """
     from rich.table import Table
 
+    from export.repository.alias import aliases
     from export.repository.trial import TRIAL_FILE, is_for_trials
 
     store, found = _open(target, model)
@@ -68,6 +69,8 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     str(made.get("git_commit", "")),
                 )
             )
+    for name, points_at in aliases(store).items() if model is None else ():
+        rows.append((name, "", f"points at {points_at}", *[""] * (len(COLUMNS) - 3)))
     table = Table(*COLUMNS, title=f"{TRIAL_FILE}: for trials" if is_for_trials(store) else None)
     for row in rows:
         table.add_row(*cells(*row))
@@ -100,8 +103,16 @@ def verify(target: str, model: str | None = None) -> None:
     """
     from rich.progress import track
 
-    _, found = _open(target, model)
+    from export.repository.alias import aliases
+    from export.repository.alias import check as check_alias
+
+    store, found = _open(target, model)
     failures, checked = list(found.faults), 0
+    for name in aliases(store) if model is None else ():
+        try:
+            check_alias(store, name)
+        except UserError as error:
+            failures.append(str(error))
     for published in track(found.models, "hashing", transient=True):
         if published.config is None:
             say(f"{published.place()}: nothing of it is whole yet; publish it again")
@@ -197,6 +208,39 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
     found.check()
 
 
+def alias(target: str, name: str, model: str) -> None:
+    """Let another name point at a published model of patches, such as mycnn, LArSoft's default.
+
+    Whatever version of the model is promoted or rolled back is what the alias answers. Called again with
+    another model it points there.
+
+    Args:
+        target: folder or URL that was published to.
+        name: of the alias.
+        model: that it is to point at.
+    """
+    from export.repository.alias import point
+    from export.store.target import open_store
+
+    store = open_store(target)
+    say(f"{name} {'points' if point(store, name, model) else 'points already'} at {model}")
+    suggest("export.check", store.name, "--contract", "larsoft", "--model", name)
+
+
+def unalias(target: str, name: str) -> None:
+    """Remove an alias; the model that it points at stays.
+
+    Args:
+        target: folder or URL that was published to.
+        name: of the alias.
+    """
+    from export.repository.alias import remove
+    from export.store.target import open_store
+
+    remove(open_store(target), name)
+    say(f"{name} is gone")
+
+
 def _open(target: str, model: str | None = None) -> tuple["Store", "Found"]:
     from export.repository.find import find_models
     from export.store.target import open_store
@@ -220,6 +264,8 @@ COMMANDS: dict[str, Command] = {
     "rollback": rollback,
     "pin": pin,
     "prune": prune,
+    "alias": alias,
+    "unalias": unalias,
 }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2
@@ -49,8 +49,16 @@ class RepositoryModel:
         return [self.folder / name for name in (*map(str, self.versions), *sorted(labels))]
 
     @property
+    def points_at(self) -> str:
+        """Of an alias the model that answers; empty of another model."""
+        steps = self.config.ensemble_scheduling.step
+        return steps[0].model_name if len(steps) == 1 else ""
+
+    @property
     def absent(self) -> list[int]:
-        """Versions that are named and whose weights are not there."""
+        """Versions that are named and whose weights, or the folder of an alias, are not there."""
+        if self.points_at:
+            return [number for number in self.versions if not (self.folder / str(number)).is_dir()]
         weights = self.config.default_model_filename or WEIGHTS[self.config.backend]
         return [number for number in self.versions if not (self.folder / str(number) / weights).is_file()]
 
@@ -91,7 +99,18 @@ def look_into(repository: Path) -> tuple[dict[str, RepositoryModel], dict[str, s
             models[folder.name] = _read_model(folder)
         except (UserError, OSError) as error:
             faults[folder.name] = str(error)
-    return models, faults
+    return _with_what_they_point_at(models), faults
+
+
+def _with_what_they_point_at(models: dict[str, RepositoryModel]) -> dict[str, RepositoryModel]:
+    """Aliases behind all others, and left out with the model that they point at."""
+    aliases = {name: model for name, model in models.items() if model.points_at}
+    ordered = {name: model for name, model in models.items() if name not in aliases}
+    for name, model in aliases.items():
+        target = ordered.get(model.points_at)
+        reason = f"it points at {model.points_at}, which is not there" if target is None else target.left_out
+        ordered[name] = replace(model, left_out=model.left_out or reason)
+    return ordered
 
 
 def _read_model(folder: Path) -> RepositoryModel:
@@ -114,6 +133,8 @@ def _why_left_out(config: model_config_pb2.ModelConfig, name: str) -> str:
         return "its instances ask for a GPU (KIND_GPU)"
     if config.model_repository_agents.agents:
         return "the embedded server has no repository agents"
+    if len(config.ensemble_scheduling.step) == 1:
+        return ""
     if config.backend not in WEIGHTS:
         return f"the embedded server has no backend {config.backend!r}"
     return ""

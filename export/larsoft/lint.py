@@ -13,6 +13,7 @@ from export.larsoft.folder_service import FolderService
 from export.larsoft.service import CallError, Service
 from lartpc.errors import UserError
 from lartpc.served.contract import CLASS_LABELS, PATCH, PATCH_SIZE, Signature, TensorSpec
+from lartpc.served.model_config import ALIAS
 
 VIEW_BATCH = 1693
 """Hits of one view, the largest batch of the paper's jobs (section 2.3)."""
@@ -96,6 +97,8 @@ def _labels(service: Service, model: str) -> Iterator[str]:
 
 def _stated(service: Service, model: str, config: Any, demands: Demands) -> Iterator[str]:
     """ADC era and score scale of the version that a job gets, as they are said and as they are wanted."""
+    if alias_of := config.parameters[ALIAS].string_value:
+        model, config = alias_of, service.config(alias_of, "")
     said = {name: parameter.string_value for name, parameter in config.parameters.items()}
     numbers = [int(name[1:].partition(".")[0]) for name in said if re.match(r"v\d+\.", name)]
     for version in config.version_policy.specific.versions or [max(numbers, default=1)]:

@@ -48,7 +48,7 @@ def model_config(
     if variant.backend == "tensorrt":
         config.platform = PLATFORM
     config.version_policy.specific.versions.append(visibility.visible)
-    _describe(config, contract)
+    describe(config, contract)
     kind = triton.ModelInstanceGroup.KIND_GPU if variant.gpu else triton.ModelInstanceGroup.KIND_AUTO
     config.instance_group.add(kind=kind, count=1)
     if variant.backend == "onnxruntime":
@@ -102,7 +102,7 @@ def forms(config: triton.ModelConfig) -> tuple[triton.ModelConfig, ...]:
     return config, before, at_first
 
 
-def _describe(config: triton.ModelConfig, contract: Contract) -> None:
+def describe(config: triton.ModelConfig, contract: Contract) -> None:
     """Write the contract's tensors and batch limit."""
     label_files = {labels.output: labels.name for labels in contract.label_files}
     config.max_batch_size = contract.signature.max_batch or 0

@@ -21,6 +21,9 @@ _OURS = re.compile(r"v\d+\.(digest|manifest)")
 CLAIM = "removed_by"
 """Parameter that holds :attr:`Visibility.claim`."""
 
+ALIAS = "alias_of"
+"""Parameter of an alias: the name of the model that it points at."""
+
 _KEY = re.compile(rb'key:\s*"([^"]*)"')
 
 

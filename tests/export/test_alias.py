@@ -4,16 +4,24 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from client import connect
 from export.check import main as check
+from export.larsoft.clients import PointIdAlgSonicTriton, PointIdAlgTriton
+from export.larsoft.service import ServerService
 from export.publish import main as publish
 from export.registry import main as registry
+from export.store.target import open_store
 from export.variants import ServedModel
+from lartpc.served.contract import INPUT_SHAPE, OUTPUT_NAMES
+from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE
+from serving.follow import Follower
 from serving.triton import TritonServer
-from tests.helpers.published_repository import version_of, write
-from tests.helpers.served_repository import read_config
+from tests.helpers.published_repository import add, version_of, write
+from tests.helpers.served_repository import answer, read_config
 
 ALIAS = "mycnn"
 
@@ -97,3 +105,110 @@ def test_a_configuration_that_contradicts_its_versions_is_found(
     path.write_text(path.read_text().replace(*change))
     assert check([str(source)]) == 1
     assert message in capsys.readouterr().err
+
+
+MODELS = ("emtrkmichel_fp32", "emtrkmichel_compact_fp32")
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Two networks of two versions each, the second of which is visible."""
+    target = tmp_path / "published"
+    for number, model in enumerate(MODELS):
+        for version in (1, 2):
+            add(target, 2 * number + version, model, number=version)
+    return target
+
+
+def answer_of(folder: Path, model: str, version: int) -> np.ndarray:
+    outputs = answer(folder / model / str(version) / MODEL_FILE, PATCHES)
+    return np.hstack([outputs[name] for name in OUTPUT_NAMES])
+
+
+PATCHES = np.random.default_rng(8).normal(0, 3, (5, *INPUT_SHAPE)).clip(-5, 14).astype(np.float32)
+
+
+def test_an_alias_answers_for_what_it_points_at(
+    published: Path, server_environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    assert f"{ALIAS} points at {MODELS[0]}" in capsys.readouterr().out
+    with TritonServer(published) as server:
+        follower = Follower(server)
+        with ServerService(f"grpc://{server.grpc}") as service:
+
+            def answered() -> np.ndarray:
+                heads = [
+                    make(service, ALIAS).run(PATCHES) for make in (PointIdAlgTriton, PointIdAlgSonicTriton)
+                ]
+                np.testing.assert_array_equal(*heads)
+                return heads[0]
+
+            np.testing.assert_allclose(answered(), answer_of(published, MODELS[0], 2), atol=1e-6)
+            assert check([f"grpc://{server.grpc}", "--contract=larsoft", "--model", ALIAS]) == 0
+            for command, version in ((["promote", MODELS[0], "1"], 1), (["rollback", MODELS[0]], 2)):
+                assert registry([command[0], str(published), *command[1:]]) == 0
+                assert follower.look() == [MODELS[0]]
+                np.testing.assert_allclose(answered(), answer_of(published, MODELS[0], version), atol=1e-6)
+            assert registry(["alias", str(published), ALIAS, MODELS[1]]) == 0
+            assert follower.look() == [ALIAS]
+            np.testing.assert_allclose(answered(), answer_of(published, MODELS[1], 2), atol=1e-6)
+        with connect(f"grpc://{server.grpc}/{ALIAS}") as classifier:
+            assert (classifier.model.name, classifier.model.version) == (MODELS[1], 2)
+            scores = classifier.classify_patches(PATCHES)
+            np.testing.assert_allclose(scores.track, answer_of(published, MODELS[1], 2)[:, 0], atol=1e-6)
+
+
+def test_it_is_checked_on_files_too(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    assert check([str(published), "--contract=larsoft", f"--model={ALIAS}", "--adc-era=2021"]) == 0
+    assert check([str(published), "--contract=larsoft", f"--model={ALIAS}", "--adc-era=2020"]) == 1
+    assert f"{ALIAS}: version 2 is of ADC era 2021, not 2020" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_the_registry_knows_it(
+    kind: str, published: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(published)
+    if kind == "s3":
+        target = request.getfixturevalue("bucket")
+        assert publish([str(published), target]) == 0
+    assert registry(["alias", target, ALIAS, MODELS[0]]) == 0
+    assert registry(["alias", target, ALIAS, MODELS[0]]) == 0
+    assert f"{ALIAS} points already at {MODELS[0]}" in capsys.readouterr().out
+    assert registry(["list", target]) == 0
+    assert f"points at {MODELS[0]}" in capsys.readouterr().out.replace("\n", "")
+    assert registry(["verify", target]) == 0
+    store = open_store(target)
+    content, token = store.read(f"{ALIAS}/{CONFIG_FILE}") or (b"", None)
+    store.replace(f"{ALIAS}/{CONFIG_FILE}", content.replace(b"8192", b"256"), token)
+    assert registry(["verify", target]) == 1
+    assert f"write it anew: python -m export.registry alias {target} {ALIAS}" in capsys.readouterr().err
+    assert registry(["unalias", target, ALIAS]) == 0
+    assert ALIAS not in store.names()
+    assert registry(["verify", target]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["alias", ALIAS, "emtrkmichel_int8"], "has no model 'emtrkmichel_int8'"),
+        (["alias", MODELS[0], MODELS[1]], "is a model already; give the alias another name"),
+        (["alias", "a/b", MODELS[0]], "is no name of a model"),
+        (["unalias", ALIAS], "is no alias; there are none"),
+    ],
+)
+def test_a_wrong_alias_is_told(
+    arguments: list[str], message: str, published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *given = arguments
+    assert registry([command, str(published), *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_alias_of_what_is_not_served_here_is_left_out(published: Path, server_environment: None) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    shutil.rmtree(published / MODELS[0])
+    with TritonServer(published) as server:
+        assert server.left_out == {ALIAS: f"it points at {MODELS[0]}, which is not there"}
