@@ -1,13 +1,15 @@
-"""The client's own cost: requests under way over a link with delay, and each engine against its bare library.
+"""The client's own cost: requests under way over a link with delay, each engine against its bare library.
 
 Patches lie in memory when the clock starts. Every ratio is of calls that take turns; client, link and server
 share the machine's cores. The link has the paper's round trip of 12 ms (section 3.3), and twice that.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from shutil import copytree
 from statistics import median
 from tempfile import TemporaryDirectory
 
@@ -19,6 +21,10 @@ from benchmarks.record import Figure, record
 from benchmarks.turns import taking_turns
 from client import connect
 from client.classifier import HitClassifier
+from export.larsoft.clients import PointIdAlgTriton
+from export.larsoft.service import ServerService
+from export.repository.alias import point
+from export.store.folder import FolderStore
 from export.triton import main as export
 from lartpc.command import run
 from lartpc.served.contract import HIT_INPUT, IMAGE_INPUT, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
@@ -36,6 +42,7 @@ BATCH = 235
 REQUESTS = 32
 IN_FLIGHT = 8
 LOCAL_BATCH = 256
+ALIAS, ALIASED = "mycnn", "emtrkmichel_compact_int8"
 PLANES = 8
 
 
@@ -47,7 +54,12 @@ def benchmark(repository: Path | None = None, rounds: int = ROUNDS) -> None:
         rounds: of each figure, interleaved.
     """
     with ExitStack() as stack:
-        folder = repository or exported(Path(stack.enter_context(TemporaryDirectory())))
+        folder = Path(stack.enter_context(TemporaryDirectory())) / "models"
+        if repository is None:
+            exported(folder)
+        else:
+            copytree(repository, folder)
+        point(FolderStore(folder), ALIAS, ALIASED)
         server = stack.enter_context(TritonServer(folder, shared_memory=True))
         links = {ms: stack.enter_context(Link(server.grpc, ms / 2000)) for ms in ROUND_TRIPS_MS}
         figures = []
@@ -58,17 +70,17 @@ def benchmark(repository: Path | None = None, rounds: int = ROUNDS) -> None:
                     figures += over_a_link(link, f"{name}, round trip of {ms} ms", name, rounds)
                 if contract == "patch":
                     figures += against_bare(server, name, model.folder, rounds)
+        figures += through_the_alias(server, rounds)
     record(f"The client, median of {rounds} rounds", "client", figures)
 
 
-def exported(folder: Path) -> Path:
-    """Models of both networks."""
+def exported(folder: Path) -> None:
+    """Export models of both networks."""
     for checkpoint, requests in zip(CHECKPOINTS, ("all", "patch"), strict=True):
         for precision in ("fp32", "int8"):
             arguments = [f"--checkpoint={checkpoint}", f"--precision={precision}", f"--requests={requests}"]
             if export([*arguments, f"--repository={folder}", "--gates=gates_quick"]) != 0:
                 raise SystemExit(1)
-    return folder
 
 
 def over_a_link(link: Link, what: str, name: str, rounds: int) -> list[Figure]:
@@ -144,6 +156,26 @@ def against_bare(server: TritonServer, name: str, folder: Path, rounds: int) -> 
     ):
         ratios = [other / own for own, other in zip(ours, theirs, strict=True)]
         yield Figure(f"{name}: {what}", median(ratios), "ratio", goal)
+
+
+def through_the_alias(server: TritonServer, rounds: int) -> Iterator[Figure]:
+    """A model by its own name against the same by an alias, of one job and of several at once."""
+    batch = patches_of(LOCAL_BATCH)
+    with ServerService(f"grpc://{server.grpc}") as service:
+        jobs = {name: PointIdAlgTriton(service, name) for name in (ALIASED, ALIAS)}
+
+        def alone(name: str) -> None:
+            for _ in range(REQUESTS):
+                jobs[name].run(batch)
+
+        def at_once(name: str) -> None:
+            with ThreadPoolExecutor(IN_FLIGHT) as pool:
+                list(pool.map(lambda _: jobs[name].run(batch), range(REQUESTS)))
+
+        for what, work_of in (("one job", alone), (f"{IN_FLIGHT} jobs at once", at_once)):
+            own, alias = taking_turns(rounds, partial(work_of, ALIASED), partial(work_of, ALIAS))
+            ratios = [mine / its for mine, its in zip(own, alias, strict=True)]
+            yield Figure(f"{ALIASED}, {what}: by an alias / by its name", median(ratios), "ratio", ">= 0.95")
 
 
 def patches_of(number: int) -> np.ndarray:

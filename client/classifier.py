@@ -60,6 +60,11 @@ class Scores:
         return cls(**classes, michel=outputs[MICHEL_OUTPUT][:, 0], model=model, answered=answered)
 
     @property
+    def vectors(self) -> NDArray[np.float32]:
+        """(N, 4) track, em, none, michel: the result vectors of LArSoft's PointIdAlg tools."""
+        return np.column_stack([self.track, self.shower, self.none, self.michel])
+
+    @property
     def outputs(self) -> Outputs:
         """As the contract's outputs."""
         classes = np.column_stack([self.track, self.shower, self.none])

@@ -120,8 +120,7 @@ def test_they_are_exported_and_served_in_every_precision(
             url = f"grpc://{server.grpc}/emtrkmichel_{precision}"
             with connect(url, require={"score_scale": "upstream", "adc_era": "2020"}) as classifier:
                 scores = classifier.classify_patches(patches)
-            answered = np.column_stack([scores.track, scores.shower, scores.none, scores.michel])
-            np.testing.assert_allclose(answered, torch.hstack(expected), atol=tolerance)
+            np.testing.assert_allclose(scores.vectors, torch.hstack(expected), atol=tolerance)
 
 
 @pytest.mark.parametrize(
