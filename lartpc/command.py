@@ -66,10 +66,11 @@ def guarded(command: Callable[[list[str]], int], args: list[str] | None, *, prog
     """
     from jsonargparse import ArgumentError
 
-    from lartpc.yaml_text import limit_options
+    from lartpc.yaml_text import limit_options, represent_paths
 
     take_streams()
     limit_options()
+    represent_paths()
     own, wanted = _common(sys.argv[1:] if args is None else args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,5 +1,6 @@
 """YAML that stays as small as it looks: what its aliases stand for is counted before anything is made."""
 
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -68,3 +69,8 @@ def limit_options() -> None:
 
     limited.limited = True  # type: ignore[attr-defined]
     set_loader("yaml", limited, (yaml.YAMLError,))
+
+
+def represent_paths() -> None:
+    """Let YAML write paths as text, as --print-config does those of a list of files."""
+    yaml.SafeDumper.add_multi_representer(PurePath, lambda dumper, path: dumper.represent_str(str(path)))

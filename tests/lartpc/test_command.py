@@ -93,6 +93,16 @@ def test_a_list_without_default_takes_every_positional_argument(capsys: pytest.C
     assert "files" in capsys.readouterr().err
 
 
+def test_a_list_of_files_stands_in_the_printed_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(files: list[Path], out: Path = Path("out.h5")) -> None:
+        """Takes files."""
+
+    with pytest.raises(SystemExit) as ended:
+        run(command, ["a.npy", "b.npy", "--print-config"], prog="command")
+    assert ended.value.code == 0
+    assert "files:\n- a.npy\n- b.npy\nout: out.h5\n" in capsys.readouterr().out
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "new"
     with pytest.raises(RuntimeError), whole_folder(target) as part:
