@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test lint validate trt-check bench gpu-check publish soak report lock clean
+.PHONY: help install run try trial test test-long lint validate trt-check bench gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -54,8 +54,13 @@ trial: install runs/quick/metrics.json  ## after make run: publish, list, verify
 	$(RUN) export.registry rollback trial/published emtrkmichel_compact_fp32
 	$(RUN) client.parity --local --repository trial/published --require-version 1
 
-test: install  ## the whole test suite, with a real Triton; a third of it waits for servers
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4
+
+test: install  ## the test suite, with a real Triton; a third of it waits for servers
+	$(PYTEST) --dist loadfile
+
+test-long: install  ## the tests that take longest: the documents' commands typed, a release, weights imported
+	$(PYTEST) --dist load -m long
 
 lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff check .

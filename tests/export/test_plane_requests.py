@@ -240,6 +240,7 @@ def test_runs_hold_every_pixel_that_is_not_zero_once_and_in_order(shape, share: 
         assert wire < following or begin - end >= JOINED
 
 
+@pytest.mark.long
 def test_an_exported_plane_in_steps_passes_its_check(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

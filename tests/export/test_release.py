@@ -18,6 +18,7 @@ from tests.helpers.paths import ROOT
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
+@pytest.mark.long
 def test_make_publish_takes_a_checkpoint_to_a_bucket(
     checkpoint: Path, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

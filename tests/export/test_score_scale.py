@@ -37,6 +37,7 @@ def exported(checkpoint: Path, repository: Path, *options: str) -> int:
     )
 
 
+@pytest.mark.long
 def test_the_scale_is_stated_and_changes_scores_and_digest(
     calibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +63,7 @@ def test_the_scale_is_stated_and_changes_scores_and_digest(
     assert scores[1].mean() < 0.7 * scores[0].mean()
 
 
+@pytest.mark.long
 def test_a_repository_holds_one_scale(
     calibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_repository_holds_one_scale(
     assert "is not calibrated to the upstream score scale; give a calibrated.ckpt" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_scales_are_not_published_beside_each_other(
     calibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,6 +204,7 @@ def test_an_unchanged_export_computes_nothing(
         assert export(arguments) == 0
 
 
+@pytest.mark.long
 def test_by_another_exporter_the_same_weights_are_recognised(
     repository: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,6 +222,7 @@ def test_by_another_exporter_the_same_weights_are_recognised(
     assert capsys.readouterr().out.count("is unchanged; nothing written") == len(GRAPHS)
 
 
+@pytest.mark.long
 def test_under_other_gates_it_is_judged_anew(
     of_fp32: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +298,7 @@ def test_export_killed_before_its_config_is_finished_by_the_next(copy: Path, che
     assert check([str(copy)]) == 0
 
 
+@pytest.mark.long
 def test_rollback_survives_a_repeated_export(copy: Path, trained: Path, checkpoint: Path) -> None:
     stored = torch.load(trained, weights_only=True)
     stored["state_dict"]["network.classes.layer.bias"] += 0.01
@@ -359,6 +362,7 @@ def test_gate_file_of_other_data_is_refused(trained: Path, capsys: pytest.Captur
     assert "no event file" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_full_target_leaves_no_version(trained: Path, tmp_path: Path) -> None:
     """A file-size limit makes the kernel refuse the write, as a full disk does."""
     target = tmp_path / "repository"

@@ -13,6 +13,7 @@ from lartpc.errors import UserError
 from lartpc.served.contract import MAX_BATCH_SIZE
 
 
+@pytest.mark.long
 def test_fresh_graphs_are_those_that_gpus_are_served(tmp_path: Path) -> None:
     graphs = {title: onnx.load(path).graph for title, _, path in fresh(tmp_path)}
     assert set(graphs) == {

@@ -26,6 +26,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.long
 def test_a_locale_without_utf_8_ends_nothing(
     run_folder: Path, events_file: Path, repository: Path, tmp_path: Path
 ) -> None:

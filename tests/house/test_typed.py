@@ -22,6 +22,9 @@ from tests.helpers.trainings import tiny
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "model_repository/README.md"]
 
+LONG = ("README.md", *(f"docs/{name}.md" for name in ("evaluation", "generating", "publishing", "training")))
+"""Documents whose commands train, evaluate and export."""
+
 ELSEWHERE = {
     "make": "its target stands in the Makefile",
     ". .venv": "enters the environment",
@@ -141,7 +144,17 @@ def check_typed(line: Typed) -> None:
         assert emtrkmichel([command, *args]) == expected
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def name_of(document: Path) -> str:
+    return document.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(path, id=name_of(path), marks=[pytest.mark.long] if name_of(path) in LONG else [])
+        for path in DOCUMENTS
+    ],
+)
 def test_what_can_be_typed_works(document: Path, request: pytest.FixtureRequest) -> None:
     found = typed(document)
     if found:

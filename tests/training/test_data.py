@@ -214,6 +214,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.long
 def test_memory_stays_within_its_limit(events_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "many.h5"
     many_events(events_file, path, 60)
@@ -228,6 +229,7 @@ def test_memory_stays_within_its_limit(events_file: Path, tmp_path: Path) -> Non
     assert max(peaks[0.03]) < 0.03e9 + 30e6  # a chunk that each of four epochs left would be twice that
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("memory", ["0.01", "1"])
 def test_resumed_training_is_exact_in_chunks_with_everything_on(
     tmp_path: Path, events_file: Path, monkeypatch: pytest.MonkeyPatch, memory: str

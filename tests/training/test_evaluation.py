@@ -73,6 +73,7 @@ def test_evaluation_writes_report_card_numbers_and_scores(evaluated: Path, event
     assert difference["value"] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.long
 def test_a_report_of_more_hits_is_not_written_over(
     evaluated: Path, events_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,7 @@ def test_another_order_of_the_classes_is_put_right(keras_file: Path) -> None:
         torch.testing.assert_close(other[name], usual[name][[2, 0, 1]], atol=0, rtol=0)
 
 
+@pytest.mark.long
 def test_they_are_exported_and_served_in_every_precision(
     keras_file: Path,
     arrays: Arrays,

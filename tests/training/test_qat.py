@@ -156,6 +156,7 @@ def test_it_learns_to_answer_like_the_network_that_it_started_from(
     assert loss(0) > imitating + 0.02
 
 
+@pytest.mark.long
 def test_it_is_judged_against_the_network_that_it_started_from(
     qat: Path, fp32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +189,7 @@ def test_the_graph_answers_exactly_like_the_checkpoint(qat: Path, patches: np.nd
             assert difference.mean() < ROUNDING / 200
 
 
+@pytest.mark.long
 def test_the_papers_network_exports_its_scales_too(paper_checkpoint: Path, patches: np.ndarray) -> None:
     trained = load_checkpoint(paper_checkpoint)
     network = build_network("paper", quantised=True)
@@ -208,6 +210,7 @@ def test_the_papers_network_exports_its_scales_too(paper_checkpoint: Path, patch
         assert difference.mean() < ROUNDING / 50
 
 
+@pytest.mark.long
 def test_export_takes_the_learnt_scales(
     qat: Path, patches: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,6 +249,7 @@ def test_a_quantised_checkpoint_has_no_floating_export(
     assert not target.exists()
 
 
+@pytest.mark.long
 def test_a_resumed_training_learns_from_its_start_again(
     workshop: Path, events_file: Path, fp32: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,7 @@ def test_lower_scores_cost_efficiency_at_the_cuts() -> None:
     assert track["efficiency"]["difference"]["value"] == 0.0
 
 
+@pytest.mark.long
 def test_variations_are_paired_with_the_nominal_detector(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "training.run.module"]
 
 
+@pytest.mark.long
 def test_going_on_with_other_threads_is_told(
     workplace: Path, events_file: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
