@@ -69,11 +69,13 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
                     str(made.get("git_commit", "")),
                 )
             )
-    for name, points_at in aliases(store).items() if model is None else ():
+    pointing, faults = aliases(store) if model is None else ({}, [])
+    for name, points_at in pointing.items():
         rows.append((name, "", f"points at {points_at}", *[""] * (len(COLUMNS) - 3)))
     table = Table(*COLUMNS, title=f"{TRIAL_FILE}: for trials" if is_for_trials(store) else None)
     for row in rows:
         table.add_row(*cells(*row))
+    found.faults.extend(fault for fault in faults if fault not in found.faults)
     show(table)
     if markdown is not None:
         lines = [f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *rows)]
@@ -107,8 +109,9 @@ def verify(target: str, model: str | None = None) -> None:
     from export.repository.alias import check as check_alias
 
     store, found = _open(target, model)
-    failures, checked = list(found.faults), 0
-    for name in aliases(store) if model is None else ():
+    pointing, faults = aliases(store) if model is None else ({}, [])
+    failures, checked = [*found.faults, *faults], 0
+    for name in pointing:
         try:
             check_alias(store, name)
         except UserError as error:

@@ -41,17 +41,18 @@ def alias_config(name: str, model: str) -> triton.ModelConfig:
     return config
 
 
-def aliases(store: Store) -> dict[str, str]:
-    """Alias -> model that it points at, of those at a store.
-
-    Raises:
-        UserError: a configuration cannot be read.
-    """
-    found = {}
+def aliases(store: Store) -> tuple[dict[str, str], list[str]]:
+    """Alias -> model that it points at, of those at a store; and of what cannot be read the reasons."""
+    found, faults = {}, []
     for name in store.names():
-        if (model := points_at(store, name)) is not None:
+        try:
+            model = points_at(store, name)
+        except UserError as error:
+            faults.append(str(error))
+            continue
+        if model is not None:
             found[name] = model
-    return found
+    return found, faults
 
 
 def points_at(store: Store, name: str) -> str | None:
@@ -105,7 +106,9 @@ def remove(store: Store, name: str) -> None:
         UserError: there is no alias of this name.
     """
     if points_at(store, name) is None:
-        raise UserError(f"{store.place(name)} is no alias; there are {', '.join(aliases(store)) or 'none'}")
+        raise UserError(
+            f"{store.place(name)} is no alias; there are {', '.join(aliases(store)[0]) or 'none'}"
+        )
     store.delete_all(name)
 
 
