@@ -35,8 +35,9 @@ def watch(pipe: int, grace_s: float, shared_memory: str) -> None:
     deadline = time.monotonic() + grace_s
     while os.getppid() == server and time.monotonic() < deadline:
         time.sleep(0.1)
-    for left in Path(shared_memory).parent.glob(f"{Path(shared_memory).name}*"):
-        left.unlink(missing_ok=True)
+    if shared_memory:
+        for left in Path(shared_memory).parent.glob(f"{Path(shared_memory).name}*"):
+            left.unlink(missing_ok=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

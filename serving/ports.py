@@ -42,6 +42,11 @@ def free_ports() -> Ports:
             each.close()
 
 
+def free_port() -> int:
+    """A port that nobody uses now."""
+    return free_ports().grpc
+
+
 def choose_ports(http: int | None, grpc: int | None, metrics: int | None) -> Ports:
     """Take the ports that were asked for; for the others the default, or a free one where it is taken.
 
@@ -57,17 +62,18 @@ def choose_ports(http: int | None, grpc: int | None, metrics: int | None) -> Por
     for (name, port), replacement in zip(asked.items(), free, strict=True):
         if port is None:
             default = getattr(DEFAULT_PORTS, name)
-            chosen[name] = default if default not in given and _is_free(default) else replacement
+            chosen[name] = default if default not in given and is_free(default) else replacement
         elif not 0 < port < 65536:
             raise UserError(f"--{name}-port {port} is not a port; give one between 1 and 65535, or none")
-        elif not _is_free(port):
+        elif not is_free(port):
             raise UserError(f"--{name}-port {port} is taken; give another one, or none for a free one")
         else:
             chosen[name] = port
     return Ports(**chosen)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens there on the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

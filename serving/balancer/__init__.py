@@ -1,0 +1,1 @@
+"""The balancer before several servers: Envoy, its configuration and its process."""
