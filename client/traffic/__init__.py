@@ -1,0 +1,1 @@
+"""Load on servers as jobs make it: many clients in a few processes, and what they found."""

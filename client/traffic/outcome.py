@@ -1,0 +1,72 @@
+"""What clients found: times of their answers, and what went wrong."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass
+class Outcome:
+    """Of some clients, or of all of them together.
+
+    Attributes:
+        answered: (N,) end of each answer, in s since the signal.
+        took: (N,) seconds from when a request was due to its answer, refusals and retries included.
+        hits: of them together.
+        refused: answers that told a client to come again, by status.
+        lost: requests that were given up, by status.
+        wrong: answers beyond tolerance, or to another number of hits.
+        waited: (N,) seconds by which a request of an open load was sent later than due.
+        peak_mb: memory of the process at most, in MB; of several the sum.
+    """
+
+    answered: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    took: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    hits: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    wrong: int = 0
+    waited: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    peak_mb: float = 0.0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            np.concatenate([self.answered, other.answered]),
+            np.concatenate([self.took, other.took]),
+            self.hits + other.hits,
+            self.refused + other.refused,
+            self.lost + other.lost,
+            self.wrong + other.wrong,
+            np.concatenate([self.waited, other.waited]),
+            self.peak_mb + other.peak_mb,
+        )
+
+    @property
+    def requests(self) -> int:
+        """That were answered."""
+        return len(self.took)
+
+    @property
+    def seconds(self) -> float:
+        """From the signal to the last answer."""
+        return float(self.answered.max(initial=0.0))
+
+    @property
+    def hits_a_second(self) -> float:
+        """Of all clients together."""
+        return self.hits / self.seconds if self.requests else 0.0
+
+    def percentile(self, percent: float) -> float:
+        """Of the time that an answer took, in s; NaN where there is none."""
+        return float(np.percentile(self.took, percent)) if self.requests else float("nan")
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time without any answer, in s: what a fault has cost all clients together."""
+        if not self.requests:
+            return float("nan")
+        return float(np.diff(np.sort(self.answered), prepend=0.0).max())

@@ -1,0 +1,69 @@
+"""What the clients of a load do."""
+
+from dataclasses import dataclass
+
+from lartpc.errors import UserError
+
+GIVE_UP_S = 120.0
+"""For so long a request that is refused is sent again; then it is lost."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go.
+
+    Attributes:
+        server: HOST:PORT of its gRPC.
+        secure: by TLS.
+        ca: content of the certificates that vouch for it; default the system's.
+    """
+
+    server: str
+    secure: bool = False
+    ca: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step of a load.
+
+    Attributes:
+        target: where requests go.
+        clients: that work at the same time; each has a connection of its own.
+        seconds: that they do.
+        think_s: mean pause of a client between an answer and its next request, exponentially distributed.
+        in_flight: requests that a client has under way at a time.
+        rate: requests a second of all clients together, in Poisson's intervals, whether answered or not;
+            0 for clients that wait for their answers.
+        most_requests: then it ends; 0 for no limit.
+        give_up_s: for so long a refused request is sent again.
+        seed: of pauses, intervals and the choice of payloads.
+    """
+
+    target: Target
+    clients: int
+    seconds: float
+    think_s: float = 0.0
+    in_flight: int = 1
+    rate: float = 0.0
+    most_requests: int = 0
+    give_up_s: float = GIVE_UP_S
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UserError where it is no load."""
+        for name, value, least in (
+            ("clients", self.clients, 1),
+            ("in-flight", self.in_flight, 1),
+            ("think-s", self.think_s, 0),
+            ("rate", self.rate, 0),
+            ("most-requests", self.most_requests, 0),
+        ):
+            if not value >= least:
+                raise UserError(f"--{name} {value} must be {least} or more")
+        if not 0 < self.seconds <= 3600:
+            raise UserError(f"--seconds {self.seconds:g} must lie above 0 and at most at 3600")
+
+    def share(self, worker: int, workers: int) -> list[int]:
+        """Numbers of the clients of one of several processes."""
+        return list(range(worker, self.clients, workers))

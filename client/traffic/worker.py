@@ -1,0 +1,192 @@
+"""A process with some of the clients: it waits for the signal, works, and hands its outcome back."""
+
+import asyncio
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from client.traffic.outcome import Outcome
+from client.traffic.payloads import Payload
+from client.traffic.plan import Plan, Target
+from serving.grpc_wire import AGAIN
+
+METHOD = "/inference.GRPCInferenceService/ModelInfer"
+TOLERANCE = 1e-4
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),  # a connection for each client, as jobs have
+    ("grpc.enable_retries", 0),
+]
+
+
+@dataclass
+class Work:
+    """What a process's clients share.
+
+    Attributes:
+        plan: of the load.
+        payloads: to send.
+        start: the signal, by the clock that all processes share.
+        left: requests that may still be begun; negative for any number.
+    """
+
+    plan: Plan
+    payloads: list[Payload]
+    start: float
+    left: int
+    answered: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def over(self) -> bool:
+        """Whether no more requests are to begin."""
+        return self.left == 0 or time.monotonic() - self.start >= self.plan.seconds
+
+    def begin(self) -> bool:
+        """Whether one more request may begin; it is counted."""
+        if self.over:
+            return False
+        self.left -= 1
+        return True
+
+
+def main(plan: Plan, payloads: list[Payload], worker: int, workers: int, pipe: Connection) -> None:
+    """Entry point of the process: says that it is ready, gets the time of the signal, sends its outcome."""
+    asyncio.run(_main(plan, payloads, worker, workers, pipe))
+
+
+async def _main(plan: Plan, payloads: list[Payload], worker: int, workers: int, pipe: Connection) -> None:
+    numbers = plan.share(worker, workers)
+    channels = [channel_to(plan.target) for _ in numbers]
+    try:
+        await asyncio.gather(*(channel.channel_ready() for channel in channels))
+        pipe.send("ready")
+        start = await asyncio.to_thread(pipe.recv)
+        if start is None:
+            return
+        most = plan.most_requests // workers + (worker < plan.most_requests % workers)
+        work = Work(plan, payloads, start, most if plan.most_requests else -1)
+        await asyncio.sleep(max(0.0, start - time.monotonic()))
+        if plan.rate:
+            await _open(work, channels, worker, workers)
+        else:
+            await asyncio.gather(
+                *(
+                    _job(work, channel, np.random.default_rng([plan.seed, number, of_client]))
+                    for number, channel in zip(numbers, channels, strict=True)
+                    for of_client in range(plan.in_flight)
+                )
+            )
+        work.outcome.answered, work.outcome.took = np.array(work.answered), np.array(work.took)
+        work.outcome.waited = np.array(work.waited)
+        work.outcome.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        pipe.send(work.outcome)
+    finally:
+        await asyncio.gather(*(channel.close() for channel in channels))
+
+
+def channel_to(target: Target) -> Any:
+    """A connection of its own."""
+    import grpc
+
+    if not target.secure:
+        return grpc.aio.insecure_channel(target.server, OPTIONS)
+    return grpc.aio.secure_channel(target.server, grpc.ssl_channel_credentials(target.ca), OPTIONS)
+
+
+async def _job(work: Work, channel: Any, random: np.random.Generator) -> None:
+    """A client that waits for its answer, thinks, and asks again."""
+    call = channel.unary_unary(METHOD)
+    if work.plan.think_s:
+        await asyncio.sleep(random.exponential(work.plan.think_s))
+    while work.begin():
+        payload = work.payloads[random.integers(len(work.payloads))]
+        await _ask(work, call, payload, time.monotonic(), random)
+        if work.plan.think_s:
+            await asyncio.sleep(random.exponential(work.plan.think_s))
+
+
+async def _open(work: Work, channels: list[Any], worker: int, workers: int) -> None:
+    """Requests that are due at their times, whatever has been answered; they wait while clients are busy."""
+    random = np.random.default_rng([work.plan.seed, worker])
+    free: asyncio.Queue[Any] = asyncio.Queue()
+    for channel in channels:
+        for _ in range(work.plan.in_flight):
+            free.put_nowait(channel.unary_unary(METHOD))
+    async with asyncio.TaskGroup() as tasks:
+        for due in _times(work, random, work.plan.rate / workers):
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if not work.begin():
+                return
+            call = await free.get()
+            work.waited.append(max(0.0, time.monotonic() - due))
+            payload = work.payloads[random.integers(len(work.payloads))]
+            tasks.create_task(_and_free(work, call, payload, due, random, free))
+
+
+async def _and_free(
+    work: Work,
+    call: Any,
+    payload: Payload,
+    due: float,
+    random: np.random.Generator,
+    free: "asyncio.Queue[Any]",
+) -> None:
+    await _ask(work, call, payload, due, random)
+    free.put_nowait(call)
+
+
+def _times(work: Work, random: np.random.Generator, rate: float) -> Iterator[float]:
+    due = work.start
+    while True:
+        due += random.exponential(1 / rate)
+        if due - work.start >= work.plan.seconds:
+            return
+        yield due
+
+
+async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.random.Generator) -> None:
+    """Send a request until it is answered, given up, or refused for good."""
+    import grpc
+
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            answer = await call(payload.content, timeout=work.plan.give_up_s)
+        except grpc.aio.AioRpcError as error:
+            status = error.code().name
+            if status not in AGAIN or time.monotonic() - due > work.plan.give_up_s:
+                work.outcome.lost[f"{status}: {error.details()}"[:200]] += 1
+                return
+            work.outcome.refused[status] += 1
+            await asyncio.sleep(random.uniform(0.5, 1.0) * pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            continue
+        now = time.monotonic()
+        work.answered.append(now - work.start)
+        work.took.append(now - due)
+        work.outcome.hits += payload.hits
+        work.outcome.wrong += not is_right(answer, payload)
+        return
+
+
+def is_right(answer: bytes, payload: Payload) -> bool:
+    """Whether an answer is the one that the request was answered before."""
+    from tritonclient.grpc import service_pb2
+
+    response = service_pb2.ModelInferResponse.FromString(answer)
+    heads = [np.frombuffer(content, np.float32) for content in response.raw_output_contents]
+    if len(heads) != 2 or any(len(head) % payload.hits for head in heads):
+        return False
+    vectors = np.hstack([head.reshape(payload.hits, -1) for head in heads])
+    same = vectors.shape == payload.expected.shape
+    return same and bool(np.abs(vectors - payload.expected).max() <= TOLERANCE)
