@@ -88,7 +88,7 @@ def load(
     plan = Plan(target, 1, seconds, think_s, in_flight, rate, most_requests, give_up_s, seed)
     steps = [replace(plan, clients=number) for number in numbers_of(clients)]
     with working("Making requests and asking for their answers ..."):
-        security = {} if ca is None else {"security": {"ca": ca}}
+        security: dict[str, Any] = {} if ca is None else {"security": {"ca": ca}}
         model, found = payloads(url, events, batch, **security)
     largest = max(step.clients for step in steps) * in_flight * size_of(found) / 1e6
     if largest > most_mb:

@@ -26,8 +26,8 @@ PINGS = (
     "--grpc-http2-min-recv-ping-interval-without-data=1000",
     "--grpc-http2-max-ping-strikes=0",
 )
-"""A balancer or client pings a connection to learn whether it still is one; by default a server answers two of
-them within five minutes by ending it (gRPC: doc/keepalive.md)."""
+"""A balancer or client pings a connection to learn whether it still is one; by default a server answers two
+of them within five minutes by ending it (gRPC: doc/keepalive.md)."""
 
 _FAILED = re.compile(
     r"(?:failed to load (?:model )?|Poll failed for model directory )"

@@ -16,6 +16,7 @@ class Outcome:
     Attributes:
         answered: (N,) end of each answer, in s since the signal.
         took: (N,) seconds from when a request was due to its answer, refusals and retries included.
+        version: (N,) which of the versions that may answer did; -1 for none.
         hits: of them together.
         refused: answers that told a client to come again, by status.
         lost: requests that were given up, by status.
@@ -26,6 +27,7 @@ class Outcome:
 
     answered: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     took: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    version: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     hits: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
@@ -37,6 +39,7 @@ class Outcome:
         return Outcome(
             np.concatenate([self.answered, other.answered]),
             np.concatenate([self.took, other.took]),
+            np.concatenate([self.version, other.version]),
             self.hits + other.hits,
             self.refused + other.refused,
             self.lost + other.lost,
