@@ -57,6 +57,9 @@ def _fallback(settings: "Settings") -> "Callable[[], Engine]":
     address = Address.parse(str(settings.fallback))
     if address.scheme != "onnx":
         raise UserError(f"the fallback {settings.fallback} is no folder; write onnx:FOLDER/MODEL")
+    from client.in_process import check_there
+
+    check_there(address.folder)
     return partial(in_process, address, settings)
 
 

@@ -180,11 +180,11 @@ class Failover(Engine):
         if self._open_local is None:
             errors = [health.error for health in self.health.values()]
             wrong = all(type(error) is UserError for error in errors)
-            raise (UserError if wrong else CheckError)(f"no server answers: {reasons}")
+            raise (UserError if wrong else CheckError)(f"no server can be used: {reasons}")
         with self._counted:
             if self._local is None:
                 self._local = self._open_local()
-        self._say_once("here", f"no server answers ({reasons}): {self._local.model} answers in this process")
+        self._say_once("here", f"no server can be used ({reasons}): {self._local.model} answers here")
         return self._local
 
     def _say_once(self, what: str, text: str) -> None:

@@ -111,6 +111,8 @@ class Demands:
     score_scale: str | None = None
 
     def __post_init__(self) -> None:
+        if self.adc_era is not None:
+            adc_scale(self.adc_era)
         if self.digest is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.digest):
             raise UserError(f"--require-digest {self.digest}: give 8 to 64 hexadecimal digits of a SHA-256")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lartpc.command import run
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import OUTPUT_NAMES
-from lartpc.served.model_config import says_what_it_is
+from lartpc.served.model_config import ALIAS, says_what_it_is
 from lartpc.terminal import TABLE_WIDTH, cells, plain, say, show, suggest, working
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def _chosen(connection: "Connection", model: str | None) -> dict[str, list[int]]
         return {model: served[model]}
     chosen = {}
     for name, versions in served.items():
-        if says_what_it_is(connection.parameters(name, versions[-1])):
+        parameters = connection.parameters(name, versions[-1])
+        if says_what_it_is(parameters):
             chosen[name] = versions
+        elif ALIAS in parameters:
+            say(f"Passed over {name}: it is an alias of {parameters[ALIAS]}")
         else:
             say(f"Passed over {name}: its configuration does not say that it is a hit classifier")
     if not chosen:

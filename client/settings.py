@@ -141,6 +141,12 @@ class Settings:
                 for it.
         """
         found = [Address.parse(url, self.model) for url in self.urls]
+        for name in ("timeout_s", "threads"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"{name} is {value}; it must be above 0")
+        if self.give_up_s is not None and self.give_up_s < 0:
+            raise UserError(f"give_up_s is {self.give_up_s}; it must be 0 or more")
         if len(found) > 1 and any(not address.server for address in found):
             raise UserError("a folder is no server among others; name it as fallback")
         if self.security != Security() and not all(address.secure for address in found):
@@ -165,10 +171,17 @@ class Settings:
         for name, kind in (("require", Demands), ("security", Security)):
             if isinstance(known.get(name), dict):
                 known[name] = _made(kind, known[name], f"{source}: {name}")
-        urls = known.get("urls", ())
-        known["urls"] = (urls,) if isinstance(urls, str) else tuple(urls or ())
-        if not known["urls"]:
+            elif not isinstance(known.get(name, kind()), kind):
+                raise UserError(f"{source}: {name} is {known[name]!r}; write it as NAME: VALUE pairs")
+        urls = known.get("urls") or ()
+        listed = [urls] if isinstance(urls, str) else urls
+        if (
+            not isinstance(listed, list | tuple)
+            or not all(isinstance(url, str) for url in listed)
+            or not listed
+        ):
             raise UserError(f"{source} names no model; write urls: [grpc://HOST:PORT/MODEL]")
+        known["urls"] = tuple(listed)
         return _made(cls, known, source)
 
 
@@ -199,12 +212,14 @@ def _of_type(kind: Any, value: Any, where: str) -> Any:
         return Path(value)
     plain = [each for each in allowed if each in (str, int, float, bool, type(None))]
     fits = type(value) in plain or (float in plain and type(value) is int)
+    if Path in allowed and not (fits or isinstance(value, Path)):
+        raise UserError(f"{where} is {value!r}, which is no path")
     if plain and not fits and Path not in allowed:
         raise UserError(f"{where} is {value!r}, which is no {plain[0].__name__}")
     return value
 
 
 def _version(text: str, url: str) -> int | None:
-    if text and not text.isdecimal():
-        raise UserError(f"{url} names version {text!r}, which is no number")
+    if text and not (text.isdecimal() and 0 < len(text) < 10 and int(text) > 0):
+        raise UserError(f"{url[:200]} names version {text[:20]!r}, which is none; versions begin at 1")
     return int(text) if text else None

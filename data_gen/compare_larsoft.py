@@ -1,5 +1,6 @@
 """Compare the patches of a LArSoft job with those cut here: python -m data_gen.compare_larsoft."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +14,18 @@ from data_gen.larsoft.dump_numpy import NpyArrays, NumpyTable
 from data_gen.larsoft.dump_patches import Patches
 from data_gen.larsoft.dump_planes import PlaneKey, ReadPlane
 from data_gen.larsoft.dump_root import find_root
+from data_gen.larsoft.dump_scale import require
 from data_gen.larsoft.dump_text import find_text
 from data_gen.larsoft.patch_comparison import Comparison
 from data_gen.larsoft.patch_search import PatchSearch
 from lartpc.command import run
-from lartpc.detector import PIXEL_TICKS, PLANES, READOUT_TICKS
+from lartpc.detector import DRIFT_PIXELS, PIXEL_TICKS, PLANES, READOUT_TICKS
 from lartpc.errors import CheckError, UserError
 from lartpc.patches.point_id_alg import PointIdPlane, PointIdSettings
 from lartpc.terminal import say
+
+LEAST_LIFETIME_US = 100.0
+"""Below, a correction over the readout is beyond single precision, and no detector works."""
 
 PROG = "python -m data_gen.compare_larsoft"
 
@@ -37,6 +42,7 @@ def compare(
     calibrate_lifetime: bool = True,
     lifetime_us: float | None = None,
     tolerance: float = 0.0,
+    some: bool = False,
 ) -> None:
     """Compare the patches that a LArSoft job has dumped with those cut here, pixel by pixel.
 
@@ -55,13 +61,16 @@ def compare(
         calibrate_lifetime: the job's CalibrateLifetime
         lifetime_us: electron lifetime of the job's detector properties, in us; 35,000 where not given
         tolerance: how far a pixel may be off, in network units; 0 asks for the same bits
+        some: pass although the planes hold some of the patches alone
     """
     if planes is None:
         raise UserError("--planes is missing: file or folder of the planes that the patches were cut from")
     if not tolerance >= 0:
         raise UserError(f"--tolerance {tolerance:g} must be 0 or more")
-    if lifetime_us is not None and not lifetime_us > 0:
-        raise UserError(f"--lifetime-us {lifetime_us:g} must be above 0")
+    if lifetime_us is not None and not LEAST_LIFETIME_US <= lifetime_us < math.inf:
+        raise UserError(f"--lifetime-us {lifetime_us:g} must be {LEAST_LIFETIME_US:g} or more")
+    if not tolerance <= 1:
+        raise UserError(f"--tolerance {tolerance:g} is beyond any signal; give 0 to 1")
     for source in [*patches, planes]:
         if not source.exists():
             raise UserError(f"no file or folder {source}")
@@ -82,7 +91,7 @@ def compare(
     else:
         table = NumpyTable(patches, progress)
         compare_table(progress(table, "comparing events", len(table)), found, settings, result)
-    report(result)
+    report(result, some)
 
 
 def compare_table(
@@ -97,6 +106,14 @@ def compare_table(
             if key not in planes:
                 result.nowhere += len(rows)
                 continue
+            plane = PLANES[view]
+            outside = (some.wire[rows] >= plane.wires) | (some.drift[rows] >= DRIFT_PIXELS)
+            if outside.any():
+                row = int(rows[np.argmax(outside)])
+                raise UserError(
+                    f"{some.where((row,))}: wire {some.wire[row]}, drift pixel {some.drift[row]} lie outside "
+                    f"plane {plane.name} of {plane.wires} wires and {DRIFT_PIXELS} pixels"
+                )
             tick = (some.drift[rows].astype(np.float32) + np.float32(0.5)) * PIXEL_TICKS
             ours = plane_of(planes, key, settings).patches(some.wire[rows], tick)
             places = [hit_name(key, some.wire[row], some.drift[row]) for row in rows]
@@ -134,6 +151,9 @@ def plane_of(planes: Planes, key: PlaneKey, settings: PointIdSettings) -> PointI
     dumped, plane = planes[key](), PLANES[key.view]
     whole: NDArray[np.float32] = np.zeros((plane.wires, READOUT_TICKS), np.float32)
     wires, ticks = dumped.raw.shape
+    require(np.isfinite(dumped.raw), dumped.raw, dumped.where[0], "is no finite number")
+    if dumped.first_column + ticks <= DRIFT_PIXELS and dumped.first_column == 0 and ticks > 1:
+        say(f"{dumped.name}: {ticks} columns, taken for ticks; DownscaleFullView false dumps ticks")
     if dumped.first_wire + wires > plane.wires or dumped.first_column + ticks > READOUT_TICKS:
         raise UserError(
             f"{dumped.name} holds {wires} wires and {ticks} columns; plane {plane.name} has {plane.wires} "
@@ -152,12 +172,16 @@ def hit_name(key: PlaneKey, wire: int, pixel: int) -> str:
     )
 
 
-def report(result: Comparison) -> None:
+def report(result: Comparison, some: bool) -> None:
     """Say what was found.
+
+    Args:
+        result: of the comparison.
+        some: that planes of some patches alone are given.
 
     Raises:
         UserError: nothing could be compared.
-        CheckError: pixels differ.
+        CheckError: pixels differ, or patches are in no plane.
     """
     if not result.patches:
         raise UserError(
@@ -174,6 +198,10 @@ def report(result: Comparison) -> None:
         say(f"  {number:,} patches: {cause}")
     if result.differing:
         raise CheckError(f"{result.differing:,} of {result.patches:,} patches differ from those cut here")
+    if result.nowhere and not some:
+        raise CheckError(
+            f"{result.nowhere:,} patches are in no plane that was given; give planes of all events, or --some"
+        )
 
 
 def main(args: list[str] | None = None) -> int:

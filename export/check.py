@@ -1,5 +1,6 @@
 """``python -m export.check``: lint a repository and replay its golden hits, or LArSoft's jobs."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -37,7 +38,7 @@ def check(
         repository: folder that Triton serves; for larsoft also a server, grpc://HOST:PORT or
             grpcs://HOST:PORT
         contract: own, what an export here writes, or larsoft, what its C++ clients need
-        model: for larsoft, the one to look at; those of patches where not given
+        model: for larsoft, the one to look at; those of patches and their aliases where not given
         adc_era: for larsoft, of the jobs' AdcMin and AdcMax: 2021 for -10, 30, 2020 for -50, 150
         score_scale: for larsoft, on which the cuts in use were chosen
         ca: certificates of those who vouch for a server by TLS; the system's where not given
@@ -76,9 +77,11 @@ def check_larsoft(
     from export.larsoft.folder_service import FolderService
     from export.larsoft.lint import chosen, faults
     from export.larsoft.service import ServerService
-    from lartpc.errors import CheckError
+    from lartpc.errors import CheckError, UserError
 
     is_server = "://" in repository
+    if not is_server and re.fullmatch(r"[\w.-]+:\d+", repository):
+        raise UserError(f"{repository} is a server's address; write grpc://{repository}")
     opened = (
         ServerService(repository, certificates) if is_server else nullcontext(FolderService(Path(repository)))
     )
@@ -86,19 +89,28 @@ def check_larsoft(
         found: list[str] = []
         for name in track(chosen(service, model), "asking as LArSoft does", transient=True):
             of_model = list(faults(service, name, demands))
-            say(f"{name}: {f'{len(of_model)} faults' if of_model else answered(service, name)}")
+            say(
+                "\n  ".join([f"{name}: {len(of_model)} faults", *of_model])
+                if of_model
+                else f"{name}: {answered(service, name)}"
+            )
             found += of_model
     if found:
         raise CheckError(f"{repository} fails {len(found)} of LArSoft's needs: {'; '.join(found)}")
+    if demands.adc_era is None:
+        say("say --adc-era and --score-scale, and they are compared with what the models state")
+    if not is_server:
+        suggest("serving.local", "--repository", repository)
 
 
 def answered(service: "Service", model: str) -> str:
     """What was seen of a model without faults."""
     from export.larsoft.folder_service import FolderService
+    from export.larsoft.lint import stated
 
-    if isinstance(service, FolderService) and not service.runs_here(model):
-        return "configuration passed; its answers need a server with a GPU"
-    return "PointIdAlgTriton and PointIdAlgSonicTriton work"
+    if isinstance(service, FolderService) and (reason := service.why_not_here(model)):
+        return f"configuration passed; its answers were not asked, for {reason} ({stated(service, model)})"
+    return f"PointIdAlgTriton and PointIdAlgSonicTriton work ({stated(service, model)})"
 
 
 def check_own(repository: Path) -> None:

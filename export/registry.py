@@ -72,7 +72,9 @@ def list_versions(target: str, model: str | None = None, markdown: Path | None =
     pointing, faults = aliases(store) if model is None else ({}, [])
     for name, points_at in pointing.items():
         rows.append((name, "", f"points at {points_at}", *[""] * (len(COLUMNS) - 3)))
-    table = Table(*COLUMNS, title=f"{TRIAL_FILE}: for trials" if is_for_trials(store) else None)
+    table = Table(title=f"{TRIAL_FILE}: for trials" if is_for_trials(store) else None)
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=column == "model")
     for row in rows:
         table.add_row(*cells(*row))
     found.faults.extend(fault for fault in faults if fault not in found.faults)
@@ -223,10 +225,13 @@ def alias(target: str, name: str, model: str) -> None:
         model: that it is to point at.
     """
     from export.repository.alias import point
+    from export.repository.find import find_models
     from export.store.target import open_store
 
     store = open_store(target)
     say(f"{name} {'points' if point(store, name, model) else 'points already'} at {model}")
+    if find_models(store, model).models[0].served.variant.gpu:
+        say(f"{model} is served on GPUs alone: elsewhere {name} is left out")
     suggest("export.check", store.name, "--contract", "larsoft", "--model", name)
 
 
@@ -254,6 +259,11 @@ def _open(target: str, model: str | None = None) -> tuple["Store", "Found"]:
 
 def _one(target: str, model: str) -> "ModelFolder":
     """The model that is asked for."""
+    from export.repository.alias import points_at
+    from export.store.target import open_store
+
+    if (alias_of := points_at(open_store(target), model)) is not None:
+        raise UserError(f"{model} is an alias; name the model that it points at, {alias_of}")
     _, found = _open(target, model)
     found.check()
     return found.models[0]

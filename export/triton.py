@@ -129,6 +129,7 @@ def export_checkpoint(
     graphs = Graphs(trained, lambda: sample.calibration)
     family = Family(models, *stores)
     family.check_scale(trained.score_scale)
+    family.check_era(trained.scale.era)
     numbers: dict[ServedModel, int] = {}
     for group in by_graph(models, precisions, plans, contracts):
         wanted = {served: plans[served.variant.backend] for served in group}

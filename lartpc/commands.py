@@ -25,7 +25,7 @@ COMMANDS = {
     "export.check": "lints and replays the repository without a server",
     "export.trt_check": "TensorRT's parser and builder on the graphs of GPUs, without a GPU",
     "export.publish": "sends checked versions to a folder or bucket that servers read",
-    "export.registry": "what is published there; also verify, promote, roll back, prune",
+    "export.registry": "what is published there; also verify, promote, roll back, prune, alias",
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
     "client.parity": "the served answers against the golden hits",

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,20 +28,29 @@ def open_events(path: Path) -> EventFile:
 
 
 def event_files(path: Path) -> list[Path]:
-    """The event files of a folder in the order of their names, or the one file.
+    """The event files of a folder in the order of their names, or the one file; files of scores are none.
 
     Raises:
         UserError: the folder has none.
     """
     if not Path(path).is_dir():
         return [Path(path)]
-    files = sorted(Path(path).glob("*.h5"))
+    files = [file for file in sorted(Path(path).glob("*.h5")) if not holds_scores(file)]
     if not files:
         raise UserError(
             f"{path} holds no event file; make some with: "
             f"python -m data_gen.generate --events-per-file 500 --out {path}"
         )
     return files
+
+
+def holds_scores(path: Path) -> bool:
+    """Whether a file is one of scores (:mod:`lartpc.score_file`), which may lie beside the events."""
+    try:
+        with h5py.File(path) as file:
+            return "schema" not in file.attrs and "michel_score" in file
+    except OSError:
+        return False
 
 
 class EventFolder(EventFile):

@@ -63,7 +63,7 @@ class Follower:
             for model in models.values()
             if not model.left_out and self._wanted(model, again) and self._try(model)
         ]
-        self._end({*models, *faults})
+        self._end({*(name for name, model in models.items() if not model.left_out), *faults})
         return served
 
     def heal(self) -> list[str]:

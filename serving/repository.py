@@ -9,11 +9,10 @@ from tritonclient.grpc import model_config_pb2
 
 from lartpc.errors import CheckError, UserError
 from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_file
+from lartpc.served.names import PLAIN_NAME
 
 WEIGHTS = {"onnxruntime": "model.onnx", "python": "model.py"}
 """Backend of the embedded server -> how it calls a version's file (Triton: model_repository.md)."""
-
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,9 @@ def _with_what_they_point_at(models: dict[str, RepositoryModel]) -> dict[str, Re
     aliases = {name: model for name, model in models.items() if model.points_at}
     ordered = {name: model for name, model in models.items() if name not in aliases}
     for name, model in aliases.items():
-        target = ordered.get(model.points_at)
-        reason = f"it points at {model.points_at}, which is not there" if target is None else target.left_out
+        target = None if model.points_at in aliases else ordered.get(model.points_at)
+        what = "an alias itself" if model.points_at in aliases else "not there"
+        reason = f"it points at {model.points_at}, which is {what}" if target is None else target.left_out
         ordered[name] = replace(model, left_out=model.left_out or reason)
     return ordered
 
@@ -125,7 +125,7 @@ def _read_model(folder: Path) -> RepositoryModel:
 
 def _why_left_out(config: model_config_pb2.ModelConfig, name: str) -> str:
     for what in (name, config.name or name, config.default_model_filename or "plain"):
-        if not _PLAIN.fullmatch(what):  # Triton's Python backend hands them to a shell
+        if not PLAIN_NAME.fullmatch(what):  # Triton's Python backend hands them to a shell
             return f"{what!r} has other letters than a-z, A-Z, 0-9, _, - and ."
     if config.platform == "tensorrt_plan" or config.backend == "tensorrt":
         return "a TensorRT plan needs a GPU"

@@ -17,6 +17,12 @@ SHIFTS = range(-6, 7)
 SPREAD = 1e-3
 """Of a ratio of pixels that counts as the same everywhere: lifetime and text dumps move it by less."""
 
+NEAR = 0.1
+"""From 1, of a ratio that an electron lifetime makes."""
+
+FEW = 4
+"""Pixels from which no ratio is told."""
+
 LEAST_TOLERANCE = 1e-4
 """Of pixels that count as equal where a cause is sought, in network units."""
 
@@ -109,16 +115,24 @@ def explained(theirs: NDArray[np.float32], ours: NDArray[np.float32], tolerance:
         ours: as cut here.
         tolerance: of equal pixels, in network units.
     """
+    if not (np.isfinite(theirs).all() and np.isfinite(ours).all()):
+        return "pixels that are no finite numbers"
     level = float(np.median(ours))
-    if np.abs(theirs - theirs.flat[0]).max() <= tolerance and np.abs(ours - level).max() > tolerance:
+    if np.abs(theirs - level).max() <= tolerance:
         return "empty where this one is not: the C++ sends a second hit of the same pixel an empty patch"
+    off = np.abs(theirs - ours) > tolerance
+    if off.sum() <= FEW:
+        return "a few pixels alone"
     if moved := _moved(theirs, ours, tolerance):
         return f"moved by {moved[0]:+d} wires and {moved[1]:+d} drift pixels"
     signal = (np.abs(ours) > 0.05) & (np.abs(theirs) > tolerance)
-    if signal.sum() > 4:
-        ratio = np.median(theirs[signal] / ours[signal])
-        if np.quantile(np.abs(theirs[signal] / ours[signal] / ratio - 1), 0.9) < SPREAD:
-            return f"pixels times {ratio:.3g}: another AdcMin, AdcMax or calibration"
+    if signal.sum() > FEW:
+        ratios = theirs[signal] / ours[signal]
+        ratio = float(np.median(ratios))
+        if np.quantile(np.abs(ratios / ratio - 1), 0.9) < SPREAD:
+            near = abs(ratio - 1) < NEAR
+            cause = "another electron lifetime" if near else "another AdcMin, AdcMax or calibration"
+            return f"pixels times {ratio:.{4 if near else 3}g}: {cause}"
     return "otherwise: another DownscaleFn, lifetime, or signal"
 
 
@@ -127,7 +141,7 @@ def _moved(
 ) -> tuple[int, int] | None:
     inner = slice(max(SHIFTS), PATCH_SIZE - max(SHIFTS))
     middle = ours[inner, inner]
-    if np.ptp(middle) <= tolerance:
+    if np.ptp(middle) <= tolerance or np.abs(theirs[inner, inner] - middle).max() <= tolerance:
         return None
     shifts = [(wires, drift) for wires in SHIFTS for drift in SHIFTS if (wires, drift) != (0, 0)]
     for wires, drift in sorted(shifts, key=lambda shift: abs(shift[0]) + abs(shift[1])):

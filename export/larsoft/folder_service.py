@@ -8,9 +8,8 @@ import numpy as np
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from export.larsoft.service import CallError
+from export.larsoft.service import CallError, for_jobs
 from lartpc.errors import UserError
-from lartpc.served.contract import PATCH
 from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_file
 from lartpc.served.types import NUMPY_TYPES
 
@@ -39,7 +38,18 @@ class FolderService:
     def models(self) -> dict[str, bool]:
         """Of those that have a configuration."""
         names = sorted(path.parent.name for path in self.repository.glob(f"*/{CONFIG_FILE}"))
-        return {name: self.config(name).parameters["contract"].string_value == PATCH.name for name in names}
+        return {name: self._is_for_jobs(name) for name in names}
+
+    def has(self, model: str) -> bool:
+        """Whether it has a configuration."""
+        return (self.repository / model / CONFIG_FILE).is_file()
+
+    def _is_for_jobs(self, model: str) -> bool:
+        """Also where its configuration cannot be read, which is told then."""
+        try:
+            return for_jobs(self.config(model))
+        except UserError:
+            return True
 
     def config(self, model: str, version: str = "") -> ModelConfig:
         """The configuration in its folder."""
@@ -49,6 +59,8 @@ class FolderService:
     def metadata(self, model: str, version: str) -> Any:
         """As Triton makes it of the configuration: a shape begins with -1 where there are batches."""
         config = self.config(model)
+        if config.name not in ("", model):
+            raise CallError(f"its configuration is of a model {config.name!r}; Triton refuses that")
         batch = [-1] if config.max_batch_size else []
 
         def tensors(of_config: Any) -> list[Any]:
@@ -60,7 +72,7 @@ class FolderService:
             ]
 
         return service_pb2.ModelMetadataResponse(
-            name=config.name, inputs=tensors(config.input), outputs=tensors(config.output)
+            name=model, inputs=tensors(config.input), outputs=tensors(config.output)
         )
 
     def statistics(self, model: str, version: str) -> Any:
@@ -82,7 +94,8 @@ class FolderService:
 
     def infer(self, request: Any, timeout_s: float | None = None) -> Any:
         """Answered by ONNX Runtime, after what Triton looks at."""
-        config = self._of_graph(request.model_name)
+        name = self._of_graph(request.model_name)
+        config = self.config(request.model_name)
         (tensor,) = request.inputs
         rows = tensor.shape[0] if tensor.shape else 0
         if config.max_batch_size and rows > config.max_batch_size:
@@ -93,44 +106,92 @@ class FolderService:
         except ValueError as error:
             sizes = list(tensor.shape)
             raise CallError(f"input {tensor.name} of {tensor.datatype} {sizes}: {error}") from error
-        session = self._sessions(config.name)
+        session = self._sessions(name)
         wanted = [each.name for each in request.outputs] or [each.name for each in config.output]
         try:
             arrays = session.run(wanted, {tensor.name: values})
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise CallError(f"its graph does not run: {error}") from error
-        response = service_pb2.ModelInferResponse(model_name=config.name)
-        for name, array in zip(wanted, arrays, strict=True):
-            response.outputs.add(name=name, shape=list(array.shape))
+        response = service_pb2.ModelInferResponse(model_name=request.model_name)
+        for output, array in zip(wanted, arrays, strict=True):
+            response.outputs.add(name=output, shape=list(array.shape))
             response.raw_output_contents.append(np.ascontiguousarray(array).tobytes())
         return response
 
     def metadata_of_graph(self, model: str) -> dict[str, str]:
         """What the ONNX graph of the version that a server loads says of itself."""
-        session = self._sessions(self._of_graph(model).name)
+        session = self._sessions(self._of_graph(model))
         found: dict[str, str] = session.get_modelmeta().custom_metadata_map
         return found
 
-    def runs_here(self, model: str) -> bool:
-        """Whether its graph is one that ONNX Runtime answers."""
-        config = self._of_graph(model)
-        return "onnxruntime" in (config.backend or config.platform)
+    def why_not_here(self, model: str) -> str:
+        """Why its answers are not asked in this process; empty where they are.
 
-    def _of_graph(self, model: str) -> ModelConfig:
-        """The configuration of the model that has the graph: of an ensemble of one step, the step's."""
+        Raises:
+            CallError: no server would serve it.
+        """
         config = self.config(model)
-        steps = config.ensemble_scheduling.step
-        return self.config(steps[0].model_name) if len(steps) == 1 else config
+        if len(config.ensemble_scheduling.step) > 1:
+            return f"it is an ensemble of {len(config.ensemble_scheduling.step)} steps: ask a server"
+        name = self._of_graph(model)
+        config = self.config(name)
+        if (
+            any(group.kind == group.KIND_GPU for group in config.instance_group)
+            and config.backend == "tensorrt"
+        ):
+            return "a plan needs a GPU"
+        kind = config.backend or config.platform or "onnxruntime"
+        return "" if "onnxruntime" in kind else f"it is of backend {kind}: ask a server"
+
+    def _of_graph(self, model: str) -> str:
+        """The model that has the graph: of an ensemble of one step, the step's.
+
+        Raises:
+            CallError: the step leads nowhere, or in a circle, or hands tensors on under other names.
+        """
+        name, passed = model, []
+        while len(steps := self.config(name).ensemble_scheduling.step) == 1:
+            passed.append(name)
+            if not any(path.name.isdecimal() for path in (self.repository / name).iterdir()):
+                raise CallError(f"{self.repository / name} has no folder of a version")
+            step = steps[0]
+            for tensors in (step.input_map, step.output_map):
+                if renamed := {each: other for each, other in tensors.items() if each != other}:
+                    raise CallError(f"{name} hands tensors on under other names ({renamed})")
+            wanted = {each.name for each in self.config(name).output}
+            if missing := wanted - set(step.output_map.values()):
+                raise CallError(f"{name} gets no output {', '.join(sorted(missing))} from {step.model_name}")
+            if step.model_name in passed:
+                raise CallError(f"it points in a circle: {' -> '.join([*passed, step.model_name])}")
+            if not self.has(step.model_name):
+                raise CallError(f"it points at {step.model_name}, which is not there")
+            if step.model_version not in (-1, *self._shown(step.model_name)):
+                raise CallError(
+                    f"it asks {step.model_name} for version {step.model_version}, which is not shown"
+                )
+            name = step.model_name
+        return name
+
+    def _shown(self, model: str) -> list[int]:
+        """Versions that a server loads.
+
+        Raises:
+            CallError: there is none.
+        """
+        folder = self.repository / model
+        there = sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+        named = list(self.config(model).version_policy.specific.versions)
+        shown = [number for number in named if number in there] if named else there[-1:]
+        if not shown:
+            raise CallError(f"{folder} shows version {named or 'none'}, and has {there or 'none'}")
+        return shown
 
     def _session(self, model: str) -> Any:
         import onnxruntime
 
-        folder, config = self.repository / model, self.config(model)
-        there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-        shown = [number for number in config.version_policy.specific.versions if number in there]
-        if not (shown or there):
-            raise CallError(f"{folder} shows no version that is there")
-        graph = folder / str(max(shown or there)) / (config.default_model_filename or "model.onnx")
+        config = self.config(model)
+        version = self.repository / model / str(max(self._shown(model)))
+        graph = version / (config.default_model_filename or "model.onnx")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from export.larsoft.clients import Client, PointIdAlgSonicTriton, PointIdAlgTriton, Vectors
 from export.larsoft.folder_service import FolderService
 from export.larsoft.service import CallError, Service
+from lartpc.adc_scale import adc_scale
 from lartpc.errors import UserError
 from lartpc.served.contract import CLASS_LABELS, PATCH, PATCH_SIZE, Signature, TensorSpec
 from lartpc.served.model_config import ALIAS
@@ -40,6 +42,11 @@ class Demands:
     adc_era: str | None = None
     score_scale: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises UserError where there is no such era."""
+        if self.adc_era is not None:
+            adc_scale(self.adc_era)
+
 
 def faults(service: Service, model: str, demands: Demands = Demands()) -> Iterator[str]:
     """What keeps LArSoft's jobs from a model, one line each; nothing where they work.
@@ -54,7 +61,7 @@ def faults(service: Service, model: str, demands: Demands = Demands()) -> Iterat
     """
     try:
         metadata, config = service.metadata(model, ""), service.config(model, "")
-    except CallError as error:
+    except UserError as error:
         yield f"{model}: {error}"
         return
     yield from (f"{model}: {fault}" for fault in _tensors(metadata))
@@ -65,13 +72,23 @@ def faults(service: Service, model: str, demands: Demands = Demands()) -> Iterat
         )
     yield from (f"{model}: {fault}" for fault in _labels(service, model))
     yield from (f"{model}: {fault}" for fault in _stated(service, model, config, demands))
-    if isinstance(service, FolderService) and not service.runs_here(model):
+    if len(metadata.inputs) > 1:
+        return  # of another contract altogether: what follows from that needs no line
+    try:
+        if isinstance(service, FolderService) and service.why_not_here(model):
+            return
+    except UserError as error:
+        yield f"{model}: {error}"
         return
-    for make in (PointIdAlgTriton, PointIdAlgSonicTriton):
+    makes: dict[str, Callable[[Service, str], Client]] = {
+        PointIdAlgTriton.name: PointIdAlgTriton,
+        PointIdAlgSonicTriton.name: partial(PointIdAlgSonicTriton, verbose=True),
+    }
+    for name, make in makes.items():
         try:
-            yield from (f"{model}, {make.name}: {fault}" for fault in _answers(make, service, model))
+            yield from (f"{model}, {name}: {fault}" for fault in _answers(make, service, model))
         except CallError as error:
-            yield f"{model}, {make.name}: {error}"
+            yield f"{model}, {name}: {error}"
 
 
 def _tensors(metadata: Any) -> list[str]:
@@ -98,9 +115,13 @@ def _labels(service: Service, model: str) -> Iterator[str]:
 def _stated(service: Service, model: str, config: Any, demands: Demands) -> Iterator[str]:
     """ADC era and score scale of the version that a job gets, as they are said and as they are wanted."""
     if alias_of := config.parameters[ALIAS].string_value:
-        model, config = alias_of, service.config(alias_of, "")
+        try:
+            model, config = alias_of, service.config(alias_of, "")
+        except UserError as error:
+            yield f"it points at {alias_of}, which cannot be read ({error})"
+            return
     said = {name: parameter.string_value for name, parameter in config.parameters.items()}
-    numbers = [int(name[1:].partition(".")[0]) for name in said if re.match(r"v\d+\.", name)]
+    numbers = [int(name[1:].partition(".")[0]) for name in said if re.match(r"v\d{1,18}\.", name)]
     for version in config.version_policy.specific.versions or [max(numbers, default=1)]:
         era, scale = said.get(f"v{version}.adc_era"), said.get(f"v{version}.score_scale")
         if era is None:
@@ -109,14 +130,26 @@ def _stated(service: Service, model: str, config: Any, demands: Demands) -> Iter
             yield f"version {version} is of ADC era {era}, not {demands.adc_era}"
         if demands.score_scale is not None and scale != demands.score_scale:
             yield f"version {version} has scores of {scale or 'no stated'} scale, not {demands.score_scale}"
-        if isinstance(service, FolderService) and service.runs_here(model):
+        if isinstance(service, FolderService):
             try:
                 of_graph = service.metadata_of_graph(model).get("data_era")
-            except CallError as error:
-                yield str(error)
-                continue
+            except CallError:
+                continue  # its answers have a line of their own
             if era is not None and of_graph not in (None, era):
                 yield f"version {version} states ADC era {era}, and its graph was made for {of_graph}"
+
+
+def stated(service: Service, model: str) -> str:
+    """Which version a job gets, its ADC era and score scale, in words."""
+    config = service.config(model, "")
+    if alias_of := config.parameters[ALIAS].string_value:
+        return f"it is {alias_of}, {stated(service, alias_of)}"
+    said = {name: parameter.string_value for name, parameter in config.parameters.items()}
+    versions = ", ".join(map(str, config.version_policy.specific.versions)) or "the latest"
+    eras = {value for name, value in said.items() if name.endswith(".adc_era")}
+    scales = {value for name, value in said.items() if name.endswith(".score_scale")}
+    era, scale = (", ".join(sorted(each)) or "unstated" for each in (eras, scales))
+    return f"version {versions}, ADC era {era}, scores {scale}"
 
 
 def _answers(make: Callable[[Service, str], Client], service: Service, model: str) -> Iterator[str]:
@@ -171,9 +204,11 @@ def chosen(service: Service, model: str | None) -> list[str]:
     Raises:
         UserError: there is none, or not the one named.
     """
+    if model is not None and service.has(model):
+        return [model]
     there = service.models()
-    if model is not None and model not in there:
+    if model is not None:
         raise UserError(f"{service.place} has no model {model!r}; it has {', '.join(there) or 'none'}")
     if not there:
         raise UserError(f"{service.place} has no model")
-    return [model] if model else [name for name, patches in there.items() if patches] or list(there)
+    return [name for name, patches in there.items() if patches] or list(there)

@@ -1,10 +1,13 @@
 """A served model as LArSoft's C++ clients see it: four calls of Triton's gRPC, of a server or of a folder."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from lartpc.errors import CheckError, UserError
+from lartpc.served.contract import INPUT_SHAPE, PATCH
+from lartpc.served.model_config import ALIAS
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
@@ -26,7 +29,10 @@ class Service(Protocol):
         """Where it is, for messages."""
 
     def models(self) -> dict[str, bool]:
-        """Name of each model that is there -> whether its configuration says that it takes patches."""
+        """Name of each model -> whether its configuration says that it takes patches, or is an alias."""
+
+    def has(self, model: str) -> bool:
+        """Whether a model is there."""
 
     def metadata(self, model: str, version: str) -> Any:
         """ModelMetadata."""
@@ -42,6 +48,12 @@ class Service(Protocol):
 
     def labels(self, model: str, output: str, columns: int) -> tuple[str, ...]:
         """Of the columns of an output; empty where it has none."""
+
+
+def for_jobs(config: Any) -> bool:
+    """Whether a configuration says that its model is one of patches, or an alias of one."""
+    parameters = config.parameters
+    return parameters["contract"].string_value == PATCH.name or bool(parameters[ALIAS].string_value)
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,20 @@ class Certificates:
             ]
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def labels_in(content: bytes) -> tuple[str, ...]:
+    """Of each column, from texts ``value:column:label``, each behind its length in four bytes."""
+    found: dict[int, str] = {}
+    while content:
+        length = int.from_bytes(content[:4], "little")
+        text = content[4 : 4 + length].decode(errors="replace")
+        _, _, column_and_label = text.partition(":")
+        column, colon, label = column_and_label.partition(":")
+        if colon and column.isdecimal() and len(column) < 6:
+            found[int(column)] = label
+        content = content[4 + length :]
+    return tuple(found[column] for column in sorted(found))
 
 
 class ServerService:
@@ -127,7 +153,22 @@ class ServerService:
         """Of those that are ready."""
         index = self._call("RepositoryIndex", self._messages.RepositoryIndexRequest(ready=True))
         names = sorted({model.name for model in index.models})
-        return {name: self.config(name, "").parameters["contract"].string_value == "patch" for name in names}
+        return {name: self._is_for_jobs(name) for name in names}
+
+    def has(self, model: str) -> bool:
+        """Whether it is there."""
+        try:
+            self.config(model, "")
+        except CallError:
+            return False
+        return True
+
+    def _is_for_jobs(self, model: str) -> bool:
+        """Also where its configuration cannot be had, which is told then."""
+        try:
+            return for_jobs(self.config(model, ""))
+        except CallError:
+            return True
 
     def metadata(self, model: str, version: str) -> Any:
         """ModelMetadata."""
@@ -147,29 +188,25 @@ class ServerService:
 
     def infer(self, request: Any, timeout_s: float | None = None) -> Any:
         """ModelInfer."""
-        return self._call("ModelInfer", request, timeout_s)
+        return self._call("ModelInfer", request, min(timeout_s or ANSWER_SECONDS, ANSWER_SECONDS))
 
     def labels(self, model: str, output: str, columns: int) -> tuple[str, ...]:
         """By Triton's classification extension, which answers value, column and label of each column."""
         metadata = self.metadata(model, "")
         request = self._messages.ModelInferRequest(model_name=model)
-        size = 4
-        tensor = request.inputs.add(name=metadata.inputs[0].name, datatype=metadata.inputs[0].datatype)
-        tensor.shape.extend(max(length, 1) for length in metadata.inputs[0].shape)
-        for length in tensor.shape:
-            size *= length
-        request.raw_input_contents.append(bytes(size))
+        if not metadata.inputs:
+            raise CallError("the model shows no input")
+        first = metadata.inputs[0]
+        shape = [max(length, 1) for length in first.shape]
+        if math.prod(shape) > math.prod(INPUT_SHAPE):
+            raise CallError(f"its input of {shape} is no patch")
+        request.inputs.add(name=first.name, datatype=first.datatype, shape=shape)
+        request.raw_input_contents.append(bytes(4 * math.prod(shape)))
         request.outputs.add(name=output).parameters["classification"].int64_param = columns
-        answer = self.infer(request)
-        content, texts = answer.raw_output_contents[0], []
-        while content:
-            length = int.from_bytes(content[:4], "little")
-            texts.append(content[4 : 4 + length].decode(errors="replace"))
-            content = content[4 + length :]
-        by_column = {
-            int(parts[1]): parts[2] for parts in (text.split(":") for text in texts) if len(parts) > 2
-        }
-        return tuple(by_column[column] for column in sorted(by_column))
+        contents = self.infer(request).raw_output_contents
+        if not contents:
+            raise CallError("an answer by classes has no content")
+        return labels_in(contents[0])
 
     def _call(self, name: str, request: Any, timeout_s: float | None = ANSWER_SECONDS) -> Any:
         try:

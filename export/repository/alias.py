@@ -12,10 +12,11 @@ from tritonclient.grpc import model_config_pb2 as triton
 from export.repository.config import describe
 from export.repository.find import find_models
 from export.repository.model_folder import ModelFolder
-from export.store.interface import Store, is_plain
+from export.store.interface import Store
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import PATCH
-from lartpc.served.model_config import ALIAS, CONFIG_FILE, config_text, parse_config
+from lartpc.served.model_config import ALIAS, CONFIG_FILE, config_text, is_ours, parse_config
+from lartpc.served.names import PLAIN_NAME
 
 VERSION = 1
 VERSION_FILE = f"{VERSION}/alias.json"
@@ -63,9 +64,27 @@ def points_at(store: Store, name: str) -> str | None:
     """
     content = store.read(f"{name}/{CONFIG_FILE}")
     if content is None or ALIAS.encode() not in content[0]:
-        return None
-    parameters = parse_config(content[0], store.place(f"{name}/{CONFIG_FILE}")).parameters
+        if is_ours(content[0] if content else b"") or store.read(f"{name}/{VERSION_FILE}") is None:
+            return None
+        raise UserError(
+            f"{store.place(f'{name}/{CONFIG_FILE}')} was emptied, removed or overwritten; write the alias "
+            f"anew: python -m export.registry alias {store.name} {name} MODEL"
+        )
+    try:
+        parameters = parse_config(content[0], store.place(f"{name}/{CONFIG_FILE}")).parameters
+    except UserError as error:
+        raise UserError(
+            f"{error}; write the alias anew: python -m export.registry alias {store.name} {name} MODEL"
+        ) from error
     return parameters[ALIAS].string_value if ALIAS in parameters else None
+
+
+def is_alias(store: Store, name: str) -> bool:
+    """Whether a name is one of an alias, damaged or not."""
+    try:
+        return points_at(store, name) is not None
+    except UserError:
+        return store.read(f"{name}/{VERSION_FILE}") is not None
 
 
 def point(store: Store, name: str, model: str) -> bool:
@@ -80,11 +99,13 @@ def point(store: Store, name: str, model: str) -> bool:
         UserError: there is no such model, it takes no patches, or the name is another model's.
         ConflictError: another publisher has changed the alias meanwhile.
     """
-    if not is_plain(name) or "/" in name:
-        raise UserError(f"{name!r} is no name of a model")
+    if not PLAIN_NAME.fullmatch(name):
+        raise UserError(f"{name!r} is no name of a model: letters a-z, A-Z, 0-9, _, - and .")
+    if (other := points_at(store, model)) is not None:
+        raise UserError(f"{model} is an alias itself; point at {other}")
     target = _target(store, model)
     before = store.read(f"{name}/{CONFIG_FILE}")
-    if name == model or (before is not None and points_at(store, name) is None):
+    if name == model or (before is not None and not is_alias(store, name)):
         raise UserError(f"{store.place(name)} is a model already; give the alias another name")
     config = config_text(alias_config(name, target.name)).encode()
     files = {labels.name: labels.text.encode() for labels in PATCH.label_files}
@@ -105,7 +126,7 @@ def remove(store: Store, name: str) -> None:
     Raises:
         UserError: there is no alias of this name.
     """
-    if points_at(store, name) is None:
+    if not is_alias(store, name):
         raise UserError(
             f"{store.place(name)} is no alias; there are {', '.join(aliases(store)[0]) or 'none'}"
         )
@@ -132,7 +153,10 @@ def check(store: Store, name: str) -> None:
             raise CheckError(f"{store.place(f'{name}/{labels.name}')} was altered; {again}")
     if store.read(f"{name}/{VERSION_FILE}") is None:
         raise CheckError(f"{store.place(f'{name}/{VERSION_FILE}')} is missing; {again}")
-    _target(store, model)
+    try:
+        _target(store, model)
+    except UserError as error:
+        raise CheckError(f"{store.place(name)} points at what is not there ({error})") from error
 
 
 def _target(store: Store, model: str) -> ModelFolder:

@@ -1,7 +1,7 @@
 """The models of one network, here and published: which versions there are, and which number is next."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from export.repository.model_folder import ModelFolder
@@ -63,14 +63,33 @@ class Family:
         """
         if score_scale is None:
             return
+        for place, manifest in self._known():
+            other = manifest.score_scale
+            if other not in (None, score_scale):
+                raise UserError(
+                    f"{place} has version {manifest.version} with {other} scores; {score_scale} ones "
+                    "would change what cuts mean: export them to another --repository"
+                )
+
+    def check_era(self, era: str) -> None:
+        """See that no version, here or published, is of another ADC era: jobs would send it wrong pixels.
+
+        Raises:
+            UserError: one is.
+        """
+        for place, manifest in self._known():
+            other = manifest.provenance.training.get("era", era)
+            if other != era:
+                raise UserError(
+                    f"{place} has version {manifest.version} of ADC era {other}; one of era {era} would take "
+                    "the same jobs' pixels for others: export it to another --repository"
+                )
+
+    def _known(self) -> Iterator[tuple[str, Manifest]]:
+        """Place and manifest of every version, here and published."""
         for folder in (*self._here.values(), *self._published.values()):
-            for number, manifest in folder.manifests.items():
-                other = manifest.score_scale
-                if other not in (None, score_scale):
-                    raise UserError(
-                        f"{folder.place()} has version {number} with {other} scores; {score_scale} ones "
-                        "would change what cuts mean: export them to another --repository"
-                    )
+            for manifest in folder.manifests.values():
+                yield folder.place(), manifest
 
     def here(self, served: ServedModel, match: Match) -> int | None:
         """The latest version of the repository that matches; its configuration is finished or renewed.

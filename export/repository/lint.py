@@ -53,21 +53,36 @@ def lint_model(model: ModelFolder) -> list[str]:
 
 
 def lint_scales(models: Iterable[ModelFolder]) -> list[str]:
-    """That visible versions have scores of several scales, in words; empty where they have not.
+    """That visible versions have scores of several scales, or are of several ADC eras, in words.
 
-    The same cut would mean different things of models beside each other.
+    The same cut would mean different things of models beside each other, and the same pixel another charge.
     """
-    found: dict[str, list[str]] = {}
-    for model in models:
-        manifest = model.manifests.get(model.visibility.visible) if model.versions else None
-        if manifest is not None and manifest.score_scale is not None:
-            found.setdefault(manifest.score_scale, []).append(model.name)
-    if len(found) < 2:
-        return []
-    scales = "; ".join(f"{scale}: {', '.join(names)}" for scale, names in sorted(found.items()))
-    return [
-        f"scores of several scales lie beside each other, on which a cut means different things ({scales})"
+    shown = [
+        (model.name, model.manifests[model.visibility.visible])
+        for model in models
+        if model.versions and model.visibility.visible in model.manifests
     ]
+    faults = []
+    for what, said in (
+        ("scores of several scales lie beside each other, on which a cut means different things", _scale),
+        ("ADC eras lie beside each other, of which a job's pixels fit one", _era),
+    ):
+        found: dict[str, list[str]] = {}
+        for name, manifest in shown:
+            if value := said(manifest):
+                found.setdefault(value, []).append(name)
+        if len(found) > 1:
+            kinds = "; ".join(f"{value}: {', '.join(names)}" for value, names in sorted(found.items()))
+            faults.append(f"{what} ({kinds})")
+    return faults
+
+
+def _scale(manifest: Manifest) -> str:
+    return manifest.score_scale or ""
+
+
+def _era(manifest: Manifest) -> str:
+    return str(manifest.provenance.training.get("era", ""))
 
 
 def lint_version(model: ModelFolder, manifest: Manifest) -> Parity:

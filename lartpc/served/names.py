@@ -1,5 +1,10 @@
 """How served models are called: names are built of what a model is, and never read for it."""
 
+import re
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+"""Names that every server takes: Triton's Python backend hands them to a shell."""
+
 MODEL_FAMILY = "emtrkmichel"
 PAPER, COMPACT = "paper", "compact"
 NETWORKS = (PAPER, COMPACT)

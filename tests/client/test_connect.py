@@ -1,5 +1,6 @@
 """A classifier by each kind of URL, with the real Triton: the same scores, and one line for what is none."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -94,9 +95,9 @@ WRONG = {
     "grpc://host:0/model": "names no model",
     "grpc://host:99999/model": "names no model",
     "grpc://user:word@host:8001/model": "names no model",
-    "grpc://host:8001/model/latest": "names version 'latest', which is no number",
+    "grpc://host:8001/model/latest": "names version 'latest', which is none; versions begin at 1",
     "onnx:": "names no model",
-    "onnx:nowhere/model": "nowhere/model has no config.pbtxt",
+    "onnx:nowhere/model": "there is no model nowhere/model",
     "onnx:a,onnx:b": "a folder is no server among others",
     "nowhere.yaml": "nowhere.yaml is no YAML file of settings",
 }
@@ -163,3 +164,35 @@ def test_what_requests_took_on_the_server_is_told(
         assert "a request waited" in str(times)
     with connect(f"onnx:{tiny_repository / MODEL}@1") as classifier:
         assert classifier.engine.times() == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("urls: 5", "names no model"),
+        ("urls: [3]", "names no model"),
+        ("urls: [null]", "names no model"),
+        ("urls: 'onnx:x/y'\nrequire: 3", "require is 3; write it as NAME: VALUE pairs"),
+        ("urls: 'onnx:x/y'\nrequire: [digest]", "require is ['digest']"),
+        ("urls: 'grpcs://x/y'\nsecurity: {ca: 3}", "security: ca is 3, which is no path"),
+        ("urls: 'grpc://x/y'\ntimeout_s: -1", "timeout_s is -1; it must be above 0"),
+        ("urls: 'onnx:x/y'\nthreads: 0", "threads is 0; it must be above 0"),
+        ("urls: 'onnx:x/y@0'", "names version '0', which is none"),
+        ("urls: 'grpc://x:1/y/" + "9" * 5000 + "'", "which is none; versions begin at 1"),
+        ("urls: 'grpc://127.0.0.1:9/y'\nfallback: 'onnx:nowhere/x'", "there is no model nowhere/x"),
+        ("urls: 'grpc://127.0.0.1:9/y'\nrequire: {adc_era: '2019'}", "no ADC scale is called '2019'"),
+    ],
+)
+def test_odd_settings_are_one_line(settings: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(settings)
+    with pytest.raises(UserError, match=re.escape(message)):
+        connect(str(path))
+
+
+def test_a_repository_says_which_models_it_has(tiny_repository: Path) -> None:
+    for url in (f"onnx:{tiny_repository}", f"onnx:{tiny_repository}/nothing"):
+        with pytest.raises(UserError, match="has emtrkmichel_fp32, emtrkmichel_int8"):
+            connect(url)
+    with pytest.raises(UserError, match="has no version 9; it has 1, 2, 3"):
+        connect(f"onnx:{tiny_repository}/emtrkmichel_fp32@9")

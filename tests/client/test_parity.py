@@ -100,7 +100,7 @@ def test_what_answers_can_be_demanded(tiny_server, tiny_repository, capsys):
             f"digest {digest[:12]} answered, --require-digest wants 0000",
         ),
         ("--require-version=2", "version 1 answered, --require-version wants 2"),
-        ("--require-adc-era=2018", "ADC era 2021 answered, --require-adc-era wants 2018"),
+        ("--require-adc-era=2020", "ADC era 2021 answered, --require-adc-era wants 2020"),
     ):
         assert main([*asked, *met, option]) == 1
         assert message in only_error(capsys)

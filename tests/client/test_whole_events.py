@@ -288,3 +288,13 @@ def test_blocks_do_not_depend_on_the_pieces() -> None:
         assert [len(block) for block in blocks] == [5, 5, 5, 5, 3]
         np.testing.assert_array_equal(np.concatenate(blocks), rows)
     assert list(in_blocks([], 5)) == []
+
+
+def test_scores_beside_the_events_are_no_events(
+    folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = Path(shutil.copytree(folder, tmp_path / "events"))
+    assert main([str(events / "0.h5"), model]) == 0
+    assert (events / "0-scores.h5").is_file()
+    assert main([str(events), model, f"--out={tmp_path / 'all.h5'}"]) == 0
+    assert "Passed over" not in capsys.readouterr().out

@@ -212,3 +212,63 @@ def test_an_alias_of_what_is_not_served_here_is_left_out(published: Path, server
     shutil.rmtree(published / MODELS[0])
     with TritonServer(published) as server:
         assert server.left_out == {ALIAS: f"it points at {MODELS[0]}, which is not there"}
+
+
+@pytest.mark.parametrize("damage", ["emptied", "removed", "rubbish"])
+def test_a_damaged_alias_is_told_and_written_anew(
+    damage: str, published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_alias = ["alias", str(published), ALIAS, MODELS[0]]
+    assert registry(write_alias) == 0
+    config = published / ALIAS / CONFIG_FILE
+    if damage == "removed":
+        config.unlink()
+    else:
+        config.write_text("" if damage == "emptied" else 'alias_of { "')
+    assert registry(["verify", str(published)]) == 1
+    assert "write the alias anew" in capsys.readouterr().err
+    assert registry(write_alias) == 0 and registry(["verify", str(published)]) == 0
+    config.write_text("")
+    assert registry(["unalias", str(published), ALIAS]) == 0 and not (published / ALIAS).exists()
+
+
+def test_an_alias_whose_model_is_gone_is_told(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    shutil.rmtree(published / MODELS[0])
+    assert registry(["verify", str(published)]) == 1
+    assert f"{ALIAS} points at what is not there" in capsys.readouterr().err
+    assert check([str(published), "--contract=larsoft", f"--model={ALIAS}"]) == 1
+    assert f"it points at {MODELS[0]}, which is not there" in capsys.readouterr().err
+
+
+def test_an_alias_is_none_of_another_alias_or_of_odd_letters(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    assert registry(["alias", str(published), "other", ALIAS]) == 2
+    assert f"{ALIAS} is an alias itself; point at {MODELS[0]}" in capsys.readouterr().err
+    for name in ("my cnn", "$(touch x)", ".hid"):
+        assert registry(["alias", str(published), name, MODELS[0]]) == 2
+        assert "is no name of a model" in capsys.readouterr().err
+    assert registry(["promote", str(published), ALIAS, "1"]) == 2
+    assert f"{ALIAS} is an alias; name the model that it points at, {MODELS[0]}" in capsys.readouterr().err
+
+
+def test_it_answers_in_this_process_too(published: Path) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[1]]) == 0
+    with connect(f"onnx:{published / ALIAS}") as classifier:
+        assert (classifier.model.name, classifier.model.version) == (MODELS[1], 2)
+
+
+def test_an_alias_goes_with_its_model_and_comes_again(
+    published: Path, server_environment: None, tmp_path: Path
+) -> None:
+    assert registry(["alias", str(published), ALIAS, MODELS[0]]) == 0
+    with TritonServer(published) as server:
+        follower = Follower(server)
+        (published / MODELS[0]).rename(tmp_path / "away")
+        for _ in range(3):
+            follower.look()
+        assert set(server.versions()) == {MODELS[1]} and follower.heal() == []
+        (tmp_path / "away").rename(published / MODELS[0])
+        assert sorted(follower.look()) == sorted([ALIAS, MODELS[0]])

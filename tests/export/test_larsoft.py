@@ -1,5 +1,6 @@
 """Whether LArSoft's jobs work against a model: what keeps them from it is told, on files and servers."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,9 +15,10 @@ from tritonclient.grpc import model_config_pb2 as pb
 from export.check import main as check
 from export.larsoft.clients import PointIdAlgSonicTriton, PointIdAlgTriton
 from export.larsoft.lint import BATCHES, some_patches
-from export.larsoft.service import ServerService
+from export.larsoft.service import ServerService, labels_in
+from export.repository.alias import alias_config
 from lartpc.files import sha256
-from lartpc.served.contract import MICHEL_OUTPUT, OUTPUT_NAMES, PRECISIONS
+from lartpc.served.contract import MICHEL_OUTPUT, OUTPUT_NAMES, PATCH, PRECISIONS
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from serving.triton import TritonServer
 from tests.helpers.certificates import Authority
@@ -280,3 +282,90 @@ def test_a_wrong_request_is_told(
 def test_a_model_that_is_not_there_is_told(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert larsoft(repository, "--model=mycnn") == 2
     assert "has no model 'mycnn'; it has emtrkmichel_compact_fp16" in capsys.readouterr().err
+
+
+def folder_with(tmp_path: Path, change: Callable[[pb.ModelConfig], None]) -> Path:
+    """A repository with a good model, and ``mycnn``, an ensemble of it that is changed."""
+    with_fault(tmp_path, None)
+    config = alias_config("mycnn", MODEL)
+    change(config)
+    (tmp_path / "mycnn" / "1").mkdir(parents=True)
+    for labels in PATCH.label_files:
+        (tmp_path / "mycnn" / labels.name).write_text(labels.text)
+    write_config(tmp_path / "mycnn", config)
+    return tmp_path
+
+
+def to_itself(config: pb.ModelConfig) -> None:
+    config.ensemble_scheduling.step[0].model_name = "mycnn"
+
+
+def to_an_old_version(config: pb.ModelConfig) -> None:
+    config.ensemble_scheduling.step[0].model_version = 7
+
+
+def without_an_output(config: pb.ModelConfig) -> None:
+    del config.ensemble_scheduling.step[0].output_map[MICHEL_OUTPUT]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (to_itself, "it points in a circle: mycnn -> mycnn"),
+        (to_an_old_version, f"it asks {MODEL} for version 7, which is not shown"),
+        (without_an_output, f"mycnn gets no output {MICHEL_OUTPUT} from {MODEL}"),
+    ],
+)
+def test_an_ensemble_that_leads_nowhere_is_told(
+    change: Callable[[pb.ModelConfig], None],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert larsoft(folder_with(tmp_path, lambda config: None), "--model=mycnn") == 0
+    assert f"it is {MODEL}, version 1, ADC era 2021" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "mycnn")
+    shutil.rmtree(tmp_path / MODEL)
+    assert larsoft(folder_with(tmp_path, change), "--model=mycnn") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_asked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def of_two_steps(config: pb.ModelConfig) -> None:
+        config.ensemble_scheduling.step.add().CopyFrom(config.ensemble_scheduling.step[0])
+
+    assert larsoft(folder_with(tmp_path, of_two_steps), "--model=mycnn") == 0
+    assert "its answers were not asked, for it is an ensemble of 2 steps" in capsys.readouterr().out
+
+
+def test_a_version_that_is_shown_and_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_fault(tmp_path, None)
+    config = read_config(tmp_path / MODEL)
+    config.version_policy.specific.versions[:] = [2]
+    write_config(tmp_path / MODEL, config)
+    assert larsoft(tmp_path) == 1
+    assert "shows version [2], and has [1]" in capsys.readouterr().err
+
+
+def test_a_configuration_need_not_repeat_the_folders_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_fault(tmp_path, None)
+    config = read_config(tmp_path / MODEL)
+    config.name = ""
+    write_config(tmp_path / MODEL, config)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "config.pbtxt").write_text("name {")
+    assert larsoft(tmp_path, f"--model={MODEL}") == 0
+    assert larsoft(tmp_path) == 1
+    assert "damaged: " in capsys.readouterr().err
+
+
+def test_odd_answers_by_classes_have_no_labels() -> None:
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(4, "little") + value.encode()
+
+    assert labels_in(text("0.9:1:em") + text("0.1:0:track")) == ("track", "em")
+    assert labels_in(text("0.3:x:track") + text("0.3") + b"\xff\xff\xff\x7fshort") == ()

@@ -109,8 +109,8 @@ class Reader:
             return text[1:-1]
         if kind == "number":
             return float(text) if re.search(r"[.eE]", text) else int(text)
-        if text in ATOMS:
-            return ATOMS[text]
+        if kind == "name" and "." not in text:
+            return ATOMS.get(text, text)
         if text == "[":
             return self._sequence()
         if text == "{":

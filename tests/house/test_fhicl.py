@@ -13,7 +13,7 @@ from tests.helpers.fhicl import FhiclError, read
 from tests.helpers.paths import ROOT
 
 FOLDER = ROOT / "docs" / "fhicl"
-FRAGMENTS = sorted(FOLDER.glob("*.fcl"))
+FRAGMENTS = sorted(FOLDER.glob("emtrkmichelid_*.fcl"))
 
 MODULE = {
     "module_type": str,
@@ -74,6 +74,8 @@ END_PROLOG
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
     (tmp_path / "featurelabelingmodules.fcl").write_text(UPSTREAM)
+    for name in ("services_dune.fcl", "calorimetry_dune10kt.fcl"):
+        (tmp_path / name).write_text("")
     return tmp_path
 
 
@@ -112,6 +114,14 @@ def test_every_parameter_is_explained(path: Path) -> None:
     for line in path.read_text(encoding="utf-8").splitlines():
         if re.match(r"\w+\.", line):
             assert re.search(r"\S\s+# \w", line), line
+
+
+def test_the_job_takes_a_fragment_and_changes_two_lines(upstream: Path) -> None:
+    job = read(FOLDER / "job.fcl", [FOLDER, upstream])
+    (label,) = job["physics"]["reco"]
+    fragment = module_of(FOLDER / "emtrkmichelid_triton.fcl", upstream)
+    module = job["physics"]["producers"][label]
+    assert module == fragment, "the values that it changes are the defaults"
 
 
 @pytest.mark.parametrize(

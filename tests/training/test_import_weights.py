@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from torch import Tensor
 from torch.nn import functional
 
 from client import connect
 from export.triton import main as export
+from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.served.contract import INPUT_SHAPE, PRECISIONS
 from serving.triton import TritonServer
@@ -108,7 +112,9 @@ def test_they_are_exported_and_served_in_every_precision(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert import_weights([str(keras_file), f"--data={events_file}", "--era=2020", "--name=theirs"]) == 0
-    assert "11,900,420 weights of mine_weights.h5, era 2020" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "11,900,420 weights of mine_weights.h5, era 2020" in said
+    assert "hardly better than chance: are --era and --classes those of its training?" in said
     checkpoint = load_checkpoint(Path("runs/theirs/best.ckpt"))
     assert (checkpoint.scale.era, checkpoint.score_scale) == ("2020", "upstream")
     assert export([f"--checkpoint={checkpoint.path}", f"--gates={loose_gates}"]) == 0
@@ -184,3 +190,45 @@ def test_a_wrong_request_is_told_before_anything_is_read(
         assert message in refused(keras_file, f"--data={events_file}", option)
     Path("runs/imported").mkdir(parents=True)
     assert "runs/imported exists; give another --name" in refused(keras_file, f"--data={events_file}")
+
+
+def test_an_import_that_fails_leaves_nothing(
+    keras_file: Path, events_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise UserError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.data.gate_file.write_gate_file", fail)
+        assert "the disk is full" in refused(keras_file, f"--data={events_file}")
+    assert list(Path("runs").glob("*")) == []
+    for name in ("../up", "a/b", "/tmp/x", "a\nb"):
+        assert "must be one word" in refused(keras_file, f"--data={events_file}", f"--name={name}")
+
+
+def test_hostile_files_are_refused_before_memory_is_taken(tmp_path: Path, refused: Refused) -> None:
+    huge, text, deep = tmp_path / "huge.h5", tmp_path / "text_weights.h5", tmp_path / "deep_weights.h5"
+    with h5py.File(huge, "w") as file:
+        file.create_dataset("a", (2**20, 2**20), "f4", chunks=(1024, 1024))
+    for path, content in ((text, b"\xff\xfe"), (deep, b"[" * 200_000)):
+        write_keras(path, small())
+        path.with_name(path.name.replace("_weights.h5", "_architecture.json")).write_bytes(content)
+    short, wide = tmp_path / "short.pb", tmp_path / "wide.pb"
+    for path, sizes in ((short, [48]), (wide, [2**40])):
+        graph = GraphDef()
+        graph.ParseFromString(write_graph(path, {}).read_bytes())
+        tensor = graph.node.add(name="odd", op="Const").attr["value"].tensor
+        tensor.dtype, tensor.tensor_content = DT_FLOAT, b"123"
+        for size in sizes:
+            tensor.tensor_shape.dim.add(size=size)
+        path.write_bytes(graph.SerializeToString())
+    for path, message in (
+        (huge, "holds an array of [1048576, 1048576]"),
+        (text, "cannot be read"),
+        (deep, "is not Keras'"),
+        (short, "odd of [48] cannot be read"),
+        (wide, "holds an array of [1099511627776]"),
+    ):
+        assert message in refused(path)

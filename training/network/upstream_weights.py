@@ -6,6 +6,7 @@ which the network has no two alike; what names and types of layers say is checke
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +119,25 @@ def _of_hdf5(path: Path) -> Arrays:
         if isinstance(item, h5py.Dataset) and item.ndim and name.split("/")[0] not in NO_WEIGHTS:
             if item.dtype.kind != "f":
                 raise UserError(f"{path}: {name} holds {item.dtype}, no weights")
-            arrays.append(item[()].astype(np.float32))
+            check_size(item.shape, path)
+            arrays.append(single(item[()]))
 
     try:
         with h5py.File(path) as file:
             config = file.attrs.get("model_config")
             file.visititems(collect)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path} is no whole HDF5 file ({error})") from error
+    except UserError:
+        raise
+    except Exception as error:  # h5py has no common class for what damaged metadata raise
+        raise UserError(f"{path} is no whole HDF5 file ({error or repr(error)})") from error
     beside = path.with_name(
         path.name.replace("_weights", "").removesuffix(path.suffix) + "_architecture.json"
     )
     if config is None and beside.is_file():
-        config = beside.read_text(encoding="utf-8")
+        try:
+            config = beside.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise unread(beside, error, f"cannot be read ({error})") from error
     if config is not None:
         _check_architecture(config, path)
     return arrays
@@ -154,7 +161,7 @@ def _check_architecture(config: str | bytes, path: Path) -> None:
             for layer in layers
             if layer["class_name"] in LAYERS
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the architecture of {path} is not Keras' ({error!r})") from error
     activations = [activation for _, activation, _, _ in found]
     if sorted(map(str, activations)) != ["relu", "relu", "relu", "sigmoid", "softmax"]:
@@ -175,6 +182,7 @@ def _of_graph(path: Path) -> Arrays:
 
     try:
         from tensorboard.compat.proto.graph_pb2 import GraphDef
+        from tensorboard.compat.proto.types_pb2 import DT_FLOAT
         from tensorboard.util.tensor_util import make_ndarray
     except ImportError as error:
         raise UserError(
@@ -195,5 +203,29 @@ def _of_graph(path: Path) -> Arrays:
     forms = [(node.attr["padding"].s, node.attr["data_format"].s) for node in convolutions]
     if forms != [(b"VALID", b"NHWC")] or list(kinds.values()).count("Relu") != 3:
         raise UserError(f"{path} is not the published network: one Conv2D, VALID and NHWC, and three Relu")
-    tensors = [make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
-    return [tensor.astype(np.float32) for tensor in tensors if tensor.ndim and tensor.dtype.kind == "f"]
+    arrays: Arrays = []
+    for node in graph.node:
+        tensor = node.attr["value"].tensor if node.op == "Const" else None
+        if tensor is None or tensor.dtype != DT_FLOAT or not tensor.tensor_shape.dim:
+            continue
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        check_size(shape, path)
+        try:
+            arrays.append(single(make_ndarray(tensor)))
+        except Exception as error:  # whatever a tensor of another length than its shape makes NumPy raise
+            raise UserError(f"{path}: {node.name} of {list(shape)} cannot be read ({error})") from error
+    return arrays
+
+
+def check_size(shape: tuple[int, ...], path: Path) -> None:
+    """Raises UserError where an array is larger than any of the network: nothing is made of it then."""
+    if min(shape) < 0 or math.prod(shape) > math.prod(SHAPES["trunk.4.weight"]):
+        raise UserError(
+            f"{path} holds an array of {list(shape)}: it is not the published network of train_cnn.py"
+        )
+
+
+def single(array: NDArray[np.floating]) -> NDArray[np.float32]:
+    """In single precision; what is beyond that is infinite, and refused as that."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)

@@ -77,6 +77,7 @@ def test_planes_in_text_hold_as_many_digits_as_they_show(
         (PointIdSettings(-50, 150), "pixels times 0.2: another AdcMin, AdcMax or calibration"),
         (PointIdSettings(-10, 30, calibrate_amplitude=False), "pixels times 0.733: another AdcMin"),
         (PointIdSettings(-10, 30, downscale="maxpool"), "otherwise: another DownscaleFn"),
+        (PointIdSettings(-10, 30, lifetime_us=20_000), "another electron lifetime"),
     ],
 )
 def test_another_configuration_is_recognised(
@@ -106,14 +107,20 @@ def test_places_and_causes_of_single_patches_are_told(
     patches[5] = np.roll(patches[5], 1, axis=1)
     patches[9, 3, 4] += 0.25
     fill(rows, patches)
-    assert compare([str(dumped(rows, tmp_path)), "--planes", str(planes)]) == 1
+    rows["evt"][-1] = 8
+    options = ["--planes", str(planes)]
+    assert compare([str(dumped(rows, tmp_path)), *options]) == 1
     out = capsys.readouterr().out
-    assert "57 of them the same to the last bit" in out
+    assert "1 patches are not found in the planes" in out
+    assert "56 of them the same to the last bit" in out
     assert "1 patches: empty where this one is not" in out
     assert "1 patches: moved by +0 wires and +1 drift pixels" in out
     assert "patches.npy, row 9 (event 3 of run 7, TPC 1, plane W, wire 87" in out
     assert "wire 3, drift pixel 4 of the patch is" in out
-    assert compare([str(dumped(rows[6:], tmp_path)), "--planes", str(planes), "--tolerance=0.3"]) == 0
+    assert "1 patches: a few pixels alone" in out
+    assert compare([str(dumped(rows[6:], tmp_path)), *options, "--tolerance=0.3", "--some"]) == 0
+    assert compare([str(dumped(rows[6:], tmp_path)), *options, "--tolerance=0.3"]) == 1
+    assert "1 patches are in no plane that was given" in capsys.readouterr().err
 
 
 def test_prepared_arrays_name_no_place_and_are_found(
@@ -142,7 +149,8 @@ def test_prepared_arrays_name_no_place_and_are_found(
         (["--planes=nowhere.root"], "no file or folder nowhere.root"),
         (["--planes={planes}", "--era=2019"], "no ADC scale is called '2019'"),
         (["--planes={planes}", "--tolerance=-1"], "--tolerance -1 must be 0 or more"),
-        (["--planes={planes}", "--lifetime-us=0"], "--lifetime-us 0 must be above 0"),
+        (["--planes={planes}", "--lifetime-us=0"], "--lifetime-us 0 must be 100 or more"),
+        (["--planes={planes}", "--tolerance=1e300"], "--tolerance 1e+300 is beyond any signal"),
         (["--planes={planes}", "--format=text"], "neither a folder nor a .raw file"),
     ],
 )
@@ -166,3 +174,30 @@ def test_planes_of_another_event_are_told(
     rows["evt"] = 4
     assert compare([str(dumped(rows, tmp_path)), "--planes", str(planes)]) == 2
     assert "none of the 2 patches is found in the planes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("column", "value"), [("wire", 480), ("tck", 1000)])
+def test_a_hit_outside_of_its_plane_is_told(
+    column: str,
+    value: int,
+    waveforms: np.ndarray,
+    planes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = rows_of(waveforms, number=3)
+    rows[column][1] = value
+    assert compare([str(dumped(rows, tmp_path)), "--planes", str(planes)]) == 2
+    assert "lie outside plane W of 480 wires and 1000 pixels" in capsys.readouterr().err
+
+
+def test_a_plane_with_what_is_no_number_is_told(
+    waveforms: np.ndarray, planes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = waveforms.copy()
+    damaged[3, 4] = np.nan
+    nothing = np.zeros(damaged.shape, np.int64)
+    tables = {"raw": damaged, "deposit": nothing.astype(float), "pdg": nothing}
+    write_root(planes, {STEM.format(event=3, tpc=1): tables})
+    assert compare([str(dumped(rows_of(waveforms, number=2), tmp_path)), "--planes", str(planes)]) == 2
+    assert "is no finite number" in capsys.readouterr().err
