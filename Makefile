@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test test-long lint validate trt-check bench gpu-check publish soak report lock clean
+.PHONY: help install run try trial test test-long lint validate trt-check bench stack-demo gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -91,6 +91,10 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.planes
 	$(RUN) benchmarks.client
 	$(RUN) benchmarks.client_faults
+	$(RUN) benchmarks.balancer
+
+stack-demo: install  ## several Tritons behind Envoy: load, faults, a version switched; a page of it, in minutes
+	$(RUN) benchmarks.stack_demo
 
 gpu-check: .venv/installed  ## on a machine with GPUs: training, the graphs served on them, plans
 	$(RUN) benchmarks.gpu_check $(GPU_CHECK)
@@ -116,6 +120,7 @@ publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check,
 soak: install  ## the tests that take long: a kill at every write of export and publish, each fault of a server
 	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/export/test_faults.py tests/client/test_whole_events.py
 	$(RUN) benchmarks.client_faults --rounds 100
+	$(RUN) benchmarks.balancer --rounds 1 --kills 50
 
 include benchmarks/report.mk
 

@@ -6,6 +6,7 @@ answer is none of the versions'.
 """
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -31,7 +32,8 @@ from lartpc.provenance import git_commit
 from lartpc.terminal import say
 from serving.monitoring.board import Board, Line
 from serving.stack import Stack, running
-from training.network.shipped import FLOAT_FILE, FOLDER, GATE_FILE
+from training.data.gate_file import GATE_FILE
+from training.network.shipped import FLOAT_FILE, FOLDER
 
 PAGE = Path("runs/stack/index.html")
 MODEL, PLANES = "emtrkmichel_compact_int8", "emtrkmichel_compact_plane_int8"
@@ -39,6 +41,7 @@ EVENTS = FOLDER / "compact" / GATE_FILE
 BATCH = 235
 CLIENTS, TOO_MANY, OF_PLANES = 24, 96, 12
 MOST_REQUESTS = 40
+FAULTS = "Two servers; one is killed, a version published and rolled back"
 
 
 @dataclass
@@ -49,8 +52,8 @@ class Phase:
         title: of it.
         clients: that asked.
         outcome: what they found.
-        events: second -> what was done.
-        lines: second -> what the servers did since the last look.
+        events: second, and what was done.
+        lines: second, and what the servers did since the last look.
         refused: requests that the balancer refused.
         again: requests that it sent to another server.
         memory_mb: name of a process -> its memory at most, in MB.
@@ -59,7 +62,7 @@ class Phase:
     title: str
     clients: int
     outcome: Outcome = field(default_factory=Outcome)
-    events: dict[float, str] = field(default_factory=dict)
+    events: list[tuple[float, str]] = field(default_factory=list)
     lines: list[tuple[float, list[Line]]] = field(default_factory=list)
     refused: int = 0
     again: int = 0
@@ -70,7 +73,7 @@ Actions = list[tuple[float, str, Callable[[], object]]]
 """Second, what is done, and how."""
 
 
-def demonstrate(page: Path = PAGE, seconds: float = 40.0) -> None:
+def demonstrate(page: Path = PAGE, seconds: float = 30.0) -> None:
     """Run several Tritons behind Envoy under load and faults, and write a page of what happened.
 
     Args:
@@ -87,12 +90,15 @@ def demonstrate(page: Path = PAGE, seconds: float = 40.0) -> None:
             _, patches = payloads(f"{url}/{MODEL}", EVENTS, BATCH, others=(first,))
             _, planes = payloads(f"{url}/{PLANES}", EVENTS, BATCH)
             phases = [
-                phase(its, "Two servers; one is killed, a version published and rolled back", CLIENTS, patches,
-                      seconds, faults(its, published, seconds)),
+                phase(its, FAULTS, CLIENTS, patches, seconds, faults(its, published, seconds)),
                 phase(its, "More clients than the balancer admits", TOO_MANY, patches, seconds / 2, []),
                 phase(its, "Whole planes", OF_PLANES, planes, seconds / 2, []),
-            ]  # fmt: skip
-        left = [process.name() for process in psutil.Process().children(recursive=True)]
+            ]
+        left = [
+            process.name()
+            for process in psutil.Process().children(recursive=True)
+            if "multiprocessing.resource_tracker" not in " ".join(process.cmdline())  # Python's own
+        ]
     facts = {"git_commit": git_commit(), "cores": psutil.cpu_count(), "seconds": time.monotonic() - began}
     write_text(page, render(phases, facts))
     write_text(page.with_suffix(".json"), json.dumps(figures(phases), indent=1) + "\n")
@@ -103,22 +109,23 @@ def demonstrate(page: Path = PAGE, seconds: float = 40.0) -> None:
 
 
 def versions(folder: Path, published: Path) -> None:
-    """Publish INT8 of the shipped network, calibrated here as version 1 and with learnt scales as version 2."""
+    """Publish INT8 of the shipped network: version 1 calibrated here, version 2 with its learnt scales."""
     alone = folder / "alone"
     alone.mkdir()
     for name in (FLOAT_FILE, GATE_FILE):
         shutil.copy(FOLDER / "compact" / name, alone / name)
-    gates, models = "--gates=gates_quick", f"--repository={folder / 'models'}"
+    gates, models = "--gates=gates_quick", folder / "models"
     for checkpoint, requests in (
         (alone / FLOAT_FILE, "patch"),
         ("shipped:compact", "patch"),
         ("shipped:compact", "plane"),
     ):
         options = [f"--checkpoint={checkpoint}", "--precision=int8", f"--requests={requests}"]
-        if export([*options, models, gates]) != 0:
+        if export([*options, f"--repository={models}", gates]) != 0:
             raise CheckError("the demonstration's models cannot be exported")
-    if publish([str(folder / "models"), str(published), "--trial", "--profile=cpu"]) != 0:
-        raise CheckError("the demonstration's models cannot be published")
+        trial = [] if published.exists() else ["--trial"]
+        if publish([str(models), str(published), "--profile=cpu", *trial]) != 0:
+            raise CheckError("the demonstration's models cannot be published")
 
 
 def faults(its: Stack, published: Path, seconds: float) -> Actions:
@@ -154,9 +161,9 @@ def phase(
         if waiting and now >= waiting[0][0]:
             _, what, act = waiting.pop(0)
             act()
-            seen.events[now] = what
+            seen.events.append((now, what))
         for line in its.look(canaries=looks % 5 == 0):
-            seen.events[time.monotonic() - start] = line
+            seen.events.append((time.monotonic() - start, line))
         seen.lines.append((now, board.lines()))
         for name, megabytes in memory(its):
             seen.memory_mb[name] = max(seen.memory_mb.get(name, 0.0), megabytes)
@@ -183,7 +190,7 @@ def memory(its: Stack) -> Iterator[tuple[str, float]]:
     total = dict.fromkeys(groups.values(), 0.0)
     for process in psutil.Process().children(recursive=True):
         try:
-            name = groups.get(process.pid) or groups.get(psutil.os.getpgid(process.pid))
+            name = groups.get(process.pid) or groups.get(os.getpgid(process.pid))
             if name is not None:
                 total[name] += process.memory_info().rss / 1e6
         except (psutil.NoSuchProcess, ProcessLookupError):
@@ -206,7 +213,7 @@ def figures(phases: list[Phase]) -> list[dict[str, object]]:
             "by_version": [int((each.outcome.version == number).sum()) for number in (0, 1)],
             "refused_by_the_balancer": each.refused,
             "sent_to_another_server": each.again,
-            "events": {f"{second:.1f}": what for second, what in each.events.items()},
+            "events": [{"second": round(second, 1), "what": what} for second, what in each.events],
             "memory_mb": each.memory_mb,
         }
         for each in phases
@@ -218,10 +225,10 @@ def summary(seen: Phase) -> str:
     outcome = seen.outcome
     times = "/".join(f"{1e3 * outcome.percentile(percent):,.0f}" for percent in (50, 99, 100))
     return (
-        f"{seen.title}: {seen.clients} clients, {outcome.requests:,} requests, {outcome.hits_a_second:,.0f} hits/s, "
-        f"{times} ms (50 %, 99 %, longest)\n  lost {outcome.lost.total()}, wrong {outcome.wrong}, refused and sent "
-        f"again {seen.refused}, asked elsewhere {seen.again}, longest time without an answer "
-        f"{outcome.longest_gap_s:.2f} s"
+        f"{seen.title}: {seen.clients} clients, {outcome.requests:,} requests, "
+        f"{outcome.hits_a_second:,.0f} hits/s, {times} ms (50 %, 99 %, longest)\n"
+        f"  lost {outcome.lost.total()}, wrong {outcome.wrong}, refused and sent again {seen.refused}, "
+        f"asked elsewhere {seen.again}, longest time without an answer {outcome.longest_gap_s:.2f} s"
     )
 
 

@@ -28,8 +28,10 @@ COMMANDS = {
     "export.registry": "what is published there; also verify, promote, roll back, prune, alias",
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
+    "serving.stack": "several Tritons behind Envoy, with Prometheus, on this machine until Ctrl-C",
     "client.parity": "the served answers against the golden hits",
     "client.classify": "scores of every hit of an event file or folder, or a picture of an event",
+    "client.load": "many clients at once, as jobs ask, and what they found",
 }
 """What each command does, ``python -m NAME``, in the order in which data flow."""
 

@@ -83,7 +83,8 @@ class BoundProcess:
 
     def log_tail(self) -> str:
         """The last lines of the log, for an error message."""
-        return f"its log ends: {' | '.join(self.text().splitlines()[-LOG_LINES:])}"
+        lines = [" ".join(line.strip(" |+-").split()) for line in self.text().splitlines()]
+        return f"its log ends: {'; '.join([line for line in lines if line][-LOG_LINES:])}"
 
     def log_size(self) -> int:
         """Bytes that it has logged so far."""

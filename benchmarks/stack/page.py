@@ -52,7 +52,7 @@ def picture(seen: "Phase") -> str:
     for axes in (top, middle, bottom):
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
-        for second in seen.events:
+        for second, _ in seen.events:
             axes.axvline(second, color="#b3261e", lw=0.8, ls="--")
     content = io.BytesIO()
     figure.savefig(content, dpi=110)

@@ -56,6 +56,8 @@ PARSED = (
     "export.check grpc:",
     "data_gen.validate",
     "serving.local",
+    "serving.stack",
+    "client.load",
     "--model onnx:",
     "--model grpc:",
     "benchmarks.",
