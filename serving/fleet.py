@@ -47,6 +47,17 @@ class Member:
         """URL of its metrics."""
         return TritonServer(self._repository, self.ports).metrics
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its server is no more, or never was."""
+        if self.server is None:
+            return True
+        try:
+            self.server.check_alive()
+        except CheckError:
+            return True
+        return False
+
     def start(self) -> None:
         """Start the server, which is sent requests from then on.
 
@@ -140,8 +151,8 @@ class Fleet:
 
     @property
     def health(self) -> dict[str, Health]:
-        """HOST:PORT of each server's gRPC -> what it may be sent."""
-        return {member.grpc: member.health for member in self.members}
+        """HOST:PORT of the gRPC of each server that runs -> what it may be sent."""
+        return {member.grpc: member.health for member in self.members if not member.has_ended}
 
     @property
     def ports(self) -> list[Ports]:

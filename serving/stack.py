@@ -49,10 +49,14 @@ class Stack:
             CheckError: the balancer has ended.
         """
         self.envoy.check_alive()
+        self._name_servers()  # one that has ended is forgotten with its failures, before it comes again
         said = self.fleet.look(canaries)
+        self._name_servers()
+        return said
+
+    def _name_servers(self) -> None:
         if self.fleet.health != self.envoy.servers:
             self.envoy.name_servers(self.fleet.health)
-        return said
 
 
 @contextmanager

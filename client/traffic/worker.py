@@ -96,7 +96,7 @@ async def _main(plan: Plan, payloads: list[Payload], worker: int, workers: int, 
 
 
 def peak_mb() -> float:
-    """Memory that this process has had at most, in MB; getrusage would tell its parent's too (proc(5): VmHWM)."""
+    """Memory that this process has had at most, in MB (proc(5): VmHWM); getrusage tells its parent's."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
