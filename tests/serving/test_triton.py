@@ -19,7 +19,7 @@ from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BA
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE
 from serving.connection import Connection
 from serving.follow import Follower
-from serving.process import SHARED_MEMORY
+from serving.bound_process import SHARED_MEMORY
 from serving.triton import TritonServer
 from tests.helpers.faults import processes_of_group
 from tests.helpers.served_repository import (
