@@ -19,8 +19,8 @@ from client import connect
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE
-from serving.lease import Lease
 from serving.bound_process import SHARED_MEMORY
+from serving.lease import Lease
 from serving.rendezvous import Rendezvous, State, place
 from serving.triton import TritonServer
 from tests.helpers.paths import ROOT

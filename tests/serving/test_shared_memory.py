@@ -12,8 +12,8 @@ from client import connect
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE
-from serving.connection import Connection
 from serving.bound_process import SHARED_MEMORY
+from serving.connection import Connection
 from serving.triton import TritonServer
 from tests.helpers.served_repository import answer
 

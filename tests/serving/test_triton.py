@@ -17,9 +17,9 @@ from tritonclient.utils import InferenceServerException
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import CLASS_OUTPUT, INPUT_NAME, INPUT_SHAPE, MAX_BATCH_SIZE, MICHEL_OUTPUT
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE
+from serving.bound_process import SHARED_MEMORY
 from serving.connection import Connection
 from serving.follow import Follower
-from serving.bound_process import SHARED_MEMORY
 from serving.triton import TritonServer
 from tests.helpers.faults import processes_of_group
 from tests.helpers.served_repository import (
