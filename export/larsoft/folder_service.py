@@ -10,6 +10,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from export.larsoft.service import CallError, for_jobs
 from lartpc.errors import UserError
+from lartpc.served.manifest import MANIFEST_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, parse_config, read_config_file
 from lartpc.served.types import NUMPY_TYPES
 
@@ -123,6 +124,11 @@ class FolderService:
         session = self._sessions(self._of_graph(model))
         found: dict[str, str] = session.get_modelmeta().custom_metadata_map
         return found
+
+    def score_scale_of(self, model: str, version: int) -> str | None:
+        """The scale of a version's scores by its manifest; None where it has none that says it."""
+        folder = self.repository / self._of_graph(model) / str(version)
+        return Manifest.read(folder).score_scale if (folder / MANIFEST_FILE).is_file() else None
 
     def why_not_here(self, model: str) -> str:
         """Why its answers are not asked in this process; empty where they are.

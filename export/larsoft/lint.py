@@ -137,6 +137,9 @@ def _stated(service: Service, model: str, config: Any, demands: Demands) -> Iter
                 continue  # its answers have a line of their own
             if era is not None and of_graph not in (None, era):
                 yield f"version {version} states ADC era {era}, and its graph was made for {of_graph}"
+            made = service.score_scale_of(model, version)
+            if made is not None and scale != made:
+                yield f"version {version} states scores of {scale or 'no'} scale, and was exported for {made}"
 
 
 def stated(service: Service, model: str) -> str:

@@ -66,7 +66,7 @@ def refused_by_gates(manifest: Manifest, limits: Limits, gates: str) -> list[str
     if not manifest.gate["gates"].get("publishable", manifest.gates != NOT_PUBLISHABLE_BEFORE):
         return [
             f"{title} has passed the gates {manifest.gates} alone, which say that what passes them is not "
-            "published; export it under others"
+            "published; export it under others, or publish to an empty target with --trial"
         ]
     losses = manifest.gate.get("losses", [])
     try:

@@ -18,6 +18,7 @@ from export.larsoft.lint import BATCHES, some_patches
 from export.larsoft.service import ServerService, labels_in
 from export.repository.alias import alias_config
 from lartpc.files import sha256
+from lartpc.provenance import Provenance
 from lartpc.served.contract import MICHEL_OUTPUT, OUTPUT_NAMES, PATCH, PRECISIONS
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from serving.triton import TritonServer
@@ -96,6 +97,13 @@ def other_era(config: pb.ModelConfig, graph: onnx.ModelProto, folder: Path) -> N
     helper.set_model_props(graph, {"data_era": "2020"})
 
 
+def other_scale(config: pb.ModelConfig, graph: onnx.ModelProto, folder: Path) -> None:
+    manifest = Manifest.read(folder / "1")
+    stating = replace(manifest, provenance=Provenance(training={"score_scale": "natural"}))
+    (folder / "1" / MANIFEST_FILE).write_bytes(stating.content)
+    config.parameters["v1.score_scale"].string_value = "upstream"
+
+
 def no_era(config: pb.ModelConfig, graph: onnx.ModelProto, folder: Path) -> None:
     del config.parameters["v1.adc_era"]
 
@@ -112,9 +120,10 @@ FAULTS: dict[Change, str] = {
     no_probabilities: "which are no probabilities",
     neighbours: "scores of a patch depend on those beside it",
     other_era: "version 1 states ADC era 2021, and its graph was made for 2020",
+    other_scale: "version 1 states scores of upstream scale, and was exported for natural",
     no_era: "version 1 does not state its ADC era",
 }
-SEEN_ON_FILES_ALONE = (other_era,)
+SEEN_ON_FILES_ALONE = (other_era, other_scale)
 NOT_LOADED_BY_TRITON = (half_precision, rank_3)
 
 

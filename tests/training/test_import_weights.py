@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from client import connect
+from export.check import main as check
 from export.triton import main as export
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
@@ -123,6 +124,8 @@ def test_they_are_exported_and_served_in_every_precision(
     patches = held_out.patches(np.arange(64))
     expected = as_keras_computes(arrays, torch.from_numpy(patches))
     with TritonServer(Path("model_repository")) as server:
+        larsoft = [f"grpc://{server.grpc}", "--contract=larsoft", "--adc-era=2020", "--score-scale=upstream"]
+        assert check(larsoft) == 0
         for precision, tolerance in zip(PRECISIONS, (1e-5, 5e-3, 0.1), strict=True):
             url = f"grpc://{server.grpc}/emtrkmichel_{precision}"
             with connect(url, require={"score_scale": "upstream", "adc_era": "2020"}) as classifier:
