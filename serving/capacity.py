@@ -1,0 +1,185 @@
+"""``python -m serving.capacity``: how many servers for how many clients."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lartpc.command import run
+from lartpc.errors import UserError
+from lartpc.files import check_target
+from lartpc.terminal import say, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from serving.sizing.model import Job, Site
+
+PROG = "python -m serving.capacity"
+INFINITE = float("inf")
+
+
+def capacity(
+    clients: int = 400,
+    hits_a_second: float | None = None,
+    other_s: float | None = None,
+    prepare_s: float = 0.0,
+    hits: float = 55_000,
+    requests: float | None = None,
+    bytes_a_hit: float = 9249,
+    link_gbps: float = 1.0,
+    round_trip_ms: float = 1.0,
+    ingress_gbps: float = INFINITE,
+    switch_gbps: float = INFINITE,
+    events_a_second: float | None = None,
+    servers: int | None = None,
+    paper: Literal["large", "small"] | None = None,
+    simulate: bool = False,
+    picture: Path | None = None,
+) -> None:
+    """Say how many servers a site needs, by the paper's latency model with links and a switch.
+
+    Its numbers are measured apart from what they are to predict: --other-s and --prepare-s from one client
+    alone, --hits-a-second from one server that is saturated (client.load). Up to the number of clients that
+    a site serves without delay an event takes its ideal time; beyond, all clients wait for the narrowest
+    place.
+
+    Args:
+        clients: that work at the same time
+        hits_a_second: that one server answers when it is saturated
+        other_s: time of an event that is not offloaded, in s
+        prepare_s: time of making the requests of an event, in s
+        hits: of an event
+        requests: that they are asked in; hits by 235 where not given
+        bytes_a_hit: that are sent: 9249 patches, 1499 planes in FP32, 36 planes zero-suppressed
+            (docs/planes.md)
+        link_gbps: of a client, in 1e9 bit/s
+        round_trip_ms: of a request without any work
+        ingress_gbps: of a server; not given, it does not bound
+        switch_gbps: that all clients' bytes pass; not given, it does not bound
+        events_a_second: that all clients together are to reach; otherwise they are to lose no time
+        servers: there are; otherwise as many as are needed
+        paper: the paper's own inputs, with large or small batches, in place of all of a job and a server
+        simulate: let clients and servers queue, event by event, beside the formula
+        picture: PNG with the time of an event against the number of clients
+    """
+    from serving.sizing.model import Site, estimate, servers_for
+
+    job, site = described(
+        paper, hits_a_second, other_s, prepare_s, hits, requests, bytes_a_hit, link_gbps, round_trip_ms
+    )
+    site = replace(site, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
+    check(clients=clients, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps, servers=servers or 1)
+    if picture is not None:
+        check_target(picture, "--picture")
+    wanted = servers or (site.servers if paper else servers_for(job, site, clients))
+    if events_a_second is not None and servers is None:
+        check(events_a_second=events_a_second)
+        wanted = reaching(job, site, clients, events_a_second)
+    if wanted is None:
+        raise UserError(
+            f"no number of servers serves {clients:,} clients so: the switch of {switch_gbps:g} Gbps, or "
+            "what the clients do besides, bounds before; send planes, or ask for fewer events a second"
+        )
+    site = Site(wanted, site.hits_a_second, ingress_gbps, switch_gbps)
+    found = estimate(job, site, clients)
+    show(table_of(job, site, clients, simulate))
+    say(
+        f"{wanted:,} servers: {clients:,} clients need {found.event_s:,.1f} s an event, ideal "
+        f"{found.ideal_s:,.1f} s"
+    )
+    say(
+        f"up to {found.clients_at_most:,.0f} clients lose no time, "
+        f"{found.clients_at_most / wanted:,.0f} a server"
+    )
+    if picture is not None:
+        from serving.sizing.picture import draw
+
+        draw(job, site, clients, picture)
+        say(f"wrote {picture}")
+
+
+def described(
+    paper: str | None,
+    hits_a_second: float | None,
+    other_s: float | None,
+    prepare_s: float,
+    hits: float,
+    requests: float | None,
+    bytes_a_hit: float,
+    link_gbps: float,
+    round_trip_ms: float,
+) -> "tuple[Job, Site]":
+    """Job and site of the options.
+
+    Raises:
+        UserError: one is missing, or is no such number.
+    """
+    from serving.sizing import paper as inputs
+    from serving.sizing.model import Job, Site
+
+    if paper is not None:
+        return (inputs.LARGE, inputs.LARGE_SITE) if paper == "large" else (inputs.SMALL, inputs.SMALL_SITE)
+    if hits_a_second is None or other_s is None:
+        raise UserError(
+            "--hits-a-second (of one saturated server) and --other-s (of one client alone) are measured at "
+            "the site; give both, or --paper large"
+        )
+    asked = hits / 235 if requests is None else requests
+    check(
+        hits_a_second=hits_a_second, hits=hits, requests=asked, bytes_a_hit=bytes_a_hit, link_gbps=link_gbps
+    )
+    for name, value in (("other-s", other_s), ("prepare-s", prepare_s), ("round-trip-ms", round_trip_ms)):
+        if not 0 <= value < INFINITE:
+            raise UserError(f"--{name} {value:g} must be 0 or more")
+    if round_trip_ms > 10_000:
+        raise UserError(f"--round-trip-ms {round_trip_ms:g} is in ms, and more than ten seconds")
+    job = Job(other_s, prepare_s, hits, asked, bytes_a_hit, link_gbps, round_trip_ms / 1e3)
+    return job, Site(1, hits_a_second)
+
+
+def check(**values: float) -> None:
+    """Raises UserError where one of the options is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise UserError(f"--{name.replace('_', '-')} {value:g} must be above 0")
+
+
+def reaching(job: "Job", site: "Site", clients: int, events_a_second: float, most: int = 4096) -> int | None:
+    """Fewest servers with which the clients reach a rate; None where none do."""
+    from serving.sizing.model import estimate
+
+    for servers in range(1, most + 1):
+        if estimate(job, replace(site, servers=servers), clients).events_a_second(clients) >= events_a_second:
+            return servers
+    return None
+
+
+def table_of(job: "Job", site: "Site", clients: int, simulated: bool) -> "Table":
+    """Half, as many and twice as many clients and servers."""
+    from rich.table import Table
+
+    from serving.sizing.model import estimate
+    from serving.sizing.simulation import simulate
+
+    heads = ["servers", "clients", "s an event", "events/s", "bound by"]
+    table = Table(*heads, *(["simulated, s an event", "servers busy"] if simulated else []))
+    for servers in sorted({max(site.servers // 2, 1), site.servers, 2 * site.servers}):
+        for number in sorted({max(clients // 2, 1), clients, 2 * clients}):
+            of_site = replace(site, servers=servers)
+            found = estimate(job, of_site, number)
+            row = [f"{servers:,}", f"{number:,}", f"{found.event_s:,.1f}",
+                   f"{found.events_a_second(number):,.2f}", found.bound_by]  # fmt: skip
+            if simulated:
+                seen = simulate(job, of_site, number)
+                row += [f"{seen.event_s:,.1f}", f"{seen.busy:.0%}"]
+            table.add_row(*row)
+    return table
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(capacity, args, prog=PROG)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

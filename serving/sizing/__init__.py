@@ -1,0 +1,1 @@
+"""How many servers a site needs for its clients: a model, and a simulation that checks it."""
