@@ -78,6 +78,8 @@ def classify(
         return connect(url, fallback=fallback, require=demands, say=say)
 
     if scores is not None:
+        if scores.exists():
+            say(f"{scores} is there, and replaced when all is done")
         done = score_events(file, scores, connected)
         hits_per_s = done.hits / max(done.seconds, 1e-9)
         say(f"{done.hits:,} hits of {done.events:,} events in {done.seconds:.1f} s: {hits_per_s:,.0f} hits/s")

@@ -14,6 +14,7 @@ from lartpc.errors import CheckError, UserError
 from serving import answers
 from serving.ports import is_loopback
 from serving.security import Security
+from serving.spoken import spoken_at
 from serving.wire import AnswerError, ForbiddenError, RefusedError, SilentError, Wire
 
 DEFAULT_URLS = {"grpc": "localhost:8001", "http": "localhost:8000"}
@@ -107,10 +108,18 @@ class Connection:
         except Exception as error:  # a library raises whatever its transport raises
             raise UserError(
                 f"no server answers at {self.url} over {PROTOCOL_NAMES[self.protocol]}; "
-                f"start one with: python -m serving.local{self._by_proxy()}"
+                f"{self._what_to_do()}{self._by_proxy()}"
             ) from error
         if not live:
             raise CheckError(f"the server at {self.url} says that it is not live; look at its log")
+
+    def _what_to_do(self) -> str:
+        spoken = spoken_at(self.url)
+        if spoken is None or spoken == self.protocol:
+            return "start one with: python -m serving.local"
+        own, other = PROTOCOL_NAMES[self.protocol], PROTOCOL_NAMES[spoken]
+        usual = DEFAULT_URLS[self.protocol].rpartition(":")[2]
+        return f"that port speaks {other}: {own} has another one, {usual} by default"
 
     def _by_proxy(self) -> str:
         """That gRPC asks a proxy, where the environment names one for this server."""

@@ -196,3 +196,17 @@ def test_a_repository_says_which_models_it_has(tiny_repository: Path) -> None:
             connect(url)
     with pytest.raises(UserError, match="has no version 9; it has 1, 2, 3"):
         connect(f"onnx:{tiny_repository}/emtrkmichel_fp32@9")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "port", "message"),
+    [
+        ("grpc", "http", "that port speaks HTTP: gRPC has another one, 8001"),
+        ("http", "grpc", "that port speaks gRPC: HTTP has another one, 8000"),
+    ],
+)
+def test_a_port_of_the_other_protocol_is_told(
+    scheme: str, port: str, message: str, tiny_server: TritonServer
+) -> None:
+    with pytest.raises(UserError, match=message):
+        connect(f"{scheme}://{getattr(tiny_server, port)}/{MODEL}", give_up_s=0)
