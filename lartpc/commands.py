@@ -29,6 +29,7 @@ COMMANDS = {
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
     "serving.stack": "several Tritons behind Envoy, with Prometheus, on this machine until Ctrl-C",
+    "serving.standalone": "a server alone, measured by NVIDIA's perf_analyzer as the paper measured its own",
     "serving.capacity": "how many servers for how many clients, by the paper's latency model",
     "client.parity": "the served answers against the golden hits",
     "client.classify": "scores of every hit of an event file or folder, or a picture of an event",

@@ -58,6 +58,7 @@ PARSED = (
     "serving.local",
     "serving.stack",
     "client.load",
+    "serving.standalone",
     "--model onnx:",
     "--model grpc:",
     "benchmarks.",
