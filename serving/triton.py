@@ -5,6 +5,7 @@ It serves the models that this machine can run, knows them to be well by their a
 """
 
 import logging
+import re
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -224,7 +225,8 @@ class TritonServer:
         deadline = time.monotonic() + LOAD_SECONDS
         while not self._is_loaded(model.name, mark):
             self.check_alive()
-            if failures := self._process.load_failures(model.name, since):
+            failures = self._process.load_failures(model.name, since)
+            if failures := [reason for reason in failures if not _was_in_between(reason)]:
                 raise CheckError(f"the server cannot load {model.name}: {'; '.join(failures)}")
             if time.monotonic() > deadline:
                 raise CheckError(f"the server did not load {model.name} within {LOAD_SECONDS} s")
@@ -245,6 +247,12 @@ class TritonServer:
         if self._connection is not None:
             self._connection.close()
         self._process.stop()
+
+
+def _was_in_between(failure: str) -> bool:
+    """Whether the server looked for a configuration in the moment before it was written, which is there now."""
+    found = re.search(r"failed to open text file for read (\S+): No such file", failure)
+    return found is not None and Path(found[1]).exists()
 
 
 def _check_present(model: RepositoryModel) -> None:

@@ -108,6 +108,7 @@ def test_a_model_without_its_process_is_asked_elsewhere_and_healed(two: Stack, f
     outcome = under_load(two, found, at_signal=lambda: [stub.kill() for stub in stubs])
     assert stubs and whole(outcome)
     assert two.look(canaries=True) == [f"server 2 loaded {MODEL} anew"]
+    assert victim.server.fault(MODEL, 2) == ""
 
 
 def test_a_server_drains_without_a_retry(two: Stack, found: list[Payload]) -> None:
