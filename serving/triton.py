@@ -250,7 +250,7 @@ class TritonServer:
 
 
 def _was_in_between(failure: str) -> bool:
-    """Whether the server looked for a configuration in the moment before it was written, which is there now."""
+    """Whether the server looked for a configuration just before it was written, which is there now."""
     found = re.search(r"failed to open text file for read (\S+): No such file", failure)
     return found is not None and Path(found[1]).exists()
 
