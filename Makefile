@@ -118,7 +118,7 @@ publish: .venv/installed  ## CHECKPOINT=... TARGET=...: export all, gate, check,
 	$(if $(findstring --dry-run,$(PUBLISH_OPTIONS)),,$(RUN) export.registry list $(TARGET) --markdown $(SUMMARY))
 
 soak: install  ## the tests that take long: a kill at every write of export and publish, each fault of a server
-	EVERY_POINT=1 $(BIN)/pytest --timeout=3600 tests/export/test_faults.py tests/client/test_whole_events.py
+	EVERY_POINT=1 $(BIN)/pytest -m 'long or not long' --timeout=3600 tests/export/test_faults.py tests/client/test_whole_events.py
 	$(RUN) benchmarks.client_faults --rounds 100
 	$(RUN) benchmarks.balancer --rounds 1 --kills 50
 

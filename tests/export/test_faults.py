@@ -104,6 +104,7 @@ def test_a_publication_killed_at_any_point_is_gone_on_with(
         assert store.names(f"{MODEL}/2") == ["golden.h5", MANIFEST_FILE, MODEL_FILE]
 
 
+@pytest.mark.long
 def test_a_prune_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None:
     base = tmp_path / "published"
     for number in range(1, 5):

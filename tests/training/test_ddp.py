@@ -87,6 +87,7 @@ def test_two_processes_train_as_one_does(workplace: Path, events_file: Path) -> 
             assert float(alone[metric]) == pytest.approx(float(divided[metric]), abs=2e-3)
 
 
+@pytest.mark.long
 def test_they_go_on_from_a_checkpoint_and_one_may_go_on_alone(workplace: Path, events_file: Path) -> None:
     sgd = ["--model.optimizer=sgd", "--trainer.max-epochs=1", "--data.memory-gb=0.01", *PLAIN]
     assert main(tiny(events_file, "--name=mixed", *sgd)) == 0

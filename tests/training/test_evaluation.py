@@ -225,6 +225,7 @@ def with_seed(run: Path, folder: Path, seed: int, **changed: object) -> None:
     torch.save(content, folder / "calibrated.ckpt")
 
 
+@pytest.mark.long
 def test_trainings_with_other_seeds_show_their_spread(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -338,6 +338,7 @@ def test_torch_save_of_code_is_refused(workplace: Path) -> None:
     assert not Path("exploited").exists()
 
 
+@pytest.mark.long
 def test_imported_patches_train_and_are_evaluated(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,7 @@ def test_killed_while_it_writes_a_checkpoint_the_old_one_stays(workplace: Path) 
     assert torch.load("last.ckpt", weights_only=True) == {"number": 3}
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(workplace: Path, events_file: Path) -> None:
     assert main(tiny(events_file, "--name=full", "--model.optimizer=sgd", "--trainer.max-epochs=1")) == 0
     kept = {name: Path(f"runs/full/{name}").read_bytes() for name in ("best.ckpt", "last.ckpt")}
@@ -151,6 +152,7 @@ def test_early_stop_ends_what_no_longer_gains(workplace: Path, events_file: Path
     assert torch.load("runs/early/last.ckpt", weights_only=True)["epoch"] == 1
 
 
+@pytest.mark.long
 def test_two_trainings_of_one_name_at_once_have_a_folder_each(workplace: Path, events_file: Path) -> None:
     seeds = (1, 9)
     processes = [start(*tiny(events_file, "--name=race", f"--seed-everything={seed}")) for seed in seeds]
