@@ -16,7 +16,7 @@ from lartpc.terminal import say, suggest
 from serving.ports import LOOPBACK, free_port, is_free
 
 if TYPE_CHECKING:
-    from serving.balancer.configuration import Jwt, Tls
+    from serving.balancer.description import Jwt, Tls
     from serving.balancer.envoy import Envoy
     from serving.fleet import Fleet
     from serving.monitoring.prometheus import Prometheus
@@ -91,7 +91,7 @@ def running(
     Raises:
         UserError, CheckError: something does not start; nothing is left running then.
     """
-    from serving.balancer.configuration import Balancer
+    from serving.balancer.description import Balancer
     from serving.balancer.envoy import Envoy, check_configuration, find_envoy
     from serving.fleet import Fleet
     from serving.monitoring.prometheus import Prometheus, find_prometheus
@@ -101,7 +101,7 @@ def running(
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lartpc-stack-")))
         (folder / "endpoints").mkdir()
         balancer = Balancer(
-            endpoints=folder / "endpoints" / "servers.json",
+            servers=folder / "endpoints" / "servers.json",
             address=LOOPBACK,
             port=port or free_port(),
             admin_port=admin_port or free_port(),
@@ -170,7 +170,7 @@ def stack(
         logs: folder for the logs of all processes
         watch: show a table of servers, versions, requests, batches, queues and errors
     """
-    from serving.balancer.configuration import Jwt, Tls
+    from serving.balancer.description import Jwt, Tls
 
     for name, value in (("servers", servers), ("most-requests", most_requests), ("threads", threads)):
         if not 1 <= value <= 4096:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lartpc.files import write_text
-from serving.balancer.configuration import CLUSTER
+from serving.balancer.clusters import CLUSTER
 
 
 class Health(StrEnum):

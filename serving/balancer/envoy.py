@@ -12,7 +12,9 @@ from typing import Any, Self
 
 from lartpc.errors import CheckError, UserError
 from lartpc.files import write_text
-from serving.balancer.configuration import CLUSTER, Balancer, configuration
+from serving.balancer.clusters import CLUSTER
+from serving.balancer.configuration import configuration
+from serving.balancer.description import Balancer
 from serving.balancer.endpoints import Health, write_endpoints
 from serving.bound_process import BoundProcess
 
@@ -131,7 +133,8 @@ class Envoy:
     def name_servers(self, servers: Mapping[str, Health]) -> None:
         """Name the servers and their health anew."""
         self.servers = dict(servers)
-        write_endpoints(self.balancer.endpoints, self.servers)
+        assert isinstance(self.balancer.servers, Path), "the servers of a name are asked for by Envoy"
+        write_endpoints(self.balancer.servers, self.servers)
 
     def drain(self, server: str) -> None:
         """Send a server nothing more, and wait until what is under way there is answered.

@@ -27,7 +27,7 @@ from export.repository.promotion import promoted
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_SHAPE
 from serving.balancer import envoy as envoy_module
-from serving.balancer.configuration import Jwt, Tls
+from serving.balancer.description import Jwt, Tls
 from serving.balancer.endpoints import Health
 from serving.monitoring.board import HEADS, Board
 from serving.monitoring.prometheus import find_prometheus

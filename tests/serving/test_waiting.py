@@ -1,0 +1,94 @@
+"""Requests that come while there is no server wait for the first one, in the real Envoy, and are counted."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import grpc
+import numpy as np
+import pytest
+
+from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
+from serving.balancer.clusters import WAITING
+from serving.balancer.description import Balancer, Waiting
+from serving.balancer.endpoints import Health
+from serving.balancer.envoy import Envoy
+from serving.connection import Connection
+from serving.ports import LOOPBACK, free_port
+from serving.triton import TritonServer
+from tests.helpers.published_repository import add
+from tests.helpers.waiting import wait_until
+
+MODEL = "emtrkmichel_fp32"
+HEALTH = "/grpc.health.v1.Health/Check"
+
+
+@pytest.fixture
+def envoy(tmp_path: Path) -> Iterator[Envoy]:
+    """A balancer without a server, that lets requests wait."""
+    (tmp_path / "endpoints").mkdir()
+    balancer = Balancer(
+        servers=tmp_path / "endpoints" / "servers.json",
+        address=LOOPBACK,
+        port=free_port(),
+        admin_port=free_port(),
+        most_requests=16,
+        most_bytes=10**9,
+        stats_port=free_port(),
+        waiting=Waiting(free_port(), free_port(), pause_s=1, most_s=60),
+    )
+    with Envoy(balancer, {}) as running:
+        yield running
+
+
+def page(envoy: Envoy, path: str) -> str:
+    with urlopen(f"http://{LOOPBACK}:{envoy.balancer.stats_port}{path}", timeout=5) as answer:
+        return answer.read().decode()
+
+
+def waiting_now(envoy: Envoy) -> float:
+    name = f'envoy_cluster_upstream_rq_active{{envoy_cluster_name="{WAITING}"}}'
+    return next(
+        float(line.split()[-1]) for line in page(envoy, "/stats/prometheus").split("\n") if name in line
+    )
+
+
+def test_what_comes_before_the_first_server_is_answered_by_it(
+    envoy: Envoy, tmp_path: Path, server_environment: None
+) -> None:
+    """A request of more than a megabyte waits whole."""
+    add(tmp_path / "models", 1, MODEL)
+    with TritonServer(tmp_path / "models") as server:
+        answered: list[int] = []
+
+        def ask() -> None:
+            with Connection(envoy.url, timeout_s=60, connect_s=60) as connection:
+                patches = np.zeros((300, *INPUT_SHAPE), np.float32)
+                answered.append(connection.infer(MODEL, 1, {INPUT_NAME: patches}, OUTPUT_NAMES)[0])
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: waiting_now(envoy) == 1)
+        assert not answered
+        envoy.name_servers({server.grpc: Health.HEALTHY})
+        asking.join(30)
+        assert answered == [1] and waiting_now(envoy) == 0
+        with Connection(envoy.url) as connection:  # without a detour while there is a server
+            connection.infer(MODEL, 1, {INPUT_NAME: np.zeros((1, *INPUT_SHAPE), np.float32)}, OUTPUT_NAMES)
+        assert 'envoy_cluster_upstream_rq_total{envoy_cluster_name="triton"} ' in page(
+            envoy, "/stats/prometheus"
+        )
+
+
+def test_a_client_that_waits_longer_than_it_wants_is_told(envoy: Envoy) -> None:
+    with grpc.insecure_channel(envoy.url) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(HEALTH)(b"", timeout=2.5)
+    assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    wait_until(lambda: waiting_now(envoy) == 0)
+
+
+def test_the_listener_for_probes_shows_two_pages_and_no_other(envoy: Envoy) -> None:
+    assert page(envoy, "/ready").strip() == "LIVE"
+    with pytest.raises(OSError, match="404"):
+        page(envoy, "/config_dump")
