@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROG = "python -m client.load"
 MOST_CLIENTS = 4096
 HEADS = (
-    "clients", "hits/s", "requests/s", "50 %, ms", "90 %, ms", "99 %, ms", "longest, ms",
+    "clients", "hits/s", "requests/s", "50 %, ms", "90 %, ms", "99 %, ms", "longest, ms", "an event, s",
     "refused", "lost", "wrong", "rows an execution", "queue, ms",
 )  # fmt: skip
 
@@ -31,6 +31,7 @@ def load(
     seconds: float = 20.0,
     batch: int = 235,
     think_s: float = 0.0,
+    event_requests: int = 1,
     in_flight: int = 1,
     rate: float = 0.0,
     most_requests: int = 0,
@@ -56,7 +57,8 @@ def load(
             1,10,100,400
         seconds: of each step
         batch: patches in a request, 235 or 1693 in the paper's jobs; planes are sent whole
-        think_s: mean pause of a client between an answer and its next request
+        think_s: mean pause of a client between its events, as long as all else takes that a job does
+        event_requests: of an event, one after the other without a pause
         in_flight: requests that a client has under way at a time; 1 blocks, as the paper's clients do
         rate: requests a second of all clients together at Poisson's times; 0 for clients that wait for
             answers
@@ -85,7 +87,7 @@ def load(
     if batch < 1 or most_mb < 1 or (processes is not None and processes < 1):
         raise UserError("--batch, --most-mb and --processes are 1 or more")
     target = Target(address.server, address.secure, None if ca is None else ca.read_bytes())
-    plan = Plan(target, 1, seconds, think_s, in_flight, rate, most_requests, give_up_s, seed)
+    plan = Plan(target, 1, seconds, think_s, event_requests, in_flight, rate, most_requests, give_up_s, seed)
     steps = [replace(plan, clients=number) for number in numbers_of(clients)]
     with working("Making requests and asking for their answers ..."):
         security: dict[str, Any] = {} if ca is None else {"security": {"ca": ca}}
@@ -153,6 +155,7 @@ def cells_of(step: "Plan", outcome: "Outcome", counted: "Counts | None") -> Iter
     yield from (f"{step.clients}", f"{outcome.hits_a_second:,.0f}")
     yield f"{outcome.requests / outcome.seconds:,.1f}" if outcome.requests else "0"
     yield from (f"{time:,.0f}" for time in times)
+    yield "" if step.rate else f"{step.think_s + outcome.module_s():,.2f}"
     yield from (f"{outcome.refused.total():,}", f"{outcome.lost.total():,}", f"{outcome.wrong:,}")
     yield from (
         ("", "") if counted is None else (f"{counted.rows_an_execution:,.0f}", f"{counted.queue_ms:,.1f}")
@@ -165,12 +168,14 @@ def record_of(step: "Plan", outcome: "Outcome", counted: "Counts | None") -> dic
         "clients": step.clients,
         "in_flight": step.in_flight,
         "think_s": step.think_s,
+        "event_requests": step.event_requests,
         "rate": step.rate,
         "seconds": outcome.seconds,
         "requests": outcome.requests,
         "hits": outcome.hits,
         "hits_a_second": outcome.hits_a_second,
         "took_s": {str(percent): outcome.percentile(percent) for percent in (50, 90, 99, 100)},
+        "event_asks_s": outcome.module_s(),
         "longest_wait_before_sending_s": float(outcome.waited.max(initial=0.0)),
         "longest_gap_s": outcome.longest_gap_s,
         "refused": dict(outcome.refused),

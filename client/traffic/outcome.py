@@ -16,6 +16,8 @@ class Outcome:
     Attributes:
         answered: (N,) end of each answer, in s since the signal.
         took: (N,) seconds from when a request was due to its answer, refusals and retries included.
+        event_ended: (E,) end of each event of clients that wait for answers, in s since the signal.
+        event_took: (E,) seconds from an event's first request to its last answer.
         version: (N,) which of the versions that may answer did; -1 for none.
         hits: of them together.
         refused: answers that told a client to come again, by status.
@@ -27,6 +29,8 @@ class Outcome:
 
     answered: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     took: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    event_ended: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    event_took: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     version: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     hits: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -39,6 +43,8 @@ class Outcome:
         return Outcome(
             np.concatenate([self.answered, other.answered]),
             np.concatenate([self.took, other.took]),
+            np.concatenate([self.event_ended, other.event_ended]),
+            np.concatenate([self.event_took, other.event_took]),
             np.concatenate([self.version, other.version]),
             self.hits + other.hits,
             self.refused + other.refused,
@@ -66,6 +72,11 @@ class Outcome:
     def percentile(self, percent: float) -> float:
         """Of the time that an answer took, in s; NaN where there is none."""
         return float(np.percentile(self.took, percent)) if self.requests else float("nan")
+
+    def module_s(self, since_s: float = 0.0) -> float:
+        """Mean time of an event's requests, of events that began since a time, in s; NaN where none did."""
+        took = self.event_took[self.event_ended - self.event_took >= since_s]
+        return float(took.mean()) if len(took) else float("nan")
 
     @property
     def longest_gap_s(self) -> float:

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lartpc.errors import UserError
 
 GIVE_UP_S = 120.0
 """For so long a request that is refused is sent again; then it is lost."""
+
+SPREAD = 0.2
+"""Of the pauses, relative: events of one kind differ by so much in what else is done with them."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class Plan:
         target: where requests go.
         clients: that work at the same time; each has a connection of its own.
         seconds: that they do.
-        think_s: mean pause of a client between an answer and its next request, exponentially distributed.
+        think_s: mean pause of a client between its events, as long as all else takes that a job does;
+            lognormal, with SPREAD.
+        event_requests: requests of an event, one after the other without a pause.
         in_flight: requests that a client has under way at a time.
         rate: requests a second of all clients together, in Poisson's intervals, whether answered or not;
             0 for clients that wait for their answers.
@@ -44,6 +51,7 @@ class Plan:
     clients: int
     seconds: float
     think_s: float = 0.0
+    event_requests: int = 1
     in_flight: int = 1
     rate: float = 0.0
     most_requests: int = 0
@@ -54,6 +62,7 @@ class Plan:
         """Raises UserError where it is no load."""
         for name, value, least in (
             ("clients", self.clients, 1),
+            ("event-requests", self.event_requests, 1),
             ("in-flight", self.in_flight, 1),
             ("think-s", self.think_s, 0),
             ("rate", self.rate, 0),
@@ -63,6 +72,11 @@ class Plan:
                 raise UserError(f"--{name} {value} must be {least} or more")
         if not 0 < self.seconds <= 3600:
             raise UserError(f"--seconds {self.seconds:g} must lie above 0 and at most at 3600")
+
+    def pause_s(self, random: np.random.Generator) -> float:
+        """One pause, in s."""
+        sigma = float(np.sqrt(np.log1p(SPREAD**2)))
+        return self.think_s * random.lognormal(-(sigma**2) / 2, sigma)
 
     def share(self, worker: int, workers: int) -> list[int]:
         """Numbers of the clients of one of several processes."""

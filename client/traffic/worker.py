@@ -45,16 +45,17 @@ class Work:
     took: list[float] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    events: list[tuple[float, float]] = field(default_factory=list)
     outcome: Outcome = field(default_factory=Outcome)
 
     @property
     def over(self) -> bool:
-        """Whether no more requests are to begin."""
+        """Whether no more events are to begin; one that has begun goes on to its end."""
         return self.left == 0 or time.monotonic() - self.start >= self.plan.seconds
 
     def begin(self) -> bool:
         """Whether one more request may begin; it is counted."""
-        if self.over:
+        if self.left == 0:
             return False
         self.left -= 1
         return True
@@ -89,6 +90,8 @@ async def _main(plan: Plan, payloads: list[Payload], worker: int, workers: int, 
             )
         work.outcome.answered, work.outcome.took = np.array(work.answered), np.array(work.took)
         work.outcome.waited, work.outcome.version = np.array(work.waited), np.array(work.versions, int)
+        events = np.array(work.events).reshape(-1, 2)
+        work.outcome.event_ended, work.outcome.event_took = events[:, 0], events[:, 1]
         work.outcome.peak_mb = peak_mb()
         pipe.send(work.outcome)
     finally:
@@ -111,15 +114,20 @@ def channel_to(target: Target) -> Any:
 
 
 async def _job(work: Work, channel: Any, random: np.random.Generator) -> None:
-    """A client that waits for its answer, thinks, and asks again."""
+    """A client that works through events: it thinks, and asks for one answer after the other."""
     call = channel.unary_unary(METHOD)
-    if work.plan.think_s:
-        await asyncio.sleep(random.exponential(work.plan.think_s))
-    while work.begin():
-        payload = work.payloads[random.integers(len(work.payloads))]
-        await _ask(work, call, payload, time.monotonic(), random)
+    await asyncio.sleep(random.uniform(0, work.plan.think_s))  # jobs do not begin in step
+    while not work.over:
+        began = time.monotonic()
+        for _ in range(work.plan.event_requests):
+            if not work.begin():
+                return
+            payload = work.payloads[random.integers(len(work.payloads))]
+            await _ask(work, call, payload, time.monotonic(), random)
+        now = time.monotonic()
+        work.events.append((now - work.start, now - began))
         if work.plan.think_s:
-            await asyncio.sleep(random.exponential(work.plan.think_s))
+            await asyncio.sleep(work.plan.pause_s(random))
 
 
 async def _open(work: Work, channels: list[Any], worker: int, workers: int) -> None:
@@ -132,7 +140,7 @@ async def _open(work: Work, channels: list[Any], worker: int, workers: int) -> N
     async with asyncio.TaskGroup() as tasks:
         for due in _times(work, random, work.plan.rate / workers):
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not work.begin():
+            if work.over or not work.begin():
                 return
             call = await free.get()
             work.waited.append(max(0.0, time.monotonic() - due))

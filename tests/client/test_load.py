@@ -48,6 +48,21 @@ def test_thinking_slows_clients_down(tiny_server: TritonServer, found: list[Payl
     assert 10 < outcome.requests < 6 * 2 / 0.2 * 2
 
 
+def test_an_event_is_several_requests_and_goes_on_to_its_end(
+    tiny_server: TritonServer, found: list[Payload]
+) -> None:
+    outcome = drive(plan(tiny_server, event_requests=7, think_s=0.1, seconds=1.5), found, workers=2)
+    assert outcome.requests == 7 * len(outcome.event_took) and len(outcome.event_took) > 12
+    assert outcome.event_took.min() >= outcome.took.min() * 7
+    assert 0 < outcome.module_s() < 1.5 and np.isnan(outcome.module_s(since_s=100.0))
+
+
+def test_pauses_have_their_mean_and_spread() -> None:
+    random, thinking = np.random.default_rng(1), Plan(Target("localhost:1"), 1, 1.0, think_s=3.0)
+    pauses = np.array([thinking.pause_s(random) for _ in range(4000)])
+    assert pauses.mean() == pytest.approx(3.0, rel=0.02) and pauses.std() == pytest.approx(0.6, rel=0.06)
+
+
 def test_an_open_load_counts_from_when_a_request_was_due(
     tiny_server: TritonServer, found: list[Payload]
 ) -> None:
@@ -102,6 +117,7 @@ def test_the_command_ramps_and_writes_its_figures(
         (["grpc://{server}/{model}", "--clients=0"], 2, "--clients 0 must be numbers from 1 to 4096"),
         (["grpc://{server}/{model}", "--clients=1,many"], 2, "must be numbers from 1 to 4096"),
         (["grpc://{server}/{model}", "--seconds=0"], 2, "--seconds 0 must lie above 0"),
+        (["grpc://{server}/{model}", "--event-requests=0"], 2, "--event-requests 0 must be 1 or more"),
         (["grpc://{server}/{model}", "--think-s=-1"], 2, "--think-s -1.0 must be 0 or more"),
         (["grpc://{server}/{model}", "--clients=4000", "--most-mb=100"], 2, "--most-mb allows 100"),
         (["grpc://{server}/{model}", "--batch=9999999"], 2, "has no request of 9999999 hits"),
