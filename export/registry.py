@@ -213,6 +213,23 @@ def prune(target: str, keep: int = 2, model: str | None = None, dry_run: bool = 
     found.check()
 
 
+def tune(target: str, tuning: Path) -> None:
+    """Let servers run published models with settings that were measured: merging, instances, threads.
+
+    They stay when versions come and go. A server that follows the target loads the models anew with them.
+
+    Args:
+        target: folder or URL that was published to.
+        tuning: file of settings by model, as serving.tune writes it.
+    """
+    from lartpc.served.tuning import read_tunings
+
+    models = [(_one(target, name), settings) for name, settings in read_tunings(tuning).items()]
+    for published, settings in models:
+        published.tuned(settings)
+        say(f"{published.name}: {settings.in_words}")
+
+
 def alias(target: str, name: str, model: str) -> None:
     """Let another name point at a published model of patches, such as mycnn, LArSoft's default.
 
@@ -277,6 +294,7 @@ COMMANDS: dict[str, Command] = {
     "rollback": rollback,
     "pin": pin,
     "prune": prune,
+    "tune": tune,
     "alias": alias,
     "unalias": unalias,
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from export.store.interface import Store
     from export.variants import ServedModel
     from lartpc.served.contract import Contract
+    from lartpc.served.tuning import Tuning
     from training.network.checkpoint import Checkpoint
 
 PROG = "python -m export.triton"
@@ -40,6 +41,7 @@ def export(
     published: str | None = None,
     score_scale: Literal["upstream", "natural"] | None = None,
     requests: Literal["patch", "plane", "plane_f16", "plane_u8", "plane_zs", "all"] = "patch",
+    tuning: Path | None = None,
 ) -> None:
     """Export a checkpoint as ONNX, check it against held-out events and add it to a Triton repository.
 
@@ -68,13 +70,17 @@ def export(
             upstream, of a calibrated checkpoint; report.html has a table of equivalent cuts.
         requests: what the models take: the patches of hits; a whole plane with the places of its hits, in
             FP32, or for int8 alone in FP16, in a byte a pixel, or zero-suppressed; or models of all kinds.
+        tuning: file of settings by model, as serving.tune writes it: how servers are to run those that are
+            exported; others stay as they are.
     """
     from export.engines.plans import NO_PLAN, built_here, built_on_server
     from export.gate.limits import read_gates
     from export.store.folder import FolderStore
     from export.store.target import open_store
+    from lartpc.served.tuning import read_tunings
     from training.network.checkpoint import latest_checkpoint, load_checkpoint
 
+    tunings = read_tunings(tuning) if tuning is not None else {}
     if on_server and backend == "onnxruntime":
         raise UserError("--on-server says where a plan is built; give --backend tensorrt with it")
     plans = {"onnxruntime": NO_PLAN} if backend != "tensorrt" else {}
@@ -86,6 +92,7 @@ def export(
     for of_part, precisions in parts(trained, precision):
         part = of_part if score_scale is None else of_part.on_scale(score_scale)
         numbers = export_checkpoint(part, precisions, reference, stores, limits, plans, contracts)
+        tune(stores[0], [served.name for served in numbers], tunings)
         if on_server:
             say_builder(numbers)
     suggest("export.check", repository)
@@ -152,6 +159,16 @@ def export_checkpoint(
             how = f"wrote version {numbers[served]}, {size}" if is_new else "another export was faster"
             say(f"{served.name}: {how}")
     return numbers
+
+
+def tune(repository: "Store", models: list[str], tunings: "dict[str, Tuning]") -> None:
+    """Let servers run those of the models that have settings with these."""
+    from export.repository.model_folder import ModelFolder
+
+    for name in models:
+        if name in tunings:
+            ModelFolder.read(repository, name).tuned(tunings[name])
+            say(f"{name}: {tunings[name].in_words}")
 
 
 def say_builder(numbers: "dict[ServedModel, int]") -> None:

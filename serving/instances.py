@@ -8,8 +8,7 @@ import os
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-THREADS = "intra_op_thread_count"
-"""Parameter of the backend onnxruntime."""
+from lartpc.served.tuning import THREADS
 
 MOST_INSTANCES = 4
 """Each is a process of 0.1 GB and more."""

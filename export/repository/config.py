@@ -8,12 +8,7 @@ from export.variants import ServedModel, Variant
 from lartpc.served.contract import HIT_INPUT, PATCH_SIZE, PLANE_ZS, Contract, TensorSpec
 from lartpc.served.manifest import Manifest
 from lartpc.served.model_config import CLAIM, FACTS, Visibility
-
-PREFERRED_BATCH_SIZES = (512, 1024, 2048)
-"""Throughput is flat from 512 rows on; 1693, a whole view of the paper's jobs, fits into 2048."""
-
-QUEUE_DELAY_US = 2000
-"""How long a request may wait for others: a sixth of the paper's 12 ms round trip (section 3.3)."""
+from lartpc.served.tuning import Tuning
 
 WARM_UP_BATCHES = (1, 256)
 """One row, and the batch of LArSoft's default configuration."""
@@ -29,11 +24,15 @@ ENGINE_CACHE = "/var/cache/tensorrt"
 """Folder on the serving host; mount one there, or each start builds the engines anew, for minutes."""
 
 
+UNTUNED = Tuning()
+
+
 def model_config(
     served: ServedModel,
     versions: list[Manifest],
     visibility: Visibility,
     sums: dict[str, str] | None = None,
+    tuning: Tuning = UNTUNED,
 ) -> triton.ModelConfig:
     """The configuration of a model.
 
@@ -42,6 +41,7 @@ def model_config(
         versions: manifests of all its versions; each adds parameters ``vN.digest``, ``vN.manifest``, ...
         visibility: which of them a server loads.
         sums: MD5 by path inside the model's folder, of files that Triton verifies before it loads the model.
+        tuning: how a server is to run it.
     """
     variant, contract = served.variant, served.facts.of_contract
     config = triton.ModelConfig(name=served.name, backend=variant.backend)
@@ -53,9 +53,7 @@ def model_config(
     config.instance_group.add(kind=kind, count=1)
     if variant.backend == "onnxruntime":
         _accelerate(config, variant)
-    if contract.batched:
-        config.dynamic_batching.preferred_batch_size.extend(PREFERRED_BATCH_SIZES)
-        config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
+    tuning.write(config)
     for rows in WARM_UP_BATCHES if contract is not PLANE_ZS else ():  # of which zeros are no request
         warm_up = config.model_warmup.add(name=f"{rows} rows", batch_size=rows if contract.batched else 1)
         for spec in contract.signature.inputs:

@@ -16,6 +16,7 @@ from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manif
 from lartpc.served.model_config import CONFIG_FILE, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
+from lartpc.served.tuning import Tuning
 from lartpc.served.types import NUMPY_TYPES
 
 TRITON_TYPES = {onnx.helper.np_dtype_to_tensor_dtype(np.dtype(of)): name for name, of in NUMPY_TYPES.items()}
@@ -37,9 +38,13 @@ def lint_model(model: ModelFolder) -> list[str]:
         found.append(f"{place} shows version {visibility.visible}; it knows {model.versions}")
     else:
         known = [model.manifests[version] for version in model.versions]
-        written = model_config(served, known, visibility, checksums(config))
-        if config not in forms(written):
-            found.append(f"{place} is not what an export writes; export the model anew")
+        try:
+            written = model_config(served, known, visibility, checksums(config), Tuning.of(config))
+        except UserError as error:
+            found.append(f"{place}: {error}")
+        else:
+            if config not in forms(written):
+                found.append(f"{place} is not what an export writes; export the model anew")
     for name in filter(str.isdecimal, model.store.names(model.name)):
         if int(name) not in model.manifests:
             found.append(f"{model.place(name)} has no {MANIFEST_FILE}; export the version anew")

@@ -15,6 +15,7 @@ from export.variants import ServedModel
 from lartpc.errors import CheckError, UserError
 from lartpc.served.manifest import MANIFEST_FILE, Manifest
 from lartpc.served.model_config import CONFIG_FILE, Visibility, config_text, parse_config
+from lartpc.served.tuning import Tuning
 
 ATTEMPTS = 5
 """To name a version that is written, where others change the configuration at the same time."""
@@ -174,6 +175,7 @@ class ModelFolder:
         visibility: Visibility,
         added: tuple[ServedModel, Manifest] | None = None,
         sums: dict[str, str] | None = None,
+        tuning: Tuning | None = None,
     ) -> "ModelFolder":
         """Replace the configuration, where it still is the one that was read; the model as it is then.
 
@@ -181,6 +183,7 @@ class ModelFolder:
             visibility: the new one.
             added: model and manifest of a version that becomes known.
             sums: MD5 by path inside the model's folder, of files that Triton's checksum agent is to verify.
+            tuning: how servers are to run the model; what was set before stays where not given.
 
         Raises:
             ConflictError: another publisher has changed it meanwhile.
@@ -192,13 +195,22 @@ class ModelFolder:
             known[added[1].version] = added[1]
         sums = {**checksums(self.config), **(sums or {})}
         sums = {path: md5 for path, md5 in sums.items() if path.split("/")[0] in map(str, known)}
-        config = model_config(served, [known[number] for number in sorted(known)], visibility, sums)
+        tuning = tuning or (Tuning() if self.config is None else Tuning.of(self.config))
+        config = model_config(served, [known[number] for number in sorted(known)], visibility, sums, tuning)
         if config == self.config:
             if ModelFolder.read(self.store, self.name).token != self.token:
                 raise self.store.changed(f"{self.name}/{CONFIG_FILE}")
             return self
         self.store.replace(f"{self.name}/{CONFIG_FILE}", config_text(config).encode(), self.token)
         return ModelFolder.read(self.store, self.name)
+
+    def tuned(self, tuning: Tuning) -> "ModelFolder":
+        """Let servers run the model so; the model as it is then.
+
+        Raises:
+            ConflictError: another publisher has changed the configuration meanwhile.
+        """
+        return self.changed(self.visibility, tuning=tuning)
 
     @property
     def known_config(self) -> triton.ModelConfig:

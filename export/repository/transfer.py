@@ -11,6 +11,7 @@ from export.store.interface import ConflictError, Store
 from lartpc.errors import CheckError
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
 from lartpc.served.model_config import Visibility
+from lartpc.served.tuning import Tuning
 
 NOT_PUBLISHABLE_BEFORE = "gates_quick"
 """The one name of gates that was not published before gates said of themselves whether they are."""
@@ -168,7 +169,8 @@ def send(
     if checksum_agent:
         weights = f"{manifest.version}/{MODEL_FILE}"
         sums[weights] = hashlib.md5(transfer.content(weights), usedforsecurity=False).hexdigest()
-    target.changed(transfer.shown, (transfer.source.served, manifest), sums)
+    tuning = Tuning.of(transfer.source.known_config) if target.config is None else None
+    target.changed(transfer.shown, (transfer.source.served, manifest), sums, tuning)
 
 
 def _other_content(place: str) -> ConflictError:
