@@ -26,6 +26,7 @@ GRPC_PORT, ADMIN_PORT, PROMETHEUS_PORT = 8001, 9901, 9090
 LOOK_SECONDS = 1.0
 CANARY_LOOKS = 5
 MOST_REQUESTS, MOST_MB = 512, 2048
+WAITING_PAUSE_SECONDS, WAITING_SECONDS = 1, 60
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def running(
     Raises:
         UserError, CheckError: something does not start; nothing is left running then.
     """
-    from serving.balancer.description import Balancer
+    from serving.balancer.description import Balancer, Waiting
     from serving.balancer.envoy import Envoy, check_configuration, find_envoy
     from serving.fleet import Fleet
     from serving.monitoring.prometheus import Prometheus, find_prometheus
@@ -109,6 +110,7 @@ def running(
             most_bytes=most_mb * 10**6,
             tls=tls,
             jwt=jwt,
+            waiting=Waiting(free_port(), free_port(), WAITING_PAUSE_SECONDS, WAITING_SECONDS),
         )
         envoy = Envoy(balancer, {}, threads, None if logs is None else logs / "envoy.log")
         envoy.name_servers({})

@@ -140,5 +140,18 @@ def _collector(tracing: Tracing) -> Json:
 
 
 def _assignment(cluster: str, host: str, port: int) -> Json:
-    endpoint = {"endpoint": {"address": address(host, port)}}
-    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return assignment(cluster, [{"endpoint": {"address": address(host, port)}}])
+
+
+def assignment(cluster: str, endpoints: list[Json]) -> Json:
+    """The hosts of a cluster. As long as one of them is healthy nothing goes to the place behind it.
+
+    Args:
+        cluster: its name.
+        endpoints: its hosts, in Envoy's form.
+    """
+    return {
+        "cluster_name": cluster,
+        "endpoints": [{"lb_endpoints": endpoints}],
+        "policy": {"overprovisioning_factor": 1_000_000},
+    }

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lartpc.files import write_text
-from serving.balancer.clusters import CLUSTER
+from serving.balancer.clusters import CLUSTER, assignment
 
 
 class Health(StrEnum):
@@ -33,7 +33,6 @@ def write_endpoints(path: Path, servers: Mapping[str, Health]) -> None:
         endpoints.append({"endpoint": {"address": address}, "health_status": health.value})
     resource = {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-        "cluster_name": CLUSTER,
-        "endpoints": [{"lb_endpoints": endpoints}],
+        **assignment(CLUSTER, endpoints),
     }
     write_text(path, json.dumps({"resources": [resource]}, indent=1) + "\n")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from lartpc.errors import CheckError, UserError
 from lartpc.files import write_text
-from serving.balancer.clusters import CLUSTER
+from serving.balancer.clusters import CLUSTER, SERVERS_OR_WAITING
 from serving.balancer.configuration import configuration
 from serving.balancer.description import Balancer
 from serving.balancer.endpoints import Health, write_endpoints
@@ -153,15 +154,22 @@ class Envoy:
             time.sleep(LOOK_SECONDS)
 
     def statistics(self) -> dict[str, int]:
-        """Counters and gauges of the servers together, by their names behind ``cluster.triton.``."""
-        found = self._ask(f"/stats?format=json&filter=^cluster.{CLUSTER}\\.")["stats"]
-        prefix = f"cluster.{CLUSTER}."
-        return {each["name"].removeprefix(prefix): each["value"] for each in found if "value" in each}
+        """Counters and gauges of the servers together, by their names behind ``cluster.triton.``.
+
+        With a place to wait behind them Envoy counts retries for the servers and that place together.
+        """
+        names = f"{CLUSTER}|{SERVERS_OR_WAITING}"
+        counted: Counter[str] = Counter()
+        for each in self._ask(f"/stats?format=json&filter=^cluster.({names})\\.")["stats"]:
+            if isinstance(each.get("value"), int):  # of text there is a value too
+                counted[each["name"].split(".", 2)[2]] += each["value"]
+        return counted
 
     def hosts(self) -> dict[str, dict[str, Any]]:
         """Of each server: whether it is sent requests, drains, was ejected, and its counts."""
         found = {}
-        for cluster in self._ask("/clusters?format=json").get("cluster_statuses", []):
+        clusters = self._ask("/clusters?format=json").get("cluster_statuses", [])
+        for cluster in (each for each in clusters if each["name"] == CLUSTER):
             for host in cluster.get("host_statuses", []):
                 place = host["address"]["socket_address"]
                 stats = {each["name"]: int(each.get("value", 0)) for each in host["stats"]}
