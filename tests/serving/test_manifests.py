@@ -1,0 +1,239 @@
+"""The chart rendered by Helm's own code: every kind of site, against the schemas of each manifest's owner."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lartpc.errors import UserError
+from serving.balancer.envoy import check_configuration
+from serving.cluster.chart_files import chart_files, stale
+from serving.cluster.manifest_schemas import NEWEST, OLDEST, faults, own_schemas
+from serving.cluster.rendering import CHART, VALUES, Manifest, envoy_configuration, find, read_values, render
+from serving.cluster.value_docs import chart_values
+from serving.cluster.value_limits import LIMITS
+from serving.manifests import main as manifests_command
+from tests.helpers.certificates import Authority
+from tests.helpers.tokens import public
+
+SITES = sorted(path.stem for path in VALUES.glob("*.yaml"))
+
+
+def of_site(name: str) -> list[Manifest]:
+    return render(read_values(name), namespace="reconstruction")
+
+
+def containers(manifest: Manifest) -> list[dict[str, Any]]:
+    pod = manifest["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_what_is_made_from_code_is_as_the_code_makes_it() -> None:
+    assert stale() == [], "python -m serving.manifests --renew"
+    assert len(chart_files()) == 8
+
+
+def test_each_value_is_explained_and_has_its_limits() -> None:
+    names = [value.name for value in chart_values()]
+    assert len(names) == len(set(names)) and all(value.text for value in chart_values())
+    assert set(LIMITS) <= set(names), "limits of what is no value"
+    without = {value.name for value in chart_values() if not isinstance(value.default, bool)} - set(LIMITS)
+    assert not without, "a value without limits"
+
+
+@pytest.mark.parametrize("site", ["", *SITES])
+@pytest.mark.parametrize("release", [OLDEST, NEWEST])
+def test_every_manifest_keeps_to_its_owners_schema(site: str, release: str) -> None:
+    found = of_site(site) if site else render({})
+    assert len(found) >= 9
+    assert [fault for manifest in found for fault in faults(manifest, release)] == []
+
+
+def test_a_site_with_all_of_it_has_each_kind_that_is_not_kubernetes_own() -> None:
+    kinds = {(manifest["apiVersion"], manifest["kind"]) for manifest in of_site("whole")}
+    assert set(own_schemas()) < kinds
+
+
+def trigger(spec: Any) -> Any:
+    return spec["triggers"][0]["metadata"]
+
+
+def alert(spec: Any) -> Any:
+    return spec["groups"][0]["rules"][0]
+
+
+def broken(kind: str, change: Callable[[Any], object], suffix: str = "") -> Manifest:
+    manifest = copy.deepcopy(find(of_site("whole"), kind, suffix))
+    change(manifest["spec"])
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("ScaledObject", lambda spec: spec.update(minReplicas=1), "'minReplicas' was unexpected"),
+        (
+            "ScaledObject",
+            lambda spec: spec["triggers"][0]["metadata"].update(threshold=8),
+            "not of type 'string'",
+        ),
+        ("ScaledObject", lambda spec: spec["triggers"][0]["metadata"].pop("query"), "'query' is a required"),
+        ("ScaledObject", lambda spec: spec.update(maxReplicaCount=0), "less than the minimum"),
+        ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(interval="15"), "does not match"),
+        ("ServiceMonitor", lambda spec: spec.pop("selector"), "'selector' is a required"),
+        ("PrometheusRule", lambda spec: spec["groups"][0]["rules"][0].pop("expr"), "'expr' is a required"),
+        (
+            "PrometheusRule",
+            lambda spec: spec["groups"][0]["rules"][0].update({"for": "10 m"}),
+            "does not match",
+        ),
+        ("ExternalSecret", lambda spec: spec["target"].update(creationPolicy="Own"), "is not one of"),
+        ("ExternalSecret", lambda spec: spec.update(secretStore="x"), "'secretStore' was unexpected"),
+        (
+            "Deployment",
+            lambda spec: spec["template"]["spec"].update(restart="Always"),
+            "'restart' was unexpected",
+        ),
+        ("NetworkPolicy", lambda spec: spec.update(policyTypes="Ingress"), "not valid under any|not of type"),
+        ("PodDisruptionBudget", lambda spec: spec.update(selector=[]), "not valid under any|not of type"),
+    ],
+)
+def test_a_broken_manifest_is_refused(kind: str, change: Callable[[Any], object], message: str) -> None:
+    found = faults(broken(kind, change))
+    assert found and all(line.startswith(f"{kind} ") for line in found)
+    assert re.search(message, "; ".join(found)), found
+
+
+def test_a_kind_that_kubernetes_has_not_is_refused() -> None:
+    manifest = {**find(of_site("cpu"), "Service"), "kind": "Servise"}
+    assert faults(manifest) == [f"Servise hits: Kubernetes {NEWEST} has no v1 Servise"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"triton": {"replica": 2}}, "replica"),
+        ({"triton": {"release": "24.10"}}, "release"),
+        ({"triton": {"release": 26.07}}, "release"),
+        ({"models": {"from": "bucket", "bucket": {"url": "https://x"}}}, "url"),
+        ({"balancer": {"jwt": {"issuer": "a'b", "audience": "t", "secret": "s"}}}, "issuer"),
+        ({"balancer": {"jwt": {"issuer": "site"}}}, "belong together"),
+        ({"balancer": {"tls": {"clients": True}}}, "name balancer.tls.secret"),
+        ({"models": {"plans": True}}, "needs triton.gpus of 1 or more"),
+        ({"models": {"from": "claim"}}, "models.claim.name names the claim"),
+        ({"models": {"from": "nfs"}}, "models.nfs.server names"),
+        ({"models": {"from": "path"}}, "models.path names"),
+        ({"scaling": {"enabled": True, "least": 4, "most": 2}}, "no less than scaling.least"),
+        ({"externalSecret": {"enabled": True}}, "models.bucket.secret names|externalSecret.store names"),
+        ({"triton": {"release": "25.02"}, "tracing": {"host": "collector"}}, "25.04 or later"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_a_line(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        render(values)
+    assert "\n" not in str(refused.value)
+
+
+def test_helms_own_linter_finds_nothing() -> None:
+    from helm_python import lint
+
+    for site in SITES:
+        report = lint(CHART, read_values(site), strict=True)
+        found = [message for message in report["messages"] if message["severity"] >= 2]
+        assert report["total_charts_linted"] == 1 and not found and not report["errors"]
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_real_envoy_takes_the_configuration_of_every_site(site: str, tmp_path: Path) -> None:
+    its = envoy_configuration(of_site(site))
+    text = yaml.safe_dump(its)
+    assert "{{" not in text and "900000" not in text and "_'" not in text
+    authority = Authority(tmp_path)
+    own = authority.vouch_for("balancer")
+    (tmp_path / "jwks.json").write_text(
+        json.dumps({"keys": [public(ec.generate_private_key(ec.SECP256R1()))]})
+    )
+    places = {
+        "/etc/balancer/tls/tls.crt": own.certificate,
+        "/etc/balancer/tls/tls.key": own.key,
+        "/etc/balancer/tls/ca.crt": authority.ca,
+        "/etc/balancer/jwt/jwks.json": tmp_path / "jwks.json",
+    }
+    for place, path in places.items():
+        assert (place in text) == (site == "whole")
+        text = text.replace(place, str(path))
+    check_configuration(yaml.safe_load(text), tmp_path)
+    with pytest.raises(UserError, match="Envoy refuses its configuration"):
+        check_configuration(yaml.safe_load(text.replace("LEAST_REQUEST", "LEAST")), tmp_path)
+
+
+def test_what_clients_and_probes_reach_is_what_envoy_listens_on() -> None:
+    found = of_site("whole")
+    [envoy] = containers(find(found, "Deployment", "-balancer"))
+    listeners = envoy_configuration(found)["static_resources"]["listeners"]
+    reached = {
+        each["name"]: each["address"]["socket_address"]["port_value"]
+        for each in listeners
+        if each["address"]["socket_address"]["address"] != "127.0.0.1"
+    }
+    assert reached == {port["name"]: port["containerPort"] for port in envoy["ports"]}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_no_pod_has_more_rights_than_it_needs(site: str) -> None:
+    for name in ("-triton", "-balancer"):
+        deployment = find(of_site(site), "Deployment", name)
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert {each["topologyKey"] for each in pod["topologySpreadConstraints"]} == {
+            "kubernetes.io/hostname",
+            "topology.kubernetes.io/zone",
+        }
+        for container in containers(deployment):
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["requests"]["memory"] and container["resources"]["limits"]["memory"]
+            assert ":latest" not in container["image"] and ":" in container["image"]
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_pod_has_the_time_that_its_end_takes(site: str) -> None:
+    values = {**yaml.safe_load((CHART / "values.yaml").read_text())["triton"]}
+    pod = find(of_site(site), "Deployment", "-triton")["spec"]["template"]["spec"]
+    at_the_end = values["forgetSeconds"] + values["drainSeconds"] + values["exitSeconds"]
+    assert pod["terminationGracePeriodSeconds"] > at_the_end
+
+
+def test_a_site_that_scales_names_no_number_of_servers_and_a_site_that_does_not_names_it() -> None:
+    assert "replicas" not in find(of_site("whole"), "Deployment", "-triton")["spec"]
+    assert find(of_site("cpu"), "Deployment", "-triton")["spec"]["replicas"] == 2
+
+
+def test_servers_with_gpus_ask_for_them_and_build_plans_before_they_start() -> None:
+    deployment = find(of_site("gpu"), "Deployment", "-triton")
+    names = [container["name"] for container in containers(deployment)]
+    assert names == ["fetch", "plans", "follow", "canary", "triton"]
+    for container in containers(deployment):
+        gpus = container["resources"]["limits"].get("nvidia.com/gpu")
+        assert gpus == (1 if container["name"] in ("plans", "triton") else None)
+
+
+def test_the_command_renders_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "hits.yaml"
+    assert manifests_command(["--values=whole", f"--out={out}", "--name=pilot", "--namespace=dune"]) == 0
+    written = list(yaml.safe_load_all(out.read_text()))
+    assert len(written) == 17 and {each["metadata"]["namespace"] for each in written} == {"dune"}
+    assert "17 manifests keep to the schemas" in capsys.readouterr().out
+    assert manifests_command(["--values=nothing"]) == 2
+    assert "or a name: claim, cpu, gpu" in capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text("triton: {gpu: 1}\n")
+    assert manifests_command([f"--values={tmp_path / 'mine.yaml'}"]) == 2
+    assert "gpu" in capsys.readouterr().err
