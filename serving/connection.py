@@ -38,11 +38,12 @@ class ServerError(CheckError):
     Attributes:
         reason: in its own words.
         again: whether it may be answered later, or by another server.
+        status: of gRPC, by its name; empty over HTTP.
     """
 
-    def __init__(self, message: str, reason: str, again: bool = False) -> None:
+    def __init__(self, message: str, reason: str, again: bool = False, status: str = "") -> None:
         super().__init__(message)
-        self.reason, self.again = reason, again
+        self.reason, self.again, self.status = reason, again, status
 
 
 class SlowServerError(ServerError):
@@ -218,7 +219,7 @@ class Connection:
         except RefusedError as error:
             reason = f"{error}"[:LONGEST_REASON]
             kind = GoneError if _GONE.search(reason) else ServerError
-            raise kind(f"{what} at {self}: {reason}", reason, error.again) from error
+            raise kind(f"{what} at {self}: {reason}", reason, error.again, error.status) from error
         except Exception as error:  # what an odd answer makes the libraries raise is of any class
             reason = f"the answer is not of Triton's form: {error or repr(error)}"[:LONGEST_REASON]
             raise ServerError(f"{what} at {self}: {reason}", reason) from error

@@ -140,4 +140,4 @@ class GrpcWire(Wire):
             status = str(error.status()).removeprefix("StatusCode.")
             if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
                 raise ForbiddenError(reason) from error
-            raise RefusedError(reason, again=status in AGAIN) from error
+            raise RefusedError(reason, status in AGAIN, status) from error

@@ -10,18 +10,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
-from tritonclient.utils import triton_to_np_dtype
+from typing import Self
 
 from lartpc.errors import CheckError, UserError
-from lartpc.patches.wire import encoded
-from lartpc.served.contract import PLANE_ZS
-from lartpc.served.parity import Request
 from serving import environment
 from serving.connection import Connection, ServerError, SlowServerError
+from serving.least_request import least_request
 from serving.offer import LOAD, Offer
 from serving.ports import LOOPBACK, Ports, free_ports
 from serving.process import ServerProcess
@@ -189,7 +183,7 @@ class TritonServer:
         """
         try:
             metadata = self.connection.metadata(name, version)
-            self.connection.infer(name, version, _least_request(metadata["inputs"]), ())
+            self.connection.infer(name, version, least_request(metadata["inputs"]), ())
         except SlowServerError:
             log.warning("%s version %d is slow: no answer in %d s", name, version, CANARY_SECONDS)
         except ServerError as error:
@@ -261,15 +255,3 @@ def _check_present(model: RepositoryModel) -> None:
             f"the configuration of {model.name} names version {', '.join(map(str, absent))}, whose weights "
             f"are not there; export or copy it to {model.folder}"
         )
-
-
-def _least_request(tensors: list[dict[str, Any]]) -> Request:
-    """One row of zeros; of a zero-suppressed plane, where zeros are none, a hit in a plane of one pixel."""
-    if {tensor["name"] for tensor in tensors} == {spec.name for spec in PLANE_ZS.signature.inputs}:
-        return encoded(np.zeros((1, 1), np.float32), np.zeros((1, 2), np.int32), PLANE_ZS, step=1.0)
-    return {tensor["name"]: _zeros(tensor) for tensor in tensors}
-
-
-def _zeros(tensor: dict[str, Any]) -> NDArray[Any]:
-    shape = [max(int(size), 1) for size in tensor["shape"]]
-    return np.zeros(shape, triton_to_np_dtype(tensor["datatype"]))

@@ -12,11 +12,12 @@ class RefusedError(Exception):
 
     Attributes:
         again: whether it may be answered later, or by another server.
+        status: of gRPC, by its name; empty over HTTP.
     """
 
-    def __init__(self, reason: str, again: bool = False) -> None:
+    def __init__(self, reason: str, again: bool = False, status: str = "") -> None:
         super().__init__(reason)
-        self.again = again
+        self.again, self.status = again, status
 
 
 class ForbiddenError(RefusedError):

@@ -1,0 +1,126 @@
+"""Published models on the disk of a server: whole, followed, and left alone where the source is at fault."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from export import fetch as command
+from export.fetch import main as fetch
+from export.publish import main as publish
+from export.registry import main as registry
+from export.repository.copying import copy, sweep
+from export.store.folder import FolderStore
+from export.store.target import open_store
+from lartpc.served.manifest import MODEL_FILE
+from lartpc.served.model_config import CONFIG_FILE
+from serving.triton import TritonServer
+from tests.helpers.published_repository import MODEL, add, config_of, visible
+
+ANY, OF_GPUS = (False,), (True,)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Two versions, a model of GPUs and an alias, published to a folder."""
+    for seed in (1, 2):
+        add(tmp_path / "source", seed)
+        add(tmp_path / "source", seed, "emtrkmichel_fp16_gpu")
+        assert publish([str(tmp_path / "source"), str(tmp_path / "published")]) == 0
+    assert registry(["alias", str(tmp_path / "published"), "mycnn", MODEL]) == 0
+    return tmp_path / "published"
+
+
+def test_a_server_serves_what_was_fetched(published: Path, tmp_path: Path, server_environment: None) -> None:
+    here = tmp_path / "here"
+    assert fetch([str(published), str(here)]) == 0
+    assert sorted(path.name for path in here.iterdir() if path.is_dir()) == [MODEL, "mycnn"]
+    assert [path.name for path in (here / MODEL).iterdir() if path.is_dir()] == ["2"]
+    assert registry(["verify", str(here), f"--model={MODEL}"]) == 0
+    with TritonServer(here) as server:
+        assert server.versions() == {MODEL: [2], "mycnn": [1]}
+    assert fetch([str(published), str(tmp_path / "gpu"), "--profile=gpu"]) == 0
+    assert [path.name for path in (tmp_path / "gpu").iterdir() if path.is_dir()] == ["emtrkmichel_fp16_gpu"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_it_follows_a_rollback_a_promotion_and_a_removal(
+    kind: str, published: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "s3":
+        target = request.getfixturevalue("bucket")
+        assert publish([str(tmp_path / "source"), target]) == 0
+        there, here = open_store(target), FolderStore(tmp_path / "here")
+        assert copy(there, here, ANY).shown == {MODEL: 2} and copy(there, here, ANY).shown == {}
+        return
+    there, here = open_store(published), FolderStore(tmp_path / "here")
+    assert copy(there, here, ANY).shown == {MODEL: 2, "mycnn": 1}
+    assert registry(["rollback", str(published), MODEL]) == 0
+    assert copy(there, here, ANY).shown == {MODEL: 1}
+    assert visible(here.name) == 1 and here.names(MODEL)[:2] == ["1", "2"]
+    assert sweep(here) == [f"{here.name}/{MODEL}/2"]
+    assert registry(["promote", str(published), MODEL, "2"]) == 0
+    assert copy(there, here, ANY).shown == {MODEL: 2}
+    assert registry(["unalias", str(published), "mycnn"]) == 0
+    assert copy(there, here, ANY).gone == ["mycnn"]
+
+
+def test_what_is_damaged_there_is_told_and_what_is_here_stays(published: Path, tmp_path: Path) -> None:
+    there, here = open_store(published), FolderStore(tmp_path / "here")
+    copy(there, here, ANY)
+    before = config_of(here.name)
+    add(tmp_path / "source", 3)
+    assert publish([str(tmp_path / "source"), str(published)]) == 0
+    (published / MODEL / "3" / MODEL_FILE).write_bytes(b"altered")
+    found = copy(there, here, ANY)
+    assert found.shown == {} and "differs from its recorded SHA-256" in found.faults[0]
+    assert config_of(here.name) == before and f"{MODEL}/3" not in str(here.names(MODEL))
+    (published / MODEL / CONFIG_FILE).write_text("")
+    found = copy(there, here, ANY)
+    assert found.faults and found.gone == [] and config_of(here.name) == before
+    assert fetch([str(published), str(tmp_path / "new")]) == 1
+
+
+def test_what_was_altered_here_is_told(published: Path, tmp_path: Path) -> None:
+    there, here = open_store(published), FolderStore(tmp_path / "here")
+    copy(there, here, ANY)
+    (tmp_path / "here" / MODEL / "2" / MODEL_FILE).write_bytes(b"altered")
+    [fault] = copy(there, here, ANY).faults
+    assert "was altered; remove the folder" in fault
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Lets two looks happen, then ends as Ctrl-C does."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    yield slept
+
+
+def test_a_source_that_is_away_is_looked_for_again(
+    tmp_path: Path, stopping: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert fetch([str(tmp_path / "away"), str(tmp_path / "here"), "--every-s=5"]) == 130
+    assert stopping == [5, 5]
+    assert caplog.text.count("it is tried again") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--profile=gpu"], "shows no model that is wanted here"),
+        (["--every-s=0"], "must lie between 1 and 86400"),
+    ],
+)
+def test_a_wrong_request_is_told(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(tmp_path / "source", 1)
+    assert fetch([str(tmp_path / "source"), str(tmp_path / "here"), *options]) == 2
+    assert message in capsys.readouterr().err
