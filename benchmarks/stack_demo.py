@@ -6,11 +6,10 @@ answer is none of the versions'.
 """
 
 import json
-import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,8 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from benchmarks.stack.page import render
+from benchmarks.stack.processes import CLIENTS as ROLE
+from benchmarks.stack.processes import memory_mb
 from client.traffic.drive import drive
 from client.traffic.outcome import Outcome
 from client.traffic.payloads import Payload, payloads
@@ -165,7 +166,7 @@ def phase(
         for line in its.look(canaries=looks % 5 == 0):
             seen.events.append((time.monotonic() - start, line))
         seen.lines.append((now, board.lines()))
-        for name, megabytes in memory(its):
+        for name, megabytes in memory_mb(its).items():
             seen.memory_mb[name] = max(seen.memory_mb.get(name, 0.0), megabytes)
     after = its.envoy.statistics()
     if not outcomes:
@@ -175,27 +176,8 @@ def phase(
         after[name] - before[name] for name in ("upstream_rq_active_overflow", "upstream_rq_pending_overflow")
     )
     seen.again = after["upstream_rq_retry"] - before["upstream_rq_retry"]
-    seen.memory_mb["clients"] = seen.outcome.peak_mb
+    seen.memory_mb[ROLE] = seen.outcome.peak_mb
     return seen
-
-
-def memory(its: Stack) -> Iterator[tuple[str, float]]:
-    """Name and memory, in MB, of each server with its models' processes, and of the balancer."""
-    groups = {its.envoy.pid: "Envoy"}
-    groups |= {
-        member.server.group: f"server {member.number}"
-        for member in its.fleet.members
-        if member.server is not None
-    }
-    total = dict.fromkeys(groups.values(), 0.0)
-    for process in psutil.Process().children(recursive=True):
-        try:
-            name = groups.get(process.pid) or groups.get(os.getpgid(process.pid))
-            if name is not None:
-                total[name] += process.memory_info().rss / 1e6
-        except (psutil.NoSuchProcess, ProcessLookupError):
-            continue
-    yield from total.items()
 
 
 def figures(phases: list[Phase]) -> list[dict[str, object]]:

@@ -1,0 +1,147 @@
+"""Time of an event against the number of clients, and the model's line (figure 7, equation 4).
+
+The line's parameters are measured apart from the curve: the time that an event's requests take one client
+alone, and the hits a second of one saturated server, before the curve and after it.
+"""
+
+from dataclasses import dataclass
+
+from benchmarks.scaling.saturation import CLIENTS, Saturation, saturate
+from benchmarks.scaling.ways import Way
+from client.traffic.drive import drive
+from client.traffic.payloads import Payload
+from client.traffic.plan import SPREAD, Plan, Target
+from lartpc.errors import CheckError
+from serving.sizing.model import Job, Site, estimate
+from serving.sizing.simulation import simulate
+from serving.stack import Stack
+
+KNEE = 12
+"""Clients from which on the server is to be saturated: all else of a job is made to take as long as that."""
+
+STEPS = (1, 4, 8, 12, 16, 24, 36)
+SIMULATED_EVENTS = 60
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Point:
+    """Some clients at the same time.
+
+    Attributes:
+        clients: how many.
+        module_s: mean time of an event's requests, in s: of the module that asks.
+        event_s: that, and all else of a job.
+        events: that were counted.
+        formula_s: time of an event by the model.
+        simulated_s: the same by the simulation.
+    """
+
+    clients: int
+    module_s: float
+    event_s: float
+    events: int
+    formula_s: float
+    simulated_s: float
+
+    @property
+    def off(self) -> float:
+        """By how much the time differs from the model's, relative."""
+        return self.event_s / self.formula_s - 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One way of asking.
+
+    Attributes:
+        way: of it.
+        job: the model's job, of one client alone.
+        site: the model's site, of one saturated server.
+        saturation: that it was measured in, before the curve.
+        drift: hits a second after the curve, relative to before.
+        points: the curve.
+    """
+
+    way: Way
+    job: Job
+    site: Site
+    saturation: Saturation
+    drift: float
+    points: tuple[Point, ...]
+
+
+def measure(its: Stack, way: Way, seconds: float) -> Curve:
+    """Measure the parameters, the curve, and the throughput again.
+
+    Args:
+        its: a stack of one server.
+        way: in which clients ask.
+        seconds: of each step.
+
+    Raises:
+        CheckError: a request was lost or an answer wrong, or a step ended before an event did.
+    """
+    found, hits = way.payloads(f"grpc://{its.envoy.url}")
+    alone_s = module_s(its, way, found, 1, 0.0, seconds)[0]
+    before = saturate(its, way.model, found, seconds, CLIENTS)
+    job, site = parameters(way, hits, alone_s, before.outcome.hits_a_second)
+    measured = [
+        (clients, *module_s(its, way, found, clients, job.other_s, max(seconds, 4 * job.other_s)))
+        for clients in STEPS
+    ]
+    after = saturate(its, way.model, found, seconds, CLIENTS).outcome.hits_a_second
+    throughput = (before.outcome.hits_a_second + after) / 2
+    line = Site(1, throughput)
+    points = tuple(
+        Point(
+            clients,
+            took,
+            job.other_s + took,
+            events,
+            estimate(job, line, clients).event_s,
+            simulate(job, line, clients, SIMULATED_EVENTS, SPREAD, SEED).event_s,
+        )
+        for clients, took, events in measured
+    )
+    return Curve(way, job, line, before, after / site.hits_a_second - 1, points)
+
+
+def parameters(way: Way, hits: float, alone_s: float, hits_a_second: float) -> tuple[Job, Site]:
+    """The model's parameters; all else of a job takes so long that KNEE clients saturate the server.
+
+    Args:
+        way: in which clients ask.
+        hits: of an event.
+        alone_s: time of an event's requests of one client alone; what of it is no serving is round trips.
+        hits_a_second: of the saturated server.
+    """
+    serving_s = hits / hits_a_second
+    trips_s = max(alone_s - serving_s, 0.0)
+    other_s = (KNEE - 1) * serving_s - trips_s
+    job = Job(other_s, 0.0, hits, way.requests, 0.0, float("inf"), trips_s / way.requests)
+    return job, Site(1, hits_a_second)
+
+
+def module_s(
+    its: Stack, way: Way, found: list[Payload], clients: int, other_s: float, seconds: float
+) -> tuple[float, int]:
+    """Mean time of an event's requests with so many clients, and how many events that is of.
+
+    Args:
+        its: the stack.
+        way: in which clients ask.
+        found: the requests.
+        clients: how many.
+        other_s: pause between a client's events.
+        seconds: that they work; a warm-up of two events comes before.
+    """
+    warm_up_s = 2 * other_s
+    plan = Plan(Target(its.envoy.url), clients, warm_up_s + seconds, other_s, way.requests)
+    outcome = drive(plan, found, 1)
+    if outcome.lost or outcome.wrong:
+        raise CheckError(f"{way.name}, {clients} clients: {outcome.lost.total()} lost, {outcome.wrong} wrong")
+    counted = int((outcome.event_ended - outcome.event_took >= warm_up_s).sum())
+    if not counted:
+        raise CheckError(f"{way.name}, {clients} clients: no event ended; give it more --seconds")
+    return outcome.module_s(warm_up_s), counted
