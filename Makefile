@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test test-long lint validate trt-check bench stack-demo gpu-check publish soak report lock clean
+.PHONY: help install run try trial test test-long slurm-test lint validate trt-check bench stack-demo gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -61,6 +61,10 @@ test: install  ## the test suite, with a real Triton; a third of it waits for se
 
 test-long: install  ## the tests that take longest: the documents' commands typed, a release, weights imported
 	$(PYTEST) --dist load -m long
+
+slurm-test: install  ## the batch scripts on a real SLURM, two nodes on this machine (Debian: slurm-wlm, munge)
+	@PATH="$$PATH:/usr/sbin" command -v slurmctld >/dev/null || { echo 'no SLURM here: apt-get install slurm-wlm munge' >&2; exit 2; }
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slurm tests/sites/test_slurm.py
 
 lint: .venv/installed  ## ruff, mypy and the layers between the packages
 	$(BIN)/ruff check .

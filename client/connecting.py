@@ -9,6 +9,7 @@ from lartpc.errors import UserError
 if TYPE_CHECKING:
     from client.classifier import HitClassifier
     from client.engine import Engine
+    from client.followed import Followed
     from client.settings import Address, Settings
 
 
@@ -29,26 +30,37 @@ def connect(source: str, *, say: Callable[[str], None] | None = None, **settings
         CheckError: what answers is not the hit classifier, or not what is demanded.
     """
     from client.classifier import HitClassifier
-    from client.settings import Settings
+    from client.followed import Followed
+    from client.settings import Settings, is_file
 
+    followed = Followed(source, settings) if is_file(source) else None
     chosen = Settings.of(source, **settings)
-    engine = _engine(chosen, say)
+    engine = _engine(chosen, say, followed)
     return HitClassifier(engine, chosen.batch_size, chosen.in_flight, chosen.bytes_in_flight)
 
 
-def _engine(settings: "Settings", say: Callable[[str], None] | None) -> "Engine":
+def _engine(settings: "Settings", say: Callable[[str], None] | None, followed: "Followed | None") -> "Engine":
     addresses = settings.addresses
     local = None if settings.fallback is None else _fallback(settings)
     if addresses[0].scheme == "onnx":
         return in_process(addresses[0], settings)
     from client.failover import GIVE_UP_S, Failover
 
-    servers = {
-        str(address): partial(_on_server if address.server else _on_demand, address, settings)
-        for address in addresses
-    }
+    def named() -> "dict[str, Callable[[], Engine]] | None":
+        changed = followed.changed() if followed else None
+        return None if changed is None else servers_of(changed)
+
     give_up_s = GIVE_UP_S if settings.give_up_s is None else settings.give_up_s
-    return Failover(servers, local, give_up_s=give_up_s, **({} if say is None else {"say": say}))
+    own = {} if say is None else {"say": say}
+    return Failover(servers_of(settings), local, give_up_s=give_up_s, named=named, **own)
+
+
+def servers_of(settings: "Settings") -> "dict[str, Callable[[], Engine]]":
+    """Each server's name, and how it is connected to."""
+    return {
+        str(address): partial(_on_server if address.server else _on_demand, address, settings)
+        for address in settings.addresses
+    }
 
 
 def _fallback(settings: "Settings") -> "Callable[[], Engine]":

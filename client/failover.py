@@ -45,6 +45,7 @@ class Failover(Engine):
         local: opens the model in this process, where that is wanted.
         say: says aloud, once, what a user must know: that this process answers, that a server is left out.
         give_up_s: for so long all servers are tried again, where there is no local model.
+        named: asked before each request which servers there are now; None where that has not changed.
 
     Attributes:
         health: of each server, by its name.
@@ -60,8 +61,10 @@ class Failover(Engine):
         local: Opener | None = None,
         say: Callable[[str], None] = log.warning,
         give_up_s: float = GIVE_UP_S,
+        named: Callable[[], Mapping[str, Opener] | None] = lambda: None,
     ) -> None:
         self._open, self._open_local, self._say = dict(servers), local, say
+        self._names, self._named = tuple(self._open), named
         self._rounds = Retrying(
             stop=stop_after_delay(0.0 if local else give_up_s),
             wait=wait_random_exponential(PAUSE_S, MOST_PAUSE_S),
@@ -89,9 +92,10 @@ class Failover(Engine):
 
     def _choose(self) -> None:
         """Choose a version of those that are served now."""
-        for name in self._open:
+        self._follow()
+        for name in self._names:
             self._reach(name)
-        models = {name: self._engines[name].model for name in self._open if self.health[name].live}
+        models = {name: self._engines[name].model for name in self._live()}
         if not models:
             raise NoneAnswersError(self._reasons())
         self.model = next(iter(models.values()))
@@ -115,6 +119,7 @@ class Failover(Engine):
 
     def _ask_servers(self, request: Request, model: Model) -> Answer:
         """One round: each that may be asked, the fittest first; once more where it broke off at once."""
+        self._follow()
         self._reach_what_is_down()
         for name in self._fittest(model):
             for _ in range(2):
@@ -137,21 +142,37 @@ class Failover(Engine):
             raise ChangedError(f"{model} is served no longer, another version is")
         raise NoneAnswersError(self._reasons())
 
+    def _follow(self) -> None:
+        """Take the servers that there are now; one that is named no longer answers what it was asked."""
+        servers = self._named()
+        if servers is None:
+            return
+        with self._counted:
+            for name in servers:
+                if name not in self._open:
+                    self.health[name], self._one_reaches[name] = Health(), threading.Lock()
+            self._open |= servers
+            self._names = tuple(servers)
+
     def _reach_what_is_down(self) -> None:
         """Those that have rested since they failed; all, where nothing else can answer."""
         desperate = self._open_local is None and not self._live()
-        for name, health in self.health.items():
+        for name in self._names:
+            health = self.health[name]
             if not health.live and (health.usable or desperate):
                 self._reach(name)
 
     def _fittest(self, model: Model) -> list[str]:
         """Servers with these weights that may be asked, the fittest first; where all rest, all."""
-        names = [name for name, engine in self._engines.items() if engine.model.digest == model.digest]
+        names = [name for name in self._reached() if self._engines[name].model.digest == model.digest]
         usable = [name for name in names if self.health[name].usable]
         return sorted(usable or ([] if self._open_local else names), key=lambda name: self.health[name].cost)
 
     def _live(self) -> list[str]:
-        return [name for name in self._engines if self.health[name].live]
+        return [name for name in self._reached() if self.health[name].live]
+
+    def _reached(self) -> list[str]:
+        return [name for name in self._names if name in self._engines]
 
     def _reach(self, name: str) -> None:
         """Reach a server, or see what it serves now; another thread that does so is not waited for."""
@@ -178,7 +199,7 @@ class Failover(Engine):
             CheckError, UserError: there is none, and no server answers.
         """
         if self._open_local is None:
-            errors = [health.error for health in self.health.values()]
+            errors = [self.health[name].error for name in self._names]
             wrong = all(type(error) is UserError for error in errors)
             raise (UserError if wrong else CheckError)(f"no server can be used: {reasons}")
         with self._counted:
@@ -195,7 +216,8 @@ class Failover(Engine):
             self._say(text)
 
     def _reasons(self) -> str:
-        return "; ".join(f"{name}: {health.error}" for name, health in self.health.items() if health.error)
+        reasons = {name: self.health[name].error for name in self._names}
+        return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
 
     def times(self) -> dict[str, Times]:
         """See the base class."""

@@ -163,7 +163,7 @@ class Settings:
             UserError: the file cannot be read, or says what is no setting.
         """
         known: dict[str, Any] = {}
-        if re.search(r"\.ya?ml$", source):
+        if is_file(source):
             known = _read(Path(source))
         else:
             known["urls"] = source.split(",")
@@ -183,6 +183,11 @@ class Settings:
             raise UserError(f"{source} names no model; write urls: [grpc://HOST:PORT/MODEL]")
         known["urls"] = tuple(listed)
         return _made(cls, known, source)
+
+
+def is_file(source: str) -> bool:
+    """Whether it is the path of a file of settings, and no URL."""
+    return re.search(r"\.ya?ml$", source) is not None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def generate_folder(
         events: how many the folder is to hold.
         events_per_file: of each file but the last.
         seed: of the data set, 0 or more.
-        workers: processes of this machine, each writing a file at a time.
-        scheduler: address of a Dask cluster whose workers write the files instead.
+        workers: processes, each writing a file at a time, of this machine or of SLURM's jobs.
+        scheduler: address of a Dask cluster whose workers write the files instead; slurm for batch jobs.
         first_event: number of the first event, 0 or more.
         planes: names of the planes to read out, U, V or W, each once.
         configuration: what an event holds; the default mixture if None.
@@ -110,7 +110,7 @@ def generate_folder(
             written, or the cluster cannot be used.
         CheckError: a worker was killed; the finished files stay.
     """
-    check_request(events, seed, workers, first_event, planes)
+    check_request(events, seed, workers if scheduler is None else 1, first_event, planes)
     check_folder(out, events_per_file, first_event + events)
     from data_gen.production.board import board
     from data_gen.production.shards import board_path, divide, missing, write_all, write_shard
@@ -127,9 +127,12 @@ def generate_folder(
         stack.callback(sweep, out, own=True)
         lines = board(board_path(out), len(lacking))
         if scheduler is not None:
-            from data_gen.production.cluster import cluster, executor_of, versions, write_checked
+            from data_gen.production.batch_system import SLURM, slurm_jobs
+            from data_gen.production.cluster import cluster, executor_of, losses, versions, write_checked
 
-            client = stack.enter_context(cluster(scheduler))
+            workplace = slurm_jobs(workers, out) if scheduler == SLURM else cluster(scheduler)
+            client = stack.enter_context(workplace)
+            stack.enter_context(losses(scheduler))
             opened = stack.enter_context(lines)
             executor = stack.enter_context(executor_of(client, opened))
             write: Callable[..., Summary] = partial(write_checked, versions())
@@ -171,7 +174,8 @@ def command(
         first_event: number of the first event, to continue a data set in another file
         planes: wire planes to read out, for example W or U,V,W
         events_per_file: divide the events among files of so many, each written by one process
-        scheduler: address of a Dask cluster to generate on, such as tcp://host:8786, with --events-per-file
+        scheduler: address of a Dask cluster to generate on, such as tcp://host:8786, with --events-per-file;
+            slurm submits batch jobs of --workers processes together
         split: make events of this split alone, for example test for a large held-out set
         detector: drift-volume, one of the six of ProtoDUNE-SP, or protodune-sp, all of them
         sources: what happens in the detector
@@ -187,8 +191,12 @@ def command(
         raise UserError("--scheduler needs --events-per-file: workers of a cluster write files of their own")
     if split is not None and events_per_file is not None:
         raise UserError("--split is for a single file; leave out --events-per-file")
-    if scheduler is not None and workers is not None:
-        raise UserError("--workers is for this machine; with --scheduler the cluster has its own")
+    if scheduler == "slurm" and (workers is None or workers < 1):
+        raise UserError(
+            "--scheduler slurm needs --workers: how many processes its jobs are to have, 1 or more"
+        )
+    if scheduler not in (None, "slurm") and workers is not None:
+        raise UserError("--workers is for this machine or SLURM; with --scheduler the cluster has its own")
     crew = available_cores() if workers is None else workers
     started = time.monotonic()
     if events_per_file is None:

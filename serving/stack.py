@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.terminal import say, suggest
-from serving.ports import LOOPBACK, free_port, is_free
+from serving.ports import LOOPBACK, free_port, is_free, is_loopback
 
 if TYPE_CHECKING:
     from serving.balancer.description import Jwt, Tls
@@ -42,6 +42,15 @@ class Stack:
     fleet: "Fleet"
     envoy: "Envoy"
     prometheus: "Prometheus | None"
+
+    def models(self) -> list[str]:
+        """Names of the models that are served.
+
+        Raises:
+            CheckError: the first server does not answer.
+        """
+        server = self.fleet.members[0].server
+        return list(server.versions()) if server else []
 
     def look(self, canaries: bool) -> list[str]:
         """Follow the repository, heal and replace servers, and tell the balancer; what has changed, in words.
@@ -73,6 +82,7 @@ def running(
     tls: "Tls | None" = None,
     jwt: "Jwt | None" = None,
     logs: Path | None = None,
+    address: str = LOOPBACK,
 ) -> Iterator[Stack]:
     """A stack while the block runs; enter it from the main thread.
 
@@ -88,8 +98,10 @@ def running(
         tls: encrypts what comes from clients.
         jwt: demands a token of them.
         logs: folder for all logs; nameless files where not given.
+        address: of this machine that the balancer listens on.
 
     Raises:
+        UserError: the address is others' to reach, and nothing tells who asks.
         UserError, CheckError: something does not start; nothing is left running then.
     """
     from serving.balancer.configuration import configuration
@@ -98,13 +110,15 @@ def running(
     from serving.fleet import Fleet
     from serving.monitoring.prometheus import Prometheus, find_prometheus
 
+    if not (is_loopback(f"{address}:0") or (tls and (tls.ca or jwt))):
+        raise UserError(f"{address} is others' to reach; clients need certificates or tokens there, by TLS")
     find_envoy()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lartpc-stack-")))
         (folder / "endpoints").mkdir()
         balancer = Balancer(
             servers=folder / "endpoints" / "servers.json",
-            address=LOOPBACK,
+            address=address,
             port=port or free_port(),
             admin_port=admin_port or free_port(),
             most_requests=most_requests,

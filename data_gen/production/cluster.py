@@ -31,12 +31,10 @@ def cluster(address: str) -> Iterator[Any]:
 
     Raises:
         UserError: nothing answers there, or no worker has joined it.
-        CheckError: a shard's worker was lost again and again, or the scheduler was.
     """
-    from distributed import Client, KilledWorker
+    from distributed import Client
 
-    for name in ("distributed", "distributed.client", "distributed.core"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is raised
+    quiet()
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # what speaks another protocol there can make it fail in any way
@@ -47,17 +45,35 @@ def cluster(address: str) -> Iterator[Any]:
     with client:
         if not client.nthreads():
             raise UserError(f"{address} has no workers; start some with: dask worker --nthreads 1 {address}")
-        try:
-            yield client
-        except KilledWorker as error:
-            raise CheckError(
-                f"workers of {address} died on a file again and again, perhaps for want of memory; see "
-                "their logs, then repeat the command: finished files are kept"
-            ) from error
-        except CancelledError as error:
-            raise CheckError(
-                f"the scheduler {address} was lost; repeat the command: finished files are kept"
-            ) from error
+        yield client
+
+
+def quiet() -> None:
+    """Let Dask log nothing: what matters is raised."""
+    for name in ("distributed", "distributed.client", "distributed.core", "distributed.http.proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def losses(address: str) -> Iterator[None]:
+    """What a cluster lost while the block ran, in words.
+
+    Raises:
+        CheckError: a shard's worker was lost again and again, or the scheduler was.
+    """
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise CheckError(
+            f"workers of {address} died on a file again and again, perhaps for want of memory or time; see "
+            "their logs, then repeat the command: finished files are kept"
+        ) from error
+    except CancelledError as error:
+        raise CheckError(
+            f"the scheduler {address} was lost; repeat the command: finished files are kept"
+        ) from error
 
 
 @contextmanager

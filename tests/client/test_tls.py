@@ -14,9 +14,9 @@ from client import connect
 from lartpc.errors import UserError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.manifest import MODEL_FILE
+from serving.certificates import Authority
 from serving.ports import LOOPBACK
 from serving.triton import TritonServer
-from tests.helpers.certificates import Authority
 from tests.helpers.secure_triton import secure_triton
 from tests.helpers.served_repository import answer
 

@@ -21,8 +21,8 @@ from lartpc.files import sha256
 from lartpc.provenance import Provenance
 from lartpc.served.contract import MICHEL_OUTPUT, OUTPUT_NAMES, PATCH, PRECISIONS
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from serving.certificates import Authority
 from serving.triton import TritonServer
-from tests.helpers.certificates import Authority
 from tests.helpers.secure_triton import secure_triton
 from tests.helpers.served_repository import read_config, tiny_network, write_config, write_model
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serving import environment
+from serving.certificates import Authority
 from serving.ports import LOOPBACK, free_ports
-from tests.helpers.certificates import Authority
 
 
 @contextmanager

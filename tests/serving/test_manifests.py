@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.helpers.certificates import Authority
 
 from lartpc.errors import UserError
 from serving.balancer.envoy import check_configuration
@@ -19,7 +20,6 @@ from serving.cluster.rendering import CHART, VALUES, Manifest, envoy_configurati
 from serving.cluster.value_docs import chart_values
 from serving.cluster.value_limits import LIMITS
 from serving.manifests import main as manifests_command
-from tests.helpers.certificates import Authority
 from tests.helpers.tokens import public
 
 SITES = sorted(path.stem for path in VALUES.glob("*.yaml"))

@@ -26,11 +26,11 @@ from lartpc.served.contract import INPUT_SHAPE
 from serving.balancer import envoy as envoy_module
 from serving.balancer.description import Jwt, Tls
 from serving.balancer.endpoints import Health
+from serving.certificates import Authority
 from serving.monitoring.board import HEADS, Board
 from serving.monitoring.prometheus import find_prometheus
 from serving.stack import Stack, running
 from serving.stack import main as stack_command
-from tests.helpers.certificates import Authority
 from tests.helpers.published_repository import add, model_of
 from tests.helpers.tokens import public, signed
 from tests.helpers.waiting import wait_until
