@@ -96,6 +96,7 @@ bench: install runs/published/calibrated.ckpt  ## figures as ratios, printed and
 	$(RUN) benchmarks.client
 	$(RUN) benchmarks.client_faults
 	$(RUN) benchmarks.balancer
+	$(RUN) benchmarks.paper
 
 stack-demo: install  ## several Tritons behind Envoy: load, faults, a version switched; a page of it, in minutes
 	$(RUN) benchmarks.stack_demo
