@@ -14,11 +14,17 @@ from serving.balancer.parts import CONNECTION_WINDOW, LOOPBACK, Json, address, h
 UNAVAILABLE = 14
 """gRPC's status (grpc: doc/statuscodes.md)."""
 
+NO_RETRY = "x-envoy-ratelimited"
+"""By this header of an answer Envoy's router asks no more (Envoy: HTTP filters, Router): who has waited his
+time does not wait it once for every retry."""
+
 
 def waiting_listeners(waiting: Waiting) -> list[Json]:
     """The one that keeps requests, and the one that lets time pass."""
     retries = -(-waiting.most_s // waiting.pause_s)
     keeping = connection_manager("waiting", route(SERVERS_OR_PAUSE, retries), [])
+    [host] = keeping["route_config"]["virtual_hosts"]
+    host["response_headers_to_add"] = [{"header": {"key": NO_RETRY, "value": "true"}}]
     always = {"numerator": 100, "denominator": "HUNDRED"}
     pause = {
         "delay": {"fixed_delay": f"{waiting.pause_s}s", "percentage": always},

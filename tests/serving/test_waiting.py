@@ -1,6 +1,7 @@
 """Requests that come while there is no server wait for the first one, in the real Envoy, and are counted."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -36,7 +37,7 @@ def envoy(tmp_path: Path) -> Iterator[Envoy]:
         most_requests=16,
         most_bytes=10**9,
         stats_port=free_port(),
-        waiting=Waiting(free_port(), free_port(), pause_s=1, most_s=60),
+        waiting=Waiting(free_port(), free_port(), pause_s=1, most_s=6),
     )
     with Envoy(balancer, {}) as running:
         yield running
@@ -86,6 +87,16 @@ def test_a_client_that_waits_longer_than_it_wants_is_told(envoy: Envoy) -> None:
         channel.unary_unary(HEALTH)(b"", timeout=2.5)
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     wait_until(lambda: waiting_now(envoy) == 0)
+
+
+def test_what_no_server_comes_for_is_refused_when_its_time_is_over(envoy: Envoy) -> None:
+    """Once, and not as many times as failures are asked again."""
+    with grpc.insecure_channel(f"{LOOPBACK}:{envoy.balancer.port}") as channel:
+        began = time.monotonic()
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary(HEALTH)(b"", timeout=60)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert 5 < time.monotonic() - began < 15
 
 
 def test_the_listener_for_probes_shows_two_pages_and_no_other(envoy: Envoy) -> None:

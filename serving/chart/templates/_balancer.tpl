@@ -27,8 +27,8 @@
 
 {{/* clients are told to go elsewhere, and what is under way is answered; a page of the administration, by bash */}}
 {{- define "its.drainBalancer" -}}
-ask() { exec 3<>/dev/tcp/127.0.0.1/9901; printf '%s HTTP/1.0\r\n\r\n' "$1" >&3; cat <&3; exec 3>&-; };
+ask() { exec 3<>/dev/tcp/127.0.0.1/9901; printf '%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$1" >&3; cat <&3; exec 3>&-; };
 sleep {{ .Values.balancer.forgetSeconds }}; ask 'POST /drain_listeners?graceful&skip_exit' >/dev/null;
 for second in $(seq {{ .Values.balancer.drainSeconds }}); do
-ask 'GET /stats?filter=^http.grpc.downstream_rq_active$' | grep -q ': [1-9]' || exit 0; sleep 1; done
+ask 'GET /stats?filter=^http.grpc.downstream_rq_active$' | grep -q '^http.grpc.downstream_rq_active: [1-9]' || exit 0; sleep 1; done
 {{- end }}
