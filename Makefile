@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test test-long slurm-test lint validate trt-check bench stack-demo gpu-check publish soak report lock clean
+.PHONY: help install run try trial test test-long slurm-test lint validate trt-check chart-check bench stack-demo gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -82,6 +82,14 @@ validate: .venv/installed  ## the simulation against tables and formulas, in min
 
 trt-check: .venv/installed .trt/installed  ## TensorRT's parser and builder accept what GPUs are served, without a GPU
 	$(RUN) export.trt_check
+
+.checkov/installed: serving/cluster/checkov-requirements.lock
+	$(PYTHON) -m venv --clear .checkov
+	.checkov/bin/pip install --quiet --requirement $<
+	@touch $@
+
+chart-check: install .checkov/installed  ## the Helm chart: rendered, schemas, policy, Envoy, rules, metrics, ends
+	$(BIN)/pytest tests/serving/test_manifests.py tests/serving/test_policy.py tests/serving/test_chart_server.py tests/serving/test_chart_metrics.py tests/serving/test_waiting.py tests/serving/test_canary.py
 
 runs/published/calibrated.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
 	rm -rf runs/published
