@@ -12,7 +12,7 @@ from lartpc.terminal import say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from serving.sizing.model import Job, Site
+    from serving.sizing.model import Job, Mix, Site
 
 PROG = "python -m serving.capacity"
 INFINITE = float("inf")
@@ -26,7 +26,8 @@ def capacity(
     hits: float = 55_000,
     requests: float | None = None,
     bytes_a_hit: float = 9249,
-    link_gbps: float = 1.0,
+    link_gbps: str = "1",
+    processor_speed: str = "1",
     round_trip_ms: float = 1.0,
     ingress_gbps: float = INFINITE,
     switch_gbps: float = INFINITE,
@@ -52,7 +53,9 @@ def capacity(
         requests: that they are asked in; hits by 235 where not given
         bytes_a_hit: that are sent: 9249 patches, 1499 planes in FP32, 36 planes zero-suppressed
             (docs/planes.md)
-        link_gbps: of a client, in 1e9 bit/s
+        link_gbps: of a client, in 1e9 bit/s; of several kinds with their shares, as in 10:0.64,1:0.36
+        processor_speed: of a client, relative to the one that --other-s and --prepare-s are of; of several
+            kinds with their shares
         round_trip_ms: of a request without any work
         ingress_gbps: of a server; not given, it does not bound
         switch_gbps: that all clients' bytes pass; not given, it does not bound
@@ -62,11 +65,16 @@ def capacity(
         simulate: let clients and servers queue, event by event, beside the formula
         picture: PNG with the time of an event against the number of clients
     """
-    from serving.sizing.model import Site, estimate, servers_for
+    from serving.sizing.mix import mix_of, shares_of
+    from serving.sizing.model import Mix, Site, estimate, servers_for
 
-    job, site = described(
-        paper, hits_a_second, other_s, prepare_s, hits, requests, bytes_a_hit, link_gbps, round_trip_ms
+    one, site = described(
+        paper, hits_a_second, other_s, prepare_s, hits, requests, bytes_a_hit, round_trip_ms
     )
+    links, speeds = shares_of(link_gbps, "--link-gbps"), shares_of(processor_speed, "--processor-speed")
+    job = mix_of(one, links, speeds)
+    if simulate and isinstance(job, Mix):
+        raise UserError("--simulate knows clients of one kind; give one --link-gbps and --processor-speed")
     site = replace(site, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
     check(clients=clients, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps, servers=servers or 1)
     if picture is not None:
@@ -106,7 +114,6 @@ def described(
     hits: float,
     requests: float | None,
     bytes_a_hit: float,
-    link_gbps: float,
     round_trip_ms: float,
 ) -> "tuple[Job, Site]":
     """Job and site of the options.
@@ -125,15 +132,13 @@ def described(
             "the site; give both, or --paper large"
         )
     asked = hits / 235 if requests is None else requests
-    check(
-        hits_a_second=hits_a_second, hits=hits, requests=asked, bytes_a_hit=bytes_a_hit, link_gbps=link_gbps
-    )
+    check(hits_a_second=hits_a_second, hits=hits, requests=asked, bytes_a_hit=bytes_a_hit)
     for name, value in (("other-s", other_s), ("prepare-s", prepare_s), ("round-trip-ms", round_trip_ms)):
         if not 0 <= value < INFINITE:
             raise UserError(f"--{name} {value:g} must be 0 or more")
     if round_trip_ms > 10_000:
         raise UserError(f"--round-trip-ms {round_trip_ms:g} is in ms, and more than ten seconds")
-    job = Job(other_s, prepare_s, hits, asked, bytes_a_hit, link_gbps, round_trip_ms / 1e3)
+    job = Job(other_s, prepare_s, hits, asked, bytes_a_hit, 1.0, round_trip_ms / 1e3)
     return job, Site(1, hits_a_second)
 
 
@@ -144,7 +149,9 @@ def check(**values: float) -> None:
             raise UserError(f"--{name.replace('_', '-')} {value:g} must be above 0")
 
 
-def reaching(job: "Job", site: "Site", clients: int, events_a_second: float, most: int = 4096) -> int | None:
+def reaching(
+    job: "Job | Mix", site: "Site", clients: int, events_a_second: float, most: int = 4096
+) -> int | None:
     """Fewest servers with which the clients reach a rate; None where none do."""
     from serving.sizing.model import estimate
 
@@ -154,11 +161,11 @@ def reaching(job: "Job", site: "Site", clients: int, events_a_second: float, mos
     return None
 
 
-def table_of(job: "Job", site: "Site", clients: int, simulated: bool) -> "Table":
+def table_of(job: "Job | Mix", site: "Site", clients: int, simulated: bool) -> "Table":
     """Half, as many and twice as many clients and servers."""
     from rich.table import Table
 
-    from serving.sizing.model import estimate
+    from serving.sizing.model import Mix, estimate
     from serving.sizing.simulation import simulate
 
     heads = ["servers", "clients", "s an event", "events/s", "bound by"]
@@ -169,7 +176,7 @@ def table_of(job: "Job", site: "Site", clients: int, simulated: bool) -> "Table"
             found = estimate(job, of_site, number)
             row = [f"{servers:,}", f"{number:,}", f"{found.event_s:,.1f}",
                    f"{found.events_a_second(number):,.2f}", found.bound_by]  # fmt: skip
-            if simulated:
+            if simulated and not isinstance(job, Mix):
                 seen = simulate(job, of_site, number)
                 row += [f"{seen.event_s:,.1f}", f"{seen.busy:.0%}"]
             table.add_row(*row)

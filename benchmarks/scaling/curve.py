@@ -16,10 +16,10 @@ from serving.sizing.model import Job, Site, estimate
 from serving.sizing.simulation import simulate
 from serving.stack import Stack
 
-KNEE = 12
+KNEE = 8
 """Clients from which on the server is to be saturated: all else of a job is made to take as long as that."""
 
-STEPS = (1, 4, 8, 12, 16, 24, 36)
+STEPS = (1, 4, 8, 12, 20)
 SIMULATED_EVENTS = 60
 SEED = 7
 
@@ -87,7 +87,7 @@ def measure(its: Stack, way: Way, seconds: float) -> Curve:
     before = saturate(its, way.model, found, seconds, CLIENTS)
     job, site = parameters(way, hits, alone_s, before.outcome.hits_a_second)
     measured = [
-        (clients, *module_s(its, way, found, clients, job.other_s, max(seconds, 4 * job.other_s)))
+        (clients, *module_s(its, way, found, clients, job.other_s, max(seconds, 3 * job.other_s)))
         for clients in STEPS
     ]
     after = saturate(its, way.model, found, seconds, CLIENTS).outcome.hits_a_second

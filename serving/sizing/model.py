@@ -41,6 +41,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """Clients of several kinds, as the paper's were (table 1, section 3.1).
+
+    Attributes:
+        kinds: share of all clients, and what each of them does; the shares add up to 1.
+    """
+
+    kinds: tuple[tuple[float, Job], ...]
+
+
+@dataclass(frozen=True)
 class Site:
     """The servers.
 
@@ -80,14 +91,16 @@ class Estimate:
         return clients / self.event_s
 
 
-def estimate(job: Job, site: Site, clients: float) -> Estimate:
+def estimate(job: Job | Mix, site: Site, clients: float) -> Estimate:
     """What so many clients meet at a site.
 
     Args:
-        job: of each client.
+        job: of each client; of a mix it is the mean over the clients.
         site: of all.
         clients: that work at the same time.
     """
+    if isinstance(job, Mix):
+        return _estimate_mix(job, site, clients)
     serving_s = job.hits / site.hits_a_second
     link_gbps = min(job.link_gbps, site.ingress_gbps)
     offloaded_s = (
@@ -112,7 +125,20 @@ def estimate(job: Job, site: Site, clients: float) -> Estimate:
     )
 
 
-def servers_for(job: Job, site: Site, clients: float, most: int = 4096) -> int | None:
+def _estimate_mix(mix: Mix, site: Site, clients: float) -> Estimate:
+    """Each kind goes through its events in its own time, until all together fill the narrowest place."""
+    alone = [(share, estimate(job, site, 1)) for share, job in mix.kinds]
+    ideal_s = sum(share * each.ideal_s for share, each in alone)
+    offloaded_s = sum(share * each.offloaded_s for share, each in alone)
+    turn_s = alone[0][1].ideal_s / alone[0][1].clients_at_most
+    at_most = 1 / (turn_s * sum(share / each.ideal_s for share, each in alone))
+    if clients <= at_most:
+        return Estimate(ideal_s, offloaded_s, at_most, ideal_s, "clients")
+    bound_by = estimate(mix.kinds[0][1], site, 2 * alone[0][1].clients_at_most).bound_by
+    return Estimate(ideal_s, offloaded_s, at_most, max(ideal_s, clients * turn_s), bound_by)
+
+
+def servers_for(job: Job | Mix, site: Site, clients: float, most: int = 4096) -> int | None:
     """Fewest servers with which so many clients lose no time; None where the switch or ``most`` forbids it.
 
     Args:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from lartpc.files import whole_file
-from serving.sizing.model import Job, Site, estimate
+from serving.sizing.model import Job, Mix, Site, estimate
 
 
-def draw(job: Job, site: Site, clients: int, path: Path) -> None:
+def draw(job: Job | Mix, site: Site, clients: int, path: Path) -> None:
     """Draw the model's line up to twice the clients.
 
     Args:

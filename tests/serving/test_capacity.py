@@ -7,7 +7,8 @@ import pytest
 
 from serving.capacity import main as capacity
 from serving.sizing import paper
-from serving.sizing.model import Job, Site, estimate, servers_for
+from serving.sizing.mix import mix_of, shares_of
+from serving.sizing.model import Job, Mix, Site, estimate, servers_for
 from serving.sizing.simulation import simulate
 
 JOB = Job(
@@ -84,6 +85,30 @@ def test_servers_for_some_clients() -> None:
     assert servers_for(JOB, replace(site, switch_gbps=1), 100) is None
 
 
+def test_the_papers_mix_of_links_lies_between_its_two() -> None:
+    """Of the clients 64 % have 10 Gbps, of which the server takes 2 (sections 2.4 and 3.1), the rest 1."""
+    links = shares_of("2:0.64,1:0.36", "--link-gbps")
+    mix = mix_of(paper.LARGE, links, ((1.0, 1.0),))
+    assert isinstance(mix, Mix) and len(mix.kinds) == 2
+    found = estimate(mix, paper.LARGE_SITE, 1)
+    slow, fast = (estimate(replace(paper.LARGE, link_gbps=gbps), paper.LARGE_SITE, 1) for gbps in (1, 2))
+    assert found.event_s == pytest.approx(0.64 * fast.event_s + 0.36 * slow.event_s)
+    assert fast.clients_at_most < found.clients_at_most < slow.clients_at_most
+    assert found.clients_at_most == pytest.approx(270, rel=0.03)
+    beyond = estimate(mix, paper.LARGE_SITE, 400)
+    alike = estimate(paper.LARGE, paper.LARGE_SITE, 400)
+    assert beyond.event_s == pytest.approx(alike.event_s)
+    assert beyond.bound_by == "servers"
+
+
+def test_slower_processors_need_fewer_servers() -> None:
+    half = mix_of(JOB, ((10.0, 1.0),), ((1.0, 0.5), (0.5, 0.5)))
+    site = Site(1, 30_000)
+    slow = servers_for(half, site, 200)
+    fast = servers_for(JOB, site, 200)
+    assert slow is not None and fast is not None and slow < fast
+
+
 @pytest.mark.parametrize(("clients", "tolerance"), [(100, 0.02), (200, 0.02), (400, 0.04)])
 def test_the_simulation_agrees_where_nothing_or_all_queues(clients: int, tolerance: float) -> None:
     seen = simulate(paper.LARGE, paper.LARGE_SITE, clients)
@@ -122,6 +147,10 @@ def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str])
             ["--hits-a-second=1", "--other-s=1", "--round-trip-ms=20000"],
             "is in ms, and more than ten seconds",
         ),
+        (["--paper=large", "--link-gbps=10:0.5,1:0.6"], "the shares must add up to 1"),
+        (["--paper=large", "--link-gbps=fast"], "must be above 0, or several with shares"),
+        (["--paper=large", "--processor-speed=0"], "--processor-speed 0 must be above 0"),
+        (["--paper=large", "--simulate", "--link-gbps=2:0.5,1:0.5"], "--simulate knows clients of one kind"),
         (["--paper=large", "--clients=0"], "--clients 0 must be above 0"),
         (
             ["--hits-a-second=3e4", "--other-s=1", "--switch-gbps=0.1"],
