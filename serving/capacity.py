@@ -21,6 +21,7 @@ INFINITE = float("inf")
 def capacity(
     clients: int = 400,
     hits_a_second: float | None = None,
+    load: Path | None = None,
     other_s: float | None = None,
     prepare_s: float = 0.0,
     hits: float = 55_000,
@@ -47,6 +48,7 @@ def capacity(
     Args:
         clients: that work at the same time
         hits_a_second: that one server answers when it is saturated
+        load: file of client.load --out with one server, whose largest throughput that is
         other_s: time of an event that is not offloaded, in s
         prepare_s: time of making the requests of an event, in s
         hits: of an event
@@ -68,6 +70,12 @@ def capacity(
     from serving.sizing.mix import mix_of, shares_of
     from serving.sizing.model import Mix, Site, estimate, servers_for
 
+    if load is not None:
+        from serving.sizing.measured import hits_a_second_of
+
+        if hits_a_second is not None or paper is not None:
+            raise UserError("--load says what one server answers; give no --hits-a-second or --paper with it")
+        hits_a_second = hits_a_second_of(load)
     one, site = described(
         paper, hits_a_second, other_s, prepare_s, hits, requests, bytes_a_hit, round_trip_ms
     )
@@ -128,8 +136,8 @@ def described(
         return (inputs.LARGE, inputs.LARGE_SITE) if paper == "large" else (inputs.SMALL, inputs.SMALL_SITE)
     if hits_a_second is None or other_s is None:
         raise UserError(
-            "--hits-a-second (of one saturated server) and --other-s (of one client alone) are measured at "
-            "the site; give both, or --paper large"
+            "--hits-a-second (of one saturated server; or --load) and --other-s (of one client alone) are "
+            "measured at the site; give both, or --paper large"
         )
     asked = hits / 235 if requests is None else requests
     check(hits_a_second=hits_a_second, hits=hits, requests=asked, bytes_a_hit=bytes_a_hit)

@@ -1,5 +1,6 @@
 """The paper's results of the paper's inputs, what else bounds a site, and a simulation beside the formula."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "--hits-a-second (of one saturated server) and --other-s (of one client alone) are measured"),
+        ([], "--hits-a-second (of one saturated server; or --load) and --other-s (of one client alone)"),
         (["--hits-a-second=0", "--other-s=1"], "--hits-a-second 0 must be above 0"),
         (["--hits-a-second=1", "--other-s=-1"], "--other-s -1 must be 0 or more"),
         (
@@ -163,3 +164,25 @@ def test_a_wrong_request_is_told(
 ) -> None:
     assert capacity(options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_load_says_what_a_server_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that was cut off, or lost something, says nothing."""
+    step = {"requests": 9, "lost": {}, "wrong": 0, "hits_a_second": 12_000.0}
+    file = tmp_path / "load.json"
+    options = ["--other-s=10", "--clients=100", f"--load={file}"]
+    file.write_text(json.dumps({"steps": [step, {**step, "hits_a_second": 30_000.0}]}))
+    assert capacity(options) == 0
+    by_load = capsys.readouterr().out
+    assert capacity([*options[:2], "--hits-a-second=30000"]) == 0
+    assert capsys.readouterr().out == by_load
+    for content, message in (
+        ('{"steps": [{"requests": 9,', "is no whole file of client.load --out"),
+        (json.dumps({"steps": [{**step, "requests": 0}]}), "has a step without an answer"),
+        (json.dumps({"steps": [{**step, "lost": {"UNAVAILABLE": 1}}]}), "has lost requests"),
+    ):
+        file.write_text(content)
+        assert capacity(options) == 2
+        assert message in capsys.readouterr().err
+    assert capacity([*options, "--hits-a-second=30000"]) == 2
+    assert "give no --hits-a-second" in capsys.readouterr().err
