@@ -66,11 +66,14 @@ slurm-test: install  ## the batch scripts on a real SLURM, two nodes on this mac
 	@PATH="$$PATH:/usr/sbin" command -v slurmctld >/dev/null || { echo 'no SLURM here: apt-get install slurm-wlm munge' >&2; exit 2; }
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slurm tests/sites/test_slurm.py
 
-lint: .venv/installed  ## ruff, mypy and the layers between the packages
+lint: .venv/installed  ## ruff, mypy, the layers between the packages; workflows and Dockerfiles
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(BIN)/zizmor --quiet --offline --no-progress .github
+	$(BIN)/hadolint --strict-labels sites/containers/Dockerfile
 
 validate: .venv/installed  ## the simulation against tables and formulas, in minutes
 	$(RUN) data_gen.validate --quick
