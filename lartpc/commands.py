@@ -30,6 +30,7 @@ COMMANDS = {
     "serving.environment": "makes the embedded server's environment, where `make install` has not",
     "serving.local": "serves it with a real Triton until Ctrl-C",
     "serving.stack": "several Tritons behind Envoy, with Prometheus, on this machine until Ctrl-C",
+    "serving.beside": "a server for one command: free ports, its FHiCL patched, its exit code kept",
     "serving.job": "servers in a batch job, found by a file; the next job relieves this one",
     "serving.standalone": "a server alone, measured by NVIDIA's perf_analyzer as the paper measured its own",
     "serving.capacity": "how many servers for how many clients, by the paper's latency model",

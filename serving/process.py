@@ -42,6 +42,10 @@ STUB_TRACEBACK = "\\n\\nAt:\\n"
 _TAKEN = re.compile(r"failed to start .*Socket '([^']*)' already in use")
 
 
+class PortTakenError(CheckError):
+    """Another program has a port that the server was to have."""
+
+
 class ServerProcess(BoundProcess):
     """A tritonserver that listens on the loopback interface, loads every model of a folder and follows it.
 
@@ -100,7 +104,7 @@ class ServerProcess(BoundProcess):
     def check_alive(self) -> None:
         """Raises CheckError, with the end of the log, where the process has ended."""
         if self.ended and (taken := _TAKEN.search(self.text())):
-            raise CheckError(
+            raise PortTakenError(
                 f"another program has taken {taken[1]} meanwhile; start again, or name other ports"
             )
         super().check_alive()
