@@ -110,13 +110,10 @@ def test_the_jobs_fragment_is_changed_where_its_tool_is(tmp_path: Path) -> None:
     for name in ("services_dune.fcl", "calorimetry_dune10kt.fcl"):
         (tmp_path / name).write_text("")
     folder = ROOT / "docs" / "fhicl"
-    text = patched(
-        (folder / "job.fcl").read_text(), "physics.producers.emtrkmichelid.PointIdAlg", "host:1", "x"
-    )
-    (tmp_path / "patched.fcl").write_text(text)
-    before, after = (
-        read(file, [folder, tmp_path]) for file in (folder / "job.fcl", tmp_path / "patched.fcl")
-    )
+    job, changed = folder / "job.fcl", tmp_path / "patched.fcl"
+    text = patched(job.read_text(encoding="utf-8"), TABLE, "host:1", "x")
+    changed.write_text(text, encoding="utf-8")
+    before, after = (read(file, [folder, tmp_path]) for file in (job, changed))
     tool = before["physics"]["producers"]["emtrkmichelid"]["PointIdAlg"]
     tool |= {"TritonURL": "host:1", "TritonModelName": "x"}
     assert after == before
