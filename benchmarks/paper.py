@@ -8,20 +8,15 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from benchmarks.balancer import exported
-from benchmarks.record import Figure, record
-from benchmarks.scaling.curve import Curve, measure
-from benchmarks.scaling.page import render
-from benchmarks.scaling.tables import Row, event, module_times, speed_ups
-from benchmarks.scaling.ways import PATCHES, PLANES, WAYS, without_merging
 from lartpc.command import run
-from lartpc.files import check_target, write_text
-from lartpc.provenance import git_commit
-from lartpc.served.manifest import MODEL_FILE
 from lartpc.terminal import say, working
-from serving.stack import running
-from training.run.machine import processor
+
+if TYPE_CHECKING:  # what is imported here each process of clients imports too
+    from benchmarks.record import Figure
+    from benchmarks.scaling.curve import Curve
+    from benchmarks.scaling.tables import Row
 
 PAGE = Path("runs/paper/index.html")
 EVENT = Path("data/whole_event.h5")
@@ -45,6 +40,17 @@ def benchmark(
         rounds: of the whole event, interleaved.
         whole_event: event file with all six drift volumes; made where it is missing.
     """
+    from benchmarks.balancer import exported
+    from benchmarks.record import record
+    from benchmarks.scaling.page import render
+    from benchmarks.scaling.tables import event, module_times, speed_ups
+    from benchmarks.scaling.ways import PATCHES, PLANES, without_merging
+    from lartpc.files import check_target, write_text
+    from lartpc.provenance import git_commit
+    from lartpc.served.manifest import MODEL_FILE
+    from serving.stack import running
+    from training.run.machine import processor
+
     began = time.monotonic()
     check_target(page, "--page")
     with TemporaryDirectory(prefix="lartpc-paper-") as folder:
@@ -70,8 +76,12 @@ def benchmark(
     say(f"wrote {page}")
 
 
-def curves_of(repository: Path, seconds: float, merged: bool) -> list[Curve]:
+def curves_of(repository: Path, seconds: float, merged: bool) -> "list[Curve]":
     """The curves of the ways that ask such a server."""
+    from benchmarks.scaling.curve import measure
+    from benchmarks.scaling.ways import WAYS
+    from serving.stack import running
+
     curves = []
     with running(repository, servers=1) as its:
         for way in WAYS:
@@ -86,8 +96,10 @@ def curves_of(repository: Path, seconds: float, merged: bool) -> list[Curve]:
     return curves
 
 
-def of_curves(curves: list[Curve]) -> list[Figure]:
+def of_curves(curves: "list[Curve]") -> "list[Figure]":
     """Their figures."""
+    from benchmarks.record import Figure
+
     figures = []
     for curve in curves:
         figures += [
@@ -101,8 +113,10 @@ def of_curves(curves: list[Curve]) -> list[Figure]:
     return figures
 
 
-def of_event(rows: list[Row]) -> list[Figure]:
+def of_event(rows: "list[Row]") -> "list[Figure]":
     """Seconds of the whole event."""
+    from benchmarks.record import Figure
+
     return [Figure(f"an event of {row.hits:,} hits: {row.name}", row.module_s, "s") for row in rows]
 
 

@@ -16,10 +16,10 @@ from serving.sizing.model import Job, Site, estimate
 from serving.sizing.simulation import simulate
 from serving.stack import Stack
 
-KNEE = 8
+KNEE = 16
 """Clients from which on the server is to be saturated: all else of a job is made to take as long as that."""
 
-STEPS = (1, 4, 8, 12, 20)
+STEPS = (1, 8, 16, 24, 40)
 SIMULATED_EVENTS = 60
 SEED = 7
 

@@ -15,9 +15,9 @@ from training.network.shipped import FOLDER
 
 EVENTS = FOLDER / "compact" / GATE_FILE
 PATCHES, PLANES = "emtrkmichel_compact_int8", "emtrkmichel_compact_plane_int8"
-SMALL, SMALL_REQUESTS = 235, 7
+SMALL, SMALL_REQUESTS = 235, 5
 """Patches in a request and requests of an event of the small batches, 235 as in the paper (section 3.4); the
-large batch has the same patches in one request, 1645 where the paper has 1693."""
+large batch has the same patches in one request, 1175 where the paper has 1693."""
 
 PLANES_AN_EVENT = 3
 
