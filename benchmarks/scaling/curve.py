@@ -19,7 +19,7 @@ from serving.stack import Stack
 KNEE = 16
 """Clients from which on the server is to be saturated: all else of a job is made to take as long as that."""
 
-STEPS = (1, 8, 16, 24, 40)
+STEPS = (1, 8, 16, 24, 32)
 SIMULATED_EVENTS = 60
 SEED = 7
 
@@ -83,13 +83,11 @@ def measure(its: Stack, way: Way, seconds: float) -> Curve:
         CheckError: a request was lost or an answer wrong, or a step ended before an event did.
     """
     found, hits = way.payloads(f"grpc://{its.envoy.url}")
-    alone_s = module_s(its, way, found, 1, 0.0, seconds)[0]
+    alone = drive(Plan(Target(its.envoy.url), 1, seconds, event_requests=way.requests), found, 1)
+    alone_s = alone.module_s()
     before = saturate(its, way.model, found, seconds, CLIENTS)
     job, site = parameters(way, hits, alone_s, before.outcome.hits_a_second)
-    measured = [
-        (clients, *module_s(its, way, found, clients, job.other_s, max(seconds, 3 * job.other_s)))
-        for clients in STEPS
-    ]
+    measured = [(clients, *module_s(its, way, found, clients, job, site, seconds)) for clients in STEPS]
     after = saturate(its, way.model, found, seconds, CLIENTS).outcome.hits_a_second
     throughput = (before.outcome.hits_a_second + after) / 2
     line = Site(1, throughput)
@@ -124,24 +122,29 @@ def parameters(way: Way, hits: float, alone_s: float, hits_a_second: float) -> t
 
 
 def module_s(
-    its: Stack, way: Way, found: list[Payload], clients: int, other_s: float, seconds: float
+    its: Stack, way: Way, found: list[Payload], clients: int, job: Job, site: Site, seconds: float
 ) -> tuple[float, int]:
     """Mean time of an event's requests with so many clients, and how many events that is of.
+
+    Clients begin in the first pause. Counted is what begins after about an event, and ends while all of them
+    still work: what ends after them met fewer.
 
     Args:
         its: the stack.
         way: in which clients ask.
         found: the requests.
         clients: how many.
-        other_s: pause between a client's events.
-        seconds: that they work; a warm-up of two events comes before.
+        job: of each.
+        site: what serves them, for how long an event may take about.
+        seconds: in which what is counted begins; longer where three events take longer.
     """
-    warm_up_s = 2 * other_s
-    plan = Plan(Target(its.envoy.url), clients, warm_up_s + seconds, other_s, way.requests)
+    event_s = estimate(job, site, clients).event_s
+    since_s, until_s = event_s, event_s + max(seconds, 3 * event_s)
+    plan = Plan(Target(its.envoy.url), clients, until_s + event_s, job.other_s, way.requests)
     outcome = drive(plan, found, 1)
     if outcome.lost or outcome.wrong:
         raise CheckError(f"{way.name}, {clients} clients: {outcome.lost.total()} lost, {outcome.wrong} wrong")
-    counted = int((outcome.event_ended - outcome.event_took >= warm_up_s).sum())
-    if not counted:
+    took = outcome.events_between(since_s, until_s)
+    if not len(took):
         raise CheckError(f"{way.name}, {clients} clients: no event ended; give it more --seconds")
-    return outcome.module_s(warm_up_s), counted
+    return float(took.mean()), len(took)

@@ -73,10 +73,14 @@ class Outcome:
         """Of the time that an answer took, in s; NaN where there is none."""
         return float(np.percentile(self.took, percent)) if self.requests else float("nan")
 
-    def module_s(self, since_s: float = 0.0) -> float:
-        """Mean time of an event's requests, of events that began since a time, in s; NaN where none did."""
-        took = self.event_took[self.event_ended - self.event_took >= since_s]
-        return float(took.mean()) if len(took) else float("nan")
+    def events_between(self, since_s: float, until_s: float) -> NDArray[np.float64]:
+        """(N,) times of the requests of the events that began in a time, in s."""
+        began = self.event_ended - self.event_took
+        return self.event_took[(began >= since_s) & (began < until_s)]
+
+    def module_s(self) -> float:
+        """Mean time of an event's requests, in s; NaN where there is no event."""
+        return float(self.event_took.mean()) if len(self.event_took) else float("nan")
 
     @property
     def longest_gap_s(self) -> float:

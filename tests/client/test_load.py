@@ -54,7 +54,8 @@ def test_an_event_is_several_requests_and_goes_on_to_its_end(
     outcome = drive(plan(tiny_server, event_requests=7, think_s=0.1, seconds=1.5), found, workers=2)
     assert outcome.requests == 7 * len(outcome.event_took) and len(outcome.event_took) > 12
     assert outcome.event_took.min() >= outcome.took.min() * 7
-    assert 0 < outcome.module_s() < 1.5 and np.isnan(outcome.module_s(since_s=100.0))
+    assert 0 < outcome.module_s() < 1.5 and not len(outcome.events_between(100.0, 200.0))
+    assert len(outcome.events_between(0.0, 100.0)) == len(outcome.event_took)
 
 
 def test_pauses_have_their_mean_and_spread() -> None:
