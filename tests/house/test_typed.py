@@ -59,6 +59,7 @@ PARSED = (
     "serving.stack",
     "client.load",
     "serving.standalone",
+    "serving.canary",
     "--model onnx:",
     "--model grpc:",
     "benchmarks.",
