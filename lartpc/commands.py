@@ -33,6 +33,7 @@ COMMANDS = {
     "serving.beside": "a server for one command: free ports, its FHiCL patched, its exit code kept",
     "serving.job": "servers in a batch job, found by a file; the next job relieves this one",
     "serving.standalone": "a server alone, measured by NVIDIA's perf_analyzer as the paper measured its own",
+    "serving.tune": "the settings of a model that suit this machine, measured: merging, instances, threads",
     "serving.capacity": "how many servers for how many clients, by the paper's latency model",
     "serving.canary": "asks every model of a server for an answer, again and again, and shows what it found",
     "serving.manifests": "the Helm chart's manifests for a site, rendered and checked without a cluster",

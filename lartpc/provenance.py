@@ -1,6 +1,7 @@
 """Where an artefact comes from: one record from the event file to the client's answer."""
 
 import json
+import platform
 import subprocess
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
@@ -89,3 +90,11 @@ def version() -> str:
     except metadata.PackageNotFoundError:
         number = "not installed"
     return f"emtrkmichel {number}, commit {git_commit()}"
+
+
+def processor() -> str:
+    """Model of this machine's processor, such as ``AMD EPYC 9654 96-Core Processor``."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()

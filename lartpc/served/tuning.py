@@ -81,13 +81,18 @@ class Tuning:
         )
 
     def write(self, config: "ModelConfig") -> None:
-        """Set it in a model's configuration, whose group of instances and batch limit are there."""
+        """Set it in a model's configuration, whose group of instances and batch limit are there.
+
+        Whatever other settings were there before are gone.
+        """
         config.instance_group[0].count = self.instances
+        config.ClearField("dynamic_batching")
         if config.max_batch_size and self.preferred_rows:
             config.dynamic_batching.preferred_batch_size.extend(self.preferred_rows)
             if self.queue_delay_us:
                 config.dynamic_batching.max_queue_delay_microseconds = self.queue_delay_us
         for name, value in ((THREADS, self.threads), (ROWS_A_RUN, self.rows_a_run)):
+            config.parameters.pop(name, None)
             if value:
                 config.parameters[name].string_value = str(value)
 

@@ -95,7 +95,13 @@ def download(folder: Path) -> Path:
 
 
 def measure(
-    program: Path, server: str, model: str, batch: int, concurrencies: tuple[int, int], window_s: float = 5.0
+    program: Path,
+    server: str,
+    model: str,
+    batch: int,
+    concurrencies: tuple[int, int],
+    window_s: float = 5.0,
+    agree_percent: int = 20,
 ) -> list[Row]:
     """Let perf_analyzer ask a server with empty patches, over gRPC; a network takes as long for any.
 
@@ -106,6 +112,7 @@ def measure(
         batch: patches in a request.
         concurrencies: fewest and most requests under way.
         window_s: of one look; three in a row must agree.
+        agree_percent: how near to each other.
 
     Raises:
         CheckError: it fails, or finds no stable result, in its words.
@@ -117,12 +124,12 @@ def measure(
             str(program), "-m", model, "-u", server, "-i", "grpc", "-b", str(batch),
             f"--concurrency-range={first}:{last}", f"--measurement-interval={round(1e3 * window_s)}",
             "--input-data=zero",
-            f"--max-trials={ATTEMPTS}", "--stability-percentage=20", "-f", str(table),
+            f"--max-trials={ATTEMPTS}", f"--stability-percentage={agree_percent}", "-f", str(table),
         ]  # fmt: skip
         variables = {**os.environ, "LD_LIBRARY_PATH": str(program.parent / "libraries")}
         done = subprocess.run(command, capture_output=True, text=True, env=variables)
         if done.returncode != 0 or not table.is_file():
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
             raise CheckError(f"perf_analyzer ended with {done.returncode}: {' '.join(lines[-3:])[-400:]}")
         return rows_of(table.read_text(encoding="utf-8"))
 

@@ -92,6 +92,16 @@ def test_an_export_takes_settings_and_a_server_runs_with_them(
     assert check([str(models)]) == 1
 
 
+def test_settings_that_were_there_before_are_gone(tmp_path: Path) -> None:
+    add(tmp_path / "source", 1)
+    config = ModelFolder.read(FolderStore(tmp_path / "source"), MODEL).known_config
+    measured = Tuning((470,), queue_delay_us=500, instances=2, threads=1, rows_a_run=128)
+    for tuning in (measured, Tuning(), measured, Tuning(preferred_rows=())):
+        tuning.write(config)
+        assert Tuning.of(config) == tuning
+    assert not config.HasField("dynamic_batching")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

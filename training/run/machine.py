@@ -1,11 +1,11 @@
 """What a training is computed on: equal weights need the same threads, kind of processor and precision."""
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+
+from lartpc.provenance import processor
 
 
 def machine_of(trainer: lightning.Trainer) -> dict[str, Any]:
@@ -25,14 +25,6 @@ def machine_of(trainer: lightning.Trainer) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "precision": str(trainer.precision),
     }
-
-
-def processor() -> str:
-    """Model of this machine's processor, such as ``AMD EPYC 9654 96-Core Processor``."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> str:
