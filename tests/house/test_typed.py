@@ -59,6 +59,7 @@ PARSED = (
     "serving.stack",
     "client.load",
     "serving.standalone",
+    "serving.canary",
     "serving.tune",
     "--model onnx:",
     "--model grpc:",

@@ -4,16 +4,17 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.helpers.certificates import Authority
 
 from lartpc.errors import UserError
 from serving.balancer.envoy import check_configuration
+from serving.certificates import Authority
 from serving.cluster.chart_files import chart_files, stale
 from serving.cluster.manifest_schemas import NEWEST, OLDEST, faults, own_schemas
 from serving.cluster.rendering import CHART, VALUES, Manifest, envoy_configuration, find, read_values, render
@@ -224,6 +225,17 @@ def test_servers_with_gpus_ask_for_them_and_build_plans_before_they_start() -> N
     for container in containers(deployment):
         gpus = container["resources"]["limits"].get("nvidia.com/gpu")
         assert gpus == (1 if container["name"] in ("plans", "triton") else None)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_this_projects_commands_take_what_the_chart_gives_them(site: str) -> None:
+    own = [each for each in containers(find(of_site(site), "Deployment", "-triton")) if "command" in each]
+    commands = [each for each in own if each["command"][0] == "emtrkmichel"]
+    assert len(commands) == (2 if site == "oldest" else 3)
+    for each in commands:
+        with pytest.raises(SystemExit) as ended:
+            import_module(each["command"][1]).main([*each["args"], "--print-config"])
+        assert ended.value.code == 0
 
 
 def test_the_command_renders_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,15 @@ def page(envoy: Envoy, path: str) -> str:
 
 
 def waiting_now(envoy: Envoy) -> float:
-    name = f'envoy_cluster_upstream_rq_active{{envoy_cluster_name="{WAITING}"}}'
+    return of_waiting(envoy, "active")
+
+
+def counted(envoy: Envoy) -> float:
+    return of_waiting(envoy, "total")
+
+
+def of_waiting(envoy: Envoy, what: str) -> float:
+    name = f'envoy_cluster_upstream_rq_{what}{{envoy_cluster_name="{WAITING}"}}'
     return next(
         float(line.split()[-1]) for line in page(envoy, "/stats/prometheus").split("\n") if name in line
     )
@@ -77,9 +85,13 @@ def test_what_comes_before_the_first_server_is_answered_by_it(
         assert answered == [1] and waiting_now(envoy) == 0
         with Connection(envoy.url) as connection:  # without a detour while there is a server
             connection.infer(MODEL, 1, {INPUT_NAME: np.zeros((1, *INPUT_SHAPE), np.float32)}, OUTPUT_NAMES)
-        assert 'envoy_cluster_upstream_rq_total{envoy_cluster_name="triton"} ' in page(
-            envoy, "/stats/prometheus"
-        )
+        waited = counted(envoy)
+        envoy.name_servers({server.grpc: Health.HEALTHY, f"{LOOPBACK}:1": Health.UNHEALTHY})
+        wait_until(lambda: len(envoy.hosts()) == 2)
+        with Connection(envoy.url) as connection:
+            for _ in range(30):
+                connection.served()
+        assert counted(envoy) == waited, "nothing waits as long as one of several servers is well"
 
 
 def test_a_client_that_waits_longer_than_it_wants_is_told(envoy: Envoy) -> None:
