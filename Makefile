@@ -7,7 +7,7 @@ TRAINING := $(filter-out lartpc/drawing/%,$(wildcard lartpc/*.py lartpc/*/*.py t
 REPORT := training/evaluate.py $(wildcard lartpc/drawing/*.py training/evaluation/*.py training/report/*)
 QUICK := training/configs/quick.yaml
 
-.PHONY: help install run try trial test test-long slurm-test lint validate trt-check chart-check bench stack-demo gpu-check publish soak report lock clean
+.PHONY: help install run try trial test test-long slurm-test image-test lint validate trt-check chart-check bench stack-demo gpu-check publish soak report lock clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -65,6 +65,12 @@ test-long: install  ## the tests that take longest: the documents' commands type
 slurm-test: install  ## the batch scripts on a real SLURM, two nodes on this machine (Debian: slurm-wlm, munge)
 	@PATH="$$PATH:/usr/sbin" command -v slurmctld >/dev/null || { echo 'no SLURM here: apt-get install slurm-wlm munge' >&2; exit 2; }
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slurm tests/sites/test_slurm.py
+
+image-test: install  ## the init image, built by buildah on a Debian of its own (root; Debian: debootstrap, buildah)
+	rm -rf runs/image
+	$(RUN) export.triton --checkpoint shipped:compact --precision fp32 --repository runs/image/models
+	$(RUN) export.publish runs/image/models runs/image/published
+	sites/containers/try_build runs/image/published
 
 lint: .venv/installed  ## ruff, mypy, the layers between the packages; workflows and Dockerfiles
 	$(BIN)/ruff check .
