@@ -20,9 +20,9 @@ import onnxruntime
 import torch
 
 from benchmarks.gpu_graphs import PROVIDERS, Served, graph_figures, served_on_gpus
+from benchmarks.gpu_server import served_parity
 from benchmarks.gpu_training import Measured, same_answers, short_recipe, training_figures
 from benchmarks.record import Figure, record
-from export.engines.plan_builder import TRTEXEC
 from export.engines.profile import profile
 from export.trt_check import BUILDER
 from lartpc.command import run
@@ -94,11 +94,8 @@ def what_is_not_tried() -> None:
             say(f"ONNX Runtime {onnxruntime.__version__} has no {provider}: {name} is not tried")
     if importlib.util.find_spec("tensorrt") is None:
         say("no package tensorrt: no plan is built")
-    if shutil.which("tritonserver") is None or not Path(TRTEXEC).exists():
-        say(
-            "no tritonserver with trtexec: in Triton's container run plan_builder.py and tritonserver "
-            "(docs/precision.md), then here: python -m client.parity --url localhost:8001"
-        )
+    if shutil.which("tritonserver") is None:
+        say("no tritonserver: its plans and answers are not tried; see docs/laboratory.md")
 
 
 def parts(repository: Path, data: Path, checkpoint: Path) -> Iterator[tuple[str, Measured]]:
@@ -112,6 +109,8 @@ def parts(repository: Path, data: Path, checkpoint: Path) -> Iterator[tuple[str,
             break
     for each in served:
         yield each.model.name, partial(graph_figures, each)
+    if shutil.which("tritonserver"):
+        yield "Triton", partial(served_parity, repository)
     if importlib.util.find_spec("tensorrt"):
         for each in served:
             yield f"plan of {each.model.name}", partial(plan_figures, each)

@@ -1,28 +1,26 @@
 """A laboratory's server: systemd takes the units, a real Triton what the Apptainer recipe starts it with."""
 
-import os
 import re
 import shutil
-import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
+from benchmarks.gpu_server import served_parity, triton
 from client import connect
 from export.graph.triton_release import RELEASE
 from export.repository.config import model_config
 from export.variants import VARIANTS, ServedModel
-from lartpc.errors import UserError
+from lartpc.errors import CheckError
 from lartpc.served.contract import INPUT_SHAPE
 from lartpc.served.model_config import Visibility
 from serving import environment
-from serving.ports import LOOPBACK, free_ports
 from tests.helpers.paths import ROOT
 from tests.helpers.published_repository import MODEL, add
-from tests.helpers.waiting import wait_until
 
 RECIPE = ROOT / "sites" / "apptainer" / "triton.def"
 UNITS = sorted((ROOT / "sites" / "systemd").glob("*.service"))
@@ -89,40 +87,51 @@ def test_the_recipe_is_of_the_release_that_graphs_are_made_for() -> None:
     assert f"From: {RELEASE.container}" in sections()["header"].splitlines()
 
 
-def test_a_real_triton_takes_what_the_recipe_starts_it_with(tmp_path: Path, server_environment: None) -> None:
-    add(tmp_path / "models", 1, MODEL)
-    script, programs = tmp_path / "runscript", tmp_path / "programs"
+@pytest.fixture
+def stock(tmp_path: Path, server_environment: None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Options and variables by which the embedded server stands in for a tritonserver of the machine."""
+    found, programs = environment.find(), tmp_path / "programs"
     programs.mkdir()
-    found, ports = environment.find(), free_ports()
-    (programs / "tritonserver").write_text(f'#!/bin/sh\nexec {found.server} "$@"\n')
+    (programs / "tritonserver").write_text(f'#!/bin/sh\nexec {found.server} "$@"\n', encoding="utf-8")
     (programs / "tritonserver").chmod(0o755)
-    script.write_text(sections()["runscript"], encoding="utf-8")
     variables = found.variables()
-    given = {"MODELS": f"{tmp_path}/models", "GRPC_PORT": f"{ports.grpc}", "HTTP_PORT": f"{ports.http}"}
-    path = {"PATH": f"{programs}:{variables['PATH']}", "METRICS_PORT": f"{ports.metrics}"}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["sh", str(script), f"--backend-directory={found.backends}"],
-            env={**variables, **given, **path}, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        url = f"grpc://{LOOPBACK}:{ports.grpc}/{MODEL}"
-        wait_until(lambda: process.poll() is not None or _answers(url), pause=0.2)
-        assert process.poll() is None, (tmp_path / "log").read_text(errors="replace")[-2000:]
-        process.terminate()
-        assert process.wait() == 0
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    path = f"{programs}:{variables['PATH']}"
+    return (f"--backend-directory={found.backends}",), {**variables, "PATH": path}
 
 
-def _answers(url: str) -> bool:
-    try:
-        with connect(url, give_up_s=0.0) as classifier:
-            return len(classifier.classify_patches(np.zeros((3, *INPUT_SHAPE), np.float32))) == 3
-    except UserError:
-        return False
+def test_a_real_triton_takes_what_the_recipe_starts_it_with(
+    tmp_path: Path, stock: tuple[tuple[str, ...], dict[str, str]]
+) -> None:
+    add(tmp_path / "models", 1, MODEL)
+    with triton(tmp_path / "models", *stock) as url, connect(f"grpc://{url}/{MODEL}") as classifier:
+        assert len(classifier.classify_patches(np.zeros((3, *INPUT_SHAPE), np.float32))) == 3
+        with pytest.raises(InferenceServerException, match="restricted|denied|unavailable"):
+            InferenceServerClient(url).get_log_settings()
+
+
+def test_the_check_of_a_gpu_asks_triton_for_the_golden_hits(
+    tmp_path: Path, stock: tuple[tuple[str, ...], dict[str, str]]
+) -> None:
+    models = tmp_path / "models"
+    add(models, 1, MODEL)
+    figures, faults = served_parity(models, *stock)
+    assert not faults and [figure.unit for figure in figures] == ["s"]
+    add(tmp_path / "others", 2, MODEL)
+    shutil.copy(tmp_path / "others" / MODEL / "2" / "model.onnx", models / MODEL / "1" / "model.onnx")
+    figures, faults = served_parity(models, *stock)
+    assert len(faults) == 1 and "error: " in faults[0]
+
+
+def test_a_triton_that_does_not_start_says_why(
+    tmp_path: Path, stock: tuple[tuple[str, ...], dict[str, str]]
+) -> None:
+    add(tmp_path / "models", 1, MODEL)
+    options, variables = stock
+    with (
+        pytest.raises(CheckError, match="Triton ended with exit code 1"),
+        triton(tmp_path / "models", (*options, "--no-such-option"), variables),
+    ):
+        pass
 
 
 def test_models_for_gpus_have_an_instance_on_every_gpu() -> None:
