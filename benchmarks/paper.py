@@ -46,10 +46,9 @@ def benchmark(
     from benchmarks.scaling.tables import event, module_times, speed_ups
     from benchmarks.scaling.ways import PATCHES, PLANES, without_merging
     from lartpc.files import check_target, write_text
-    from lartpc.provenance import git_commit
+    from lartpc.provenance import git_commit, processor
     from lartpc.served.manifest import MODEL_FILE
     from serving.stack import running
-    from training.run.machine import processor
 
     began = time.monotonic()
     check_target(page, "--page")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PROG = "python -m client.load"
 MOST_CLIENTS = 4096
+OTHER_FILES = 64
+"""That a process of clients opens beside its connections."""
+
 HEADS = (
     "clients", "hits/s", "requests/s", "50 %, ms", "90 %, ms", "99 %, ms", "longest, ms", "an event, s",
     "refused", "lost", "wrong", "rows an execution", "queue, ms",
@@ -89,6 +92,7 @@ def load(
     target = Target(address.server, address.secure, None if ca is None else ca.read_bytes())
     plan = Plan(target, 1, seconds, think_s, event_requests, in_flight, rate, most_requests, give_up_s, seed)
     steps = [replace(plan, clients=number) for number in numbers_of(clients)]
+    check_descriptors(max(step.clients for step in steps), processes or os.cpu_count() or 1)
     with working("Making requests and asking for their answers ..."):
         security: dict[str, Any] = {} if ca is None else {"security": {"ca": ca}}
         model, found = payloads(url, events, batch, **security)
@@ -118,6 +122,18 @@ def load(
         write_text(out, json.dumps({"model": str(model), "batch": batch, "steps": records}, indent=1) + "\n")
         say(f"wrote {out}")
     check(outcomes)
+
+
+def check_descriptors(clients: int, processes: int) -> None:
+    """Raises UserError where a process may not open a connection for each of its clients."""
+    import resource
+
+    of_process, (_, most) = -(-clients // processes), resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and of_process + OTHER_FILES > most:
+        raise UserError(
+            f"{of_process:,} clients in a process need as many connections, and it may open {most:,} files; "
+            "give more --processes, or raise the limit (ulimit -n)"
+        )
 
 
 def numbers_of(clients: str) -> list[int]:
@@ -176,6 +192,7 @@ def record_of(step: "Plan", outcome: "Outcome", counted: "Counts | None") -> dic
         "hits_a_second": outcome.hits_a_second,
         "took_s": {str(percent): outcome.percentile(percent) for percent in (50, 90, 99, 100)},
         "event_asks_s": outcome.module_s(),
+        "unsent": outcome.unsent,
         "longest_wait_before_sending_s": float(outcome.waited.max(initial=0.0)),
         "longest_gap_s": outcome.longest_gap_s,
         "refused": dict(outcome.refused),
@@ -200,6 +217,11 @@ def check(outcomes: "list[Outcome]") -> None:
     lost, wrong = sum(each.lost.total() for each in outcomes), sum(each.wrong for each in outcomes)
     if lost or wrong:
         raise CheckError(f"{lost:,} requests were lost and {wrong:,} answers wrong")
+    if unsent := sum(each.unsent for each in outcomes):
+        raise CheckError(
+            f"the rate was not kept: {unsent:,} requests were due and never sent, for no client was free; "
+            "the times are of the others. Give more --clients, or a lower --rate"
+        )
     if not all(each.requests for each in outcomes):
         raise CheckError("a step ended without an answer; give it more --seconds")
 

@@ -1,5 +1,6 @@
 """``python -m serving.capacity``: how many servers for how many clients."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from lartpc.command import run
 from lartpc.errors import UserError
 from lartpc.files import check_target
-from lartpc.terminal import say, show
+from lartpc.terminal import say, show, working
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,7 +85,9 @@ def capacity(
     if simulate and isinstance(job, Mix):
         raise UserError("--simulate knows clients of one kind; give one --link-gbps and --processor-speed")
     site = replace(site, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
-    check(clients=clients, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps, servers=servers or 1)
+    check(clients=clients, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
+    if servers is not None:
+        check(servers=servers)
     if picture is not None:
         check_target(picture, "--picture")
     wanted = servers or (site.servers if paper else servers_for(job, site, clients))
@@ -98,7 +101,9 @@ def capacity(
         )
     site = Site(wanted, site.hits_a_second, ingress_gbps, switch_gbps)
     found = estimate(job, site, clients)
-    show(table_of(job, site, clients, simulate))
+    with working("Clients and servers queue, event by event ...") if simulate else nullcontext():
+        table = table_of(job, site, clients, simulate)
+    show(table)
     say(
         f"{wanted:,} servers: {clients:,} clients need {found.event_s:,.1f} s an event, ideal "
         f"{found.ideal_s:,.1f} s"

@@ -1,6 +1,8 @@
 """Several embedded servers on one repository: each followed and healed, and replaced when it has ended."""
 
 import logging
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -11,6 +13,12 @@ from serving.balancer.endpoints import Health
 from serving.follow import Follower
 from serving.ports import Ports, free_ports
 from serving.triton import TritonServer
+
+AGAIN_SECONDS = 10.0
+"""After a server did not start again, the next try."""
+
+ASIDE_SECONDS = 1.0
+"""In which the balancer takes note that a server is to be sent nothing, while it loads a model anew."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +43,7 @@ class Member:
         self._repository, self._log_file = repository, log_file
         self._stack = ExitStack()
         self.server: TritonServer | None = None
+        self._not_before = 0.0
         self.health = Health.UNHEALTHY
 
     @property
@@ -74,13 +83,18 @@ class Member:
         self.server, self.health = None, Health.UNHEALTHY
         self._stack.close()
 
-    def look(self, canaries: bool) -> list[str]:
+    def look(self, canaries: bool, tell: Callable[[], None] = lambda: None) -> list[str]:
         """Follow the repository, and with canaries ask each model for an answer; what has changed, in words.
 
-        A server that has ended is started anew.
+        A server that has ended is started anew, and tried again where it does not start.
+
+        Args:
+            canaries: ask for answers.
+            tell: called when the server's health changes meanwhile: it is sent nothing while a model is
+                loaded anew.
         """
         if self.server is None:
-            return []
+            return self._again() if time.monotonic() >= self._not_before else []
         try:
             self.server.check_alive()
             said = [
@@ -88,7 +102,11 @@ class Member:
                 for name in self._follower.look(canaries)
             ]
             if canaries:
-                said += [f"server {self.number} loaded {name} anew" for name in self._follower.heal()]
+                said += [
+                    f"server {self.number} loaded {name} anew"
+                    for name in self._follower.heal(lambda: self._aside(tell))
+                ]
+                self.health = Health.HEALTHY
         except CheckError as error:
             log.warning("server %d: %s", self.number, error)
             return self._again()
@@ -98,14 +116,22 @@ class Member:
         assert self.server is not None
         return f"{name}, version {', '.join(map(str, self.server.versions()[name]))}"
 
+    def _aside(self, tell: Callable[[], None]) -> None:
+        self.health = Health.UNHEALTHY
+        tell()
+        time.sleep(ASIDE_SECONDS)
+
     def _again(self) -> list[str]:
         self.stop()
+        if self._log_file is not None and self._log_file.exists():
+            self._log_file.replace(self._log_file.with_suffix(".ended.log"))
         try:
             self.start()
         except UserError as error:
             log.warning("server %d does not start again: %s", self.number, error)
             self.stop()
-            return [f"server {self.number} has ended"]
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+            return [f"server {self.number} has ended, and is tried again"]
         return [f"server {self.number} had ended and was started anew"]
 
 
@@ -159,6 +185,6 @@ class Fleet:
         """Of each server."""
         return [member.ports for member in self.members]
 
-    def look(self, canaries: bool) -> list[str]:
-        """Follow and heal each of them; what has changed, in words."""
-        return [line for member in self.members for line in member.look(canaries)]
+    def look(self, canaries: bool, tell: Callable[[], None] = lambda: None) -> list[str]:
+        """Follow and heal each of them; what has changed, in words; see :meth:`Member.look`."""
+        return [line for member in self.members for line in member.look(canaries, tell)]

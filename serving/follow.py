@@ -12,6 +12,7 @@ A version that was served goes on answering until the next one does.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lartpc.errors import UserError
@@ -66,13 +67,17 @@ class Follower:
         self._end({*(name for name, model in models.items() if not model.left_out), *faults})
         return served
 
-    def heal(self) -> list[str]:
+    def heal(self, before: Callable[[], None] = lambda: None) -> list[str]:
         """Ask every version for an answer and load anew each model that has none; the names of those healed.
+
+        Args:
+            before: called before a model is loaded anew; until that is done it gives no answer.
 
         Raises:
             CheckError: the server has ended.
         """
-        return [name for name, versions in self._server.versions().items() if self._healed(name, versions)]
+        served = self._server.versions().items()
+        return [name for name, versions in served if self._healed(name, versions, before)]
 
     def _say_new(self, faults: dict[str, str]) -> None:
         """Say what was not so at the last look."""
@@ -113,13 +118,14 @@ class Follower:
             self._server.unload(name)
         self._missing = gone
 
-    def _healed(self, name: str, versions: list[int]) -> bool:
+    def _healed(self, name: str, versions: list[int], before: Callable[[], None]) -> bool:
         faults = [fault for version in versions if (fault := self._server.fault(name, version))]
         if versions and not faults:
             return False
         reason = faults[0] if faults else "no version of it is loaded"
         log.warning("%s does not answer (%s); loading it anew", name, reason)
         model = self._server.models[name]
+        before()
         try:
             self._server.unload(name)
             self._server.load(model)

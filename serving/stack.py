@@ -60,7 +60,7 @@ class Stack:
         """
         self.envoy.check_alive()
         self._name_servers()  # one that has ended is forgotten with its failures, before it comes again
-        said = self.fleet.look(canaries)
+        said = self.fleet.look(canaries, self._name_servers)
         self._name_servers()
         return said
 
@@ -197,6 +197,8 @@ def stack(
     for name, value in (("port", port), ("admin-port", admin_port), ("prometheus-port", prometheus_port)):
         if not (0 < value < 65536 and is_free(value)):
             raise UserError(f"--{name} {value} is taken or is none; give another one")
+    if len({port, admin_port, prometheus_port}) < 3:
+        raise UserError("--port, --admin-port and --prometheus-port must differ")
     if (certificate is None) != (key is None) or (ca is not None and certificate is None):
         raise UserError("--certificate and --key belong together, and --ca needs both")
     given = [jwks, issuer, audience]

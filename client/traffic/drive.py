@@ -56,6 +56,10 @@ def drive(
         patience = plan.seconds + plan.give_up_s + AFTER_S
         outcomes = [_receive(pipe, patience, "a process of clients does not end") for pipe in pipes]
         return sum((each for each in outcomes if isinstance(each, Outcome)), Outcome())
+    except BaseException:
+        for process in processes:
+            process.kill()
+        raise
     finally:
         for pipe in pipes:
             pipe.close()

@@ -23,6 +23,7 @@ class Outcome:
         refused: answers that told a client to come again, by status.
         lost: requests that were given up, by status.
         wrong: answers beyond tolerance, or to another number of hits.
+        unsent: requests of an open load that were due and never sent, for no client was free.
         waited: (N,) seconds by which a request of an open load was sent later than due.
         peak_mb: memory of the process at most, in MB; of several the sum.
     """
@@ -36,6 +37,7 @@ class Outcome:
     refused: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
+    unsent: int = 0
     waited: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     peak_mb: float = 0.0
 
@@ -50,6 +52,7 @@ class Outcome:
             self.refused + other.refused,
             self.lost + other.lost,
             self.wrong + other.wrong,
+            self.unsent + other.unsent,
             np.concatenate([self.waited, other.waited]),
             self.peak_mb + other.peak_mb,
         )

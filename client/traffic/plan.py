@@ -9,6 +9,9 @@ from lartpc.errors import UserError
 GIVE_UP_S = 120.0
 """For so long a request that is refused is sent again; then it is lost."""
 
+LONGEST_S = 3600.0
+"""Of a load, and of what a client waits for."""
+
 SPREAD = 0.2
 """Of the pauses, relative: events of one kind differ by so much in what else is done with them."""
 
@@ -67,11 +70,16 @@ class Plan:
             ("think-s", self.think_s, 0),
             ("rate", self.rate, 0),
             ("most-requests", self.most_requests, 0),
+            ("seed", self.seed, 0),
         ):
             if not value >= least:
                 raise UserError(f"--{name} {value} must be {least} or more")
-        if not 0 < self.seconds <= 3600:
-            raise UserError(f"--seconds {self.seconds:g} must lie above 0 and at most at 3600")
+        if not self.think_s <= LONGEST_S or not 0 < self.give_up_s <= LONGEST_S:
+            raise UserError(f"--think-s and --give-up-s are at most {LONGEST_S:.0f}, the latter above 0")
+        if self.rate and (self.think_s or self.event_requests > 1):
+            raise UserError("--rate says when requests come; give no --think-s or --event-requests with it")
+        if not 0 < self.seconds <= LONGEST_S:
+            raise UserError(f"--seconds {self.seconds:g} must lie above 0 and at most at {LONGEST_S:.0f}")
 
     def pause_s(self, random: np.random.Generator) -> float:
         """One pause, in s."""

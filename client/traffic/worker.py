@@ -1,7 +1,13 @@
 """A process with some of the clients: it waits for the signal, works, and hands its outcome back."""
 
 import asyncio
+import multiprocessing
+import multiprocessing.process
+import os
 import re
+import resource
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -62,8 +68,22 @@ class Work:
 
 
 def main(plan: Plan, payloads: list[Payload], worker: int, workers: int, pipe: Connection) -> None:
-    """Entry point of the process: says that it is ready, gets the time of the signal, sends its outcome."""
+    """Entry point of the process: says that it is ready, gets the time of the signal, sends its outcome.
+
+    It leaves Ctrl-C to the process that started it, and ends when that one does.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each client
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     asyncio.run(_main(plan, payloads, worker, workers, pipe))
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 async def _main(plan: Plan, payloads: list[Payload], worker: int, workers: int, pipe: Connection) -> None:
@@ -118,14 +138,15 @@ async def _job(work: Work, channel: Any, random: np.random.Generator) -> None:
     call = channel.unary_unary(METHOD)
     await asyncio.sleep(random.uniform(0, work.plan.think_s))  # jobs do not begin in step
     while not work.over:
-        began = time.monotonic()
+        began, answered = time.monotonic(), 0
         for _ in range(work.plan.event_requests):
             if not work.begin():
                 return
             payload = work.payloads[random.integers(len(work.payloads))]
-            await _ask(work, call, payload, time.monotonic(), random)
+            answered += await _ask(work, call, payload, time.monotonic(), random)
         now = time.monotonic()
-        work.events.append((now - work.start, now - began))
+        if answered == work.plan.event_requests:
+            work.events.append((now - work.start, now - began))
         if work.plan.think_s:
             await asyncio.sleep(work.plan.pause_s(random))
 
@@ -138,11 +159,15 @@ async def _open(work: Work, channels: list[Any], worker: int, workers: int) -> N
         for _ in range(work.plan.in_flight):
             free.put_nowait(channel.unary_unary(METHOD))
     async with asyncio.TaskGroup() as tasks:
-        for due in _times(work, random, work.plan.rate / workers):
+        times = _times(work, random, work.plan.rate / workers)
+        for due in times:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if work.over or not work.begin():
-                return
             call = await free.get()
+            if work.left != 0 and work.over:
+                work.outcome.unsent = 1 + sum(1 for _ in times)
+                return
+            if not work.begin():
+                return
             work.waited.append(max(0.0, time.monotonic() - due))
             payload = work.payloads[random.integers(len(work.payloads))]
             tasks.create_task(_and_free(work, call, payload, due, random, free))
@@ -169,8 +194,8 @@ def _times(work: Work, random: np.random.Generator, rate: float) -> Iterator[flo
         yield due
 
 
-async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.random.Generator) -> None:
-    """Send a request until it is answered, given up, or refused for good."""
+async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.random.Generator) -> bool:
+    """Send a request until it is answered, given up, or refused for good; whether it was answered."""
     import grpc
 
     pause = FIRST_PAUSE_S
@@ -181,7 +206,7 @@ async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.r
             status = error.code().name
             if status not in AGAIN or time.monotonic() - due > work.plan.give_up_s:
                 work.outcome.lost[f"{status}: {error.details()}"[:200]] += 1
-                return
+                return False
             work.outcome.refused[status] += 1
             await asyncio.sleep(random.uniform(0.5, 1.0) * pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -193,4 +218,4 @@ async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.r
         version = payload.version_of(answer)
         work.outcome.wrong += version is None
         work.versions.append(-1 if version is None else version)
-        return
+        return True

@@ -118,7 +118,7 @@ def read_tunings(path: Path) -> dict[str, Tuning]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read as JSON ({error}); serving.tune writes such a file"
         ) from error

@@ -19,7 +19,7 @@ def hits_a_second_of(path: Path) -> float:
         content = json.loads(path.read_text(encoding="utf-8"))
         steps = [(step["requests"], sum(step["lost"].values()), step["wrong"], float(step["hits_a_second"]))
                  for step in content["steps"]]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} is no whole file of client.load --out ({error!r}); let the load run to its end"
         ) from error

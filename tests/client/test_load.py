@@ -1,12 +1,19 @@
 """Many clients at once: all begin at one signal, each answer is compared, nothing is lost unsaid."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
+from client.load import check_descriptors
 from client.load import main as load
 from client.traffic.drive import drive
 from client.traffic.outcome import Outcome
@@ -14,6 +21,7 @@ from client.traffic.payloads import Payload, payloads
 from client.traffic.plan import Plan, Target
 from lartpc.errors import CheckError, UserError
 from serving.triton import TritonServer
+from tests.helpers.waiting import wait_until
 
 MODEL = "emtrkmichel_fp32"
 BATCH = 20
@@ -75,6 +83,45 @@ def test_an_open_load_counts_from_when_a_request_was_due(
     assert 15 < easy.requests < 70
 
 
+def test_what_was_due_and_never_sent_is_counted(tiny_server: TritonServer, found: list[Payload]) -> None:
+    outcome = drive(plan(tiny_server, clients=1, rate=4000.0, seconds=0.5), found, workers=1)
+    assert outcome.unsent > 100 and outcome.requests + outcome.unsent == pytest.approx(2000, rel=0.15)
+    assert drive(plan(tiny_server, rate=20.0), found, workers=2).unsent == 0
+
+
+def test_more_connections_than_a_process_may_open_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 256))
+    check_descriptors(180, processes=1)
+    with pytest.raises(UserError, match="300 clients in a process need as many connections"):
+        check_descriptors(600, processes=2)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_load_that_is_ended_leaves_nothing_and_one_line(
+    how: signal.Signals, tiny_server: TritonServer, events_file: Path
+) -> None:
+    """Ctrl-C goes to all processes of the group."""
+    command = [sys.executable, "-m", "client.load", f"grpc://{tiny_server.grpc}/{MODEL}"]
+    command += [f"--events={events_file}", f"--batch={BATCH}", "--seconds=60", "--processes=2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        its = psutil.Process(process.pid)
+        wait_until(lambda: len(clients_of(its)) == 2)
+        clients = clients_of(its)
+        wait_until(lambda: all(client.num_threads() > 3 for client in clients))
+        began = time.monotonic()
+        (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)
+        _, said = process.communicate()
+        gone, left = psutil.wait_procs(clients, timeout=60)
+    assert not left and len(gone) == 2 and time.monotonic() - began < 60
+    assert "Traceback" not in said and len(said.splitlines()) <= 1
+
+
+def clients_of(process: psutil.Process) -> list[psutil.Process]:
+    return [each for each in process.children() if "spawn_main" in " ".join(each.cmdline())]
+
+
 def test_an_answer_that_is_another_one_is_told(tiny_server: TritonServer, found: list[Payload]) -> None:
     swapped = [replace(each, expected=found[0].expected + np.float32(0.01)) for each in found]
     outcome = drive(plan(tiny_server, seconds=0.5), swapped, workers=1)
@@ -120,6 +167,14 @@ def test_the_command_ramps_and_writes_its_figures(
         (["grpc://{server}/{model}", "--seconds=0"], 2, "--seconds 0 must lie above 0"),
         (["grpc://{server}/{model}", "--event-requests=0"], 2, "--event-requests 0 must be 1 or more"),
         (["grpc://{server}/{model}", "--think-s=-1"], 2, "--think-s -1.0 must be 0 or more"),
+        (["grpc://{server}/{model}", "--give-up-s=1e300"], 2, "--give-up-s are at most 3600"),
+        (["grpc://{server}/{model}", "--seed=-1"], 2, "--seed -1 must be 0 or more"),
+        (["grpc://{server}/{model}", "--rate=5", "--think-s=1"], 2, "give no --think-s or --event-requests"),
+        (
+            ["grpc://{server}/{model}", "--rate=9999", "--clients=1", "--seconds=1"],
+            1,
+            "the rate was not kept",
+        ),
         (["grpc://{server}/{model}", "--clients=4000", "--most-mb=100"], 2, "--most-mb allows 100"),
         (["grpc://{server}/{model}", "--batch=9999999"], 2, "has no request of 9999999 hits"),
         (["http://{server}/{model}"], 2, "a load is made over gRPC"),

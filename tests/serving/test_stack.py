@@ -95,6 +95,23 @@ def test_a_server_that_is_killed_costs_time_alone_and_comes_again(two: Stack, fo
     assert whole(under_load(two, found, seconds=1))
 
 
+def test_a_server_that_does_not_start_again_is_tried_again(
+    two: Stack, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.fleet.AGAIN_SECONDS", 0.5)
+    victim, config = two.fleet.members[0], repository / MODEL / "config.pbtxt"
+    assert victim.server is not None
+    text = config.read_text()
+    config.write_text("garbage {")
+    os.killpg(victim.server.group, signal.SIGKILL)
+    wait_until(lambda: victim.has_ended)
+    assert two.look(canaries=False) == ["server 1 has ended, and is tried again"]
+    assert two.look(canaries=False) == []
+    config.write_text(text)
+    wait_until(lambda: "server 1 had ended and was started anew" in two.look(canaries=False), pause=0.6)
+    wait_until(lambda: two.envoy.hosts().get(victim.grpc, {}).get("healthy"))
+
+
 def test_a_model_without_its_process_is_asked_elsewhere_and_healed(two: Stack, found: list[Payload]) -> None:
     victim = two.fleet.members[1]
     assert victim.server is not None
