@@ -20,7 +20,9 @@ KNEE = 16
 """Clients from which on the server is to be saturated: all else of a job is made to take as long as that."""
 
 STEPS = (1, 8, 16, 24, 32)
-SIMULATED_EVENTS = 60
+SIMULATED_EVENTS = 2000
+"""Of all clients together, about."""
+
 SEED = 7
 
 
@@ -98,7 +100,7 @@ def measure(its: Stack, way: Way, seconds: float) -> Curve:
             job.other_s + took,
             events,
             estimate(job, line, clients).event_s,
-            simulate(job, line, clients, SIMULATED_EVENTS, SPREAD, SEED).event_s,
+            simulate(job, line, clients, SIMULATED_EVENTS // clients, SPREAD, SEED).event_s,
         )
         for clients, took, events in measured
     )
