@@ -16,7 +16,13 @@ GPU = {"cpu": (False,), "gpu": (True,), "all": (False, True)}
 log = logging.getLogger(__name__)
 
 
-def fetch(source: str, folder: Path, profile: Profile = "cpu", every_s: float | None = None) -> None:
+def fetch(
+    source: str,
+    folder: Path,
+    profile: Profile = "cpu",
+    every_s: float | None = None,
+    tuning: Path | None = None,
+) -> None:
     """Copy the versions that a target shows to a folder that a Triton polls, every file hashed.
 
     A version is there whole before config.pbtxt names it. With --every-s the target is looked at again and
@@ -28,18 +34,22 @@ def fetch(source: str, folder: Path, profile: Profile = "cpu", every_s: float | 
         folder: to copy to, on the server's own disk
         profile: models that run on any machine, those that need a GPU, or all
         every_s: go on looking, so many seconds apart
+        tuning: file of settings by model, as serving.tune writes it: how this server is to run them; the
+            source stays as it is
     """
     from export.repository.copying import copy, sweep
     from export.store.folder import FolderStore
     from export.store.target import open_store
+    from lartpc.served.tuning import read_tunings
 
     if every_s is not None and not 1 <= every_s <= 86_400:
         raise UserError(f"--every-s {every_s:g} must lie between 1 and 86400")
+    tunings = read_tunings(tuning) if tuning is not None else {}
     there, here = open_store(source), FolderStore(folder)
     said: set[str] = set()
     while True:
         try:
-            copied = copy(there, here, GPU[profile])
+            copied = copy(there, here, GPU[profile], tunings)
         except UserError as error:
             if every_s is None:
                 raise

@@ -5,6 +5,7 @@ the folder never sees half a version. What it served before goes when it is no l
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from export.repository.alias import VERSION_FILE, alias_config, aliases
@@ -15,9 +16,12 @@ from export.store.interface import Store
 from lartpc.errors import CheckError, UserError
 from lartpc.served.contract import PATCH
 from lartpc.served.manifest import MANIFEST_FILE
-from lartpc.served.model_config import CONFIG_FILE, config_text
+from lartpc.served.model_config import CONFIG_FILE, config_text, parse_config
+from lartpc.served.tuning import Tuning
 
 log = logging.getLogger(__name__)
+
+NOTHING: Mapping[str, Tuning] = {}
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,16 @@ class Copied:
     faults: list[str]
 
 
-def copy(source: Store, copy: FolderStore, gpu: tuple[bool, ...]) -> Copied:
+def copy(
+    source: Store, copy: FolderStore, gpu: tuple[bool, ...], tunings: Mapping[str, Tuning] = NOTHING
+) -> Copied:
     """Bring the copy to what the source shows.
 
     Args:
         source: where versions are published.
         copy: the folder, which a server may be serving.
         gpu: whether models that need a GPU are wanted, models that run anywhere, or both.
+        tunings: model -> how servers of the copy are to run it; others as the source says.
 
     Raises:
         UserError: the source cannot be reached, or holds no such model.
@@ -55,10 +62,12 @@ def copy(source: Store, copy: FolderStore, gpu: tuple[bool, ...]) -> Copied:
         raise UserError(
             f"{source.name} shows no model that is wanted here; publish one, or name another profile"
         )
+    for name in sorted(set(tunings) - {model.name for model in found.models}):
+        faults.append(f"{source.name} has no model {name!r}, of which there are settings")
     shown = {}
     for model in wanted:
         try:
-            if _copied(model, copy):
+            if _copied(model, copy, tunings.get(model.name)):
                 shown[model.name] = model.visibility.visible
         except UserError as error:
             faults.append(str(error))
@@ -82,7 +91,7 @@ def sweep(copy: FolderStore) -> list[str]:
     return removed
 
 
-def _copied(model: ModelFolder, copy: FolderStore) -> bool:
+def _copied(model: ModelFolder, copy: FolderStore, tuning: Tuning | None) -> bool:
     """Whether the copy shows something else since."""
     visible = model.visibility.visible
     config = model.store.read(f"{model.name}/{CONFIG_FILE}")
@@ -99,9 +108,14 @@ def _copied(model: ModelFolder, copy: FolderStore) -> bool:
             copy.create(path, manifest.content if name == MANIFEST_FILE else model.content(manifest, name))
     for labels in model.served.facts.of_contract.label_files:
         _put(copy, f"{model.name}/{labels.name}", labels.text.encode())
-    if there is not None and there[0] == config[0]:
+    content = config[0]
+    if tuning is not None:
+        tuned = parse_config(content, model.place(CONFIG_FILE))
+        tuning.write(tuned)
+        content = config_text(tuned).encode()
+    if there is not None and there[0] == content:
         return False
-    copy.replace(f"{model.name}/{CONFIG_FILE}", config[0], there and there[1])
+    copy.replace(f"{model.name}/{CONFIG_FILE}", content, there and there[1])
     return True
 
 

@@ -46,6 +46,7 @@ LIMITS: dict[str, Limit] = {
     "models.profile": {"enum": ["cpu", "gpu", "all"]},
     "models.everySeconds": _SECONDS,
     "models.copySize": _QUANTITY,
+    "models.tuning": {"pattern": "^(\\s*\\{[\\s\\S]*)?$"},
     "models.bucket.url": {"pattern": "^(s3|gs|az)://[^\\s'\"\\\\]+$"},
     "models.bucket.endpoint": {"pattern": "^(https?://[^\\s'\"\\\\]+)?$"},
     "models.bucket.region": _WORD,

@@ -1,5 +1,6 @@
 """Published models on the disk of a server: whole, followed, and left alone where the source is at fault."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from export.repository.copying import copy, sweep
 from export.store.folder import FolderStore
 from export.store.target import open_store
 from lartpc.served.manifest import MODEL_FILE
-from lartpc.served.model_config import CONFIG_FILE
+from lartpc.served.model_config import CONFIG_FILE, parse_config
+from lartpc.served.tuning import Tuning
 from serving.triton import TritonServer
 from tests.helpers.published_repository import MODEL, add, config_of, visible
 
@@ -41,6 +43,24 @@ def test_a_server_serves_what_was_fetched(published: Path, tmp_path: Path, serve
         assert server.versions() == {MODEL: [2], "mycnn": [1]}
     assert fetch([str(published), str(tmp_path / "gpu"), "--profile=gpu"]) == 0
     assert [path.name for path in (tmp_path / "gpu").iterdir() if path.is_dir()] == ["emtrkmichel_fp16_gpu"]
+
+
+def test_a_server_may_have_settings_of_its_own(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The source stays as it is; settings of a model that it has not are told."""
+    here, file = tmp_path / "here", tmp_path / "tuning.json"
+    file.write_text(json.dumps({"models": {MODEL: {"instances": 2, "threads": 1}}}))
+    before = (published / MODEL / CONFIG_FILE).read_bytes()
+    for _ in range(2):
+        assert fetch([str(published), str(here), f"--tuning={file}"]) == 0
+    tuned, untuned = (parse_config(config_of(str(place)).encode(), "a test") for place in (here, published))
+    assert Tuning.of(tuned) == Tuning(instances=2, threads=1) and Tuning.of(untuned) == Tuning()
+    assert (published / MODEL / CONFIG_FILE).read_bytes() == before
+    assert registry(["verify", str(here), f"--model={MODEL}"]) == 0
+    file.write_text(json.dumps({"models": {"emtrkmichel_fp64": {}}}))
+    assert fetch([str(published), str(here), f"--tuning={file}"]) == 1
+    assert "has no model 'emtrkmichel_fp64', of which there are settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])

@@ -56,6 +56,9 @@ args:
   - {{ ternary $models.bucket.url "/source" (eq $models.from "bucket") | quote }}
   - /models
   - --profile={{ $models.profile }}
+  {{- if $models.tuning }}
+  - --tuning=/tuning/tuning.json
+  {{- end }}
   {{- if index . 1 }}
   - --every-s={{ index . 1 }}
   {{- end }}
@@ -81,6 +84,9 @@ resources:
 volumeMounts:
   - {name: models, mountPath: /models}
   - {name: tmp, mountPath: /tmp}
+  {{- if $models.tuning }}
+  - {name: tuning, mountPath: /tuning, readOnly: true}
+  {{- end }}
   {{- if ne $models.from "bucket" }}
   - name: source
     mountPath: /source
