@@ -242,8 +242,8 @@ def test_the_command_renders_checks_and_writes(tmp_path: Path, capsys: pytest.Ca
     out = tmp_path / "hits.yaml"
     assert manifests_command(["--values=whole", f"--out={out}", "--name=pilot", "--namespace=dune"]) == 0
     written = list(yaml.safe_load_all(out.read_text()))
-    assert len(written) == 17 and {each["metadata"]["namespace"] for each in written} == {"dune"}
-    assert "17 manifests keep to the schemas" in capsys.readouterr().out
+    assert len(written) == 18 and {each["metadata"]["namespace"] for each in written} == {"dune"}
+    assert "18 manifests keep to the schemas" in capsys.readouterr().out
     assert manifests_command(["--values=nothing"]) == 2
     assert "or a name: claim, cpu, gpu" in capsys.readouterr().err
     (tmp_path / "mine.yaml").write_text("triton: {gpu: 1}\n")
