@@ -44,6 +44,9 @@ def load(
     metrics: str = "",
     seed: int = 1,
     ca: Path | None = None,
+    key: Path | None = None,
+    certificate: Path | None = None,
+    token: Path | None = None,
     out: Path | None = None,
 ) -> None:
     """Let many clients ask a server, or the balancer before several, as jobs do, and say what they found.
@@ -71,7 +74,10 @@ def load(
         most_mb: of requests under way together; more is refused before anything is sent
         metrics: URLs of servers' metrics, with commas in between, for what happened there
         seed: of pauses, intervals and choices
-        ca: certificates of those who vouch for a server by TLS
+        ca: certificates of those who vouch for a server by TLS; the system's where not given
+        key: private key of the clients, for mutual TLS
+        certificate: their chain
+        token: file with the token that is sent with every request
         out: JSON file for the figures
     """
     from rich.table import Table
@@ -81,6 +87,7 @@ def load(
     from client.traffic.payloads import payloads, size_of
     from client.traffic.plan import Plan, Target
     from lartpc.terminal import working
+    from serving.security import Security
 
     address = Address.parse(url)
     if address.protocol != "grpc":
@@ -89,13 +96,15 @@ def load(
         check_target(out, "--out")
     if batch < 1 or most_mb < 1 or (processes is not None and processes < 1):
         raise UserError("--batch, --most-mb and --processes are 1 or more")
-    target = Target(address.server, address.secure, None if ca is None else ca.read_bytes())
+    security = Security(ca, key, certificate, token)
+    if security != Security() and not address.secure:
+        raise UserError(f"{url} is not encrypted; certificates and tokens go with grpcs://")
+    target = Target(address.server, address.secure, security)
     plan = Plan(target, 1, seconds, think_s, event_requests, in_flight, rate, most_requests, give_up_s, seed)
     steps = [replace(plan, clients=number) for number in numbers_of(clients)]
     check_descriptors(max(step.clients for step in steps), processes or os.cpu_count() or 1)
     with working("Making requests and asking for their answers ..."):
-        security: dict[str, Any] = {} if ca is None else {"security": {"ca": ca}}
-        model, found = payloads(url, events, batch, **security)
+        model, found = payloads(url, events, batch, security=security)
     largest = max(step.clients for step in steps) * in_flight * size_of(found) / 1e6
     if largest > most_mb:
         raise UserError(

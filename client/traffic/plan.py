@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lartpc.errors import UserError
+from serving.security import Security
 
 GIVE_UP_S = 120.0
 """For so long a request that is refused is sent again; then it is lost."""
@@ -23,12 +24,12 @@ class Target:
     Attributes:
         server: HOST:PORT of its gRPC.
         secure: by TLS.
-        ca: content of the certificates that vouch for it; default the system's.
+        security: files of TLS and the token.
     """
 
     server: str
     secure: bool = False
-    ca: bytes | None = None
+    security: Security = Security()
 
 
 @dataclass(frozen=True)

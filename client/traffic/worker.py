@@ -41,12 +41,14 @@ class Work:
         payloads: to send.
         start: the signal, by the clock that all processes share.
         left: requests that may still be begun; negative for any number.
+        headers: of every request.
     """
 
     plan: Plan
     payloads: list[Payload]
     start: float
     left: int
+    headers: tuple[tuple[str, str], ...] = ()
     answered: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
@@ -96,7 +98,8 @@ async def _main(plan: Plan, payloads: list[Payload], worker: int, workers: int, 
         if start is None:
             return
         most = plan.most_requests // workers + (worker < plan.most_requests % workers)
-        work = Work(plan, payloads, start, most if plan.most_requests else -1)
+        headers = tuple(plan.target.security.headers().items())
+        work = Work(plan, payloads, start, most if plan.most_requests else -1, headers)
         await asyncio.sleep(max(0.0, start - time.monotonic()))
         if plan.rate:
             await _open(work, channels, worker, workers)
@@ -130,7 +133,12 @@ def channel_to(target: Target) -> Any:
 
     if not target.secure:
         return grpc.aio.insecure_channel(target.server, OPTIONS)
-    return grpc.aio.secure_channel(target.server, grpc.ssl_channel_credentials(target.ca), OPTIONS)
+    security = target.security
+    ca, key, certificate = (
+        None if path is None else path.read_bytes()
+        for path in (security.ca, security.key, security.certificate)
+    )
+    return grpc.aio.secure_channel(target.server, grpc.ssl_channel_credentials(ca, key, certificate), OPTIONS)
 
 
 async def _job(work: Work, channel: Any, random: np.random.Generator) -> None:
@@ -201,7 +209,7 @@ async def _ask(work: Work, call: Any, payload: Payload, due: float, random: np.r
     pause = FIRST_PAUSE_S
     while True:
         try:
-            answer = await call(payload.content, timeout=work.plan.give_up_s)
+            answer = await call(payload.content, timeout=work.plan.give_up_s, metadata=work.headers)
         except grpc.aio.AioRpcError as error:
             status = error.code().name
             if status not in AGAIN or time.monotonic() - due > work.plan.give_up_s:

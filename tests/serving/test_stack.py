@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from client import connect
 from client.engine import ChangedError
+from client.load import main as load
 from client.traffic.drive import drive
 from client.traffic.outcome import Outcome
 from client.traffic.payloads import Payload, payloads
@@ -166,7 +167,7 @@ def test_what_is_too_much_is_refused_before_it_is_read_and_comes_again(
 
 
 def test_clients_are_known_by_certificates_and_tokens(
-    repository: Path, server_environment: None, tmp_path: Path
+    repository: Path, server_environment: None, events_file: Path, tmp_path: Path
 ) -> None:
     authority, key = Authority(tmp_path), ec.generate_private_key(ec.SECP256R1())
     own, job = authority.vouch_for("balancer"), authority.vouch_for("job")
@@ -180,6 +181,10 @@ def test_clients_are_known_by_certificates_and_tokens(
         url = f"grpcs://localhost:{its.envoy.balancer.port}/{MODEL}"
         with connect(url, security=security, give_up_s=2) as classifier:
             assert len(classifier.classify_patches(patches)) == 3
+        options = [f"--{name}={path}" for name, path in security.items()]
+        options += [f"--events={events_file}", "--batch=50", "--clients=2", "--seconds=1"]
+        assert load([url, *options]) == 0
+        assert load([url.replace("grpcs", "grpc"), *options]) == 2
         token.write_text(signed(key, {"iss": "site", "aud": "others", "exp": int(time.time()) + 600}))
         for wrong in (security, {name: path for name, path in security.items() if name != "token"}):
             with pytest.raises(UserError, match="no server answers|does not take"):
