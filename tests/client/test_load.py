@@ -76,7 +76,7 @@ def test_an_open_load_counts_from_when_a_request_was_due(
     tiny_server: TritonServer, found: list[Payload]
 ) -> None:
     """One client cannot keep up: its requests wait, and their times say so."""
-    slow = drive(plan(tiny_server, clients=1, rate=4000.0, most_requests=400), found, workers=1)
+    slow = drive(plan(tiny_server, clients=1, rate=4000.0, most_requests=400, seconds=60), found, workers=1)
     assert slow.requests == 400 and slow.waited.max() > 0.1
     assert slow.percentile(100) > slow.waited.max()
     easy = drive(plan(tiny_server, clients=6, rate=20.0, seconds=2), found, workers=2)
