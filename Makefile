@@ -98,7 +98,7 @@ trt-check: .venv/installed .trt/installed  ## TensorRT's parser and builder acce
 	@touch $@
 
 chart-check: install .checkov/installed  ## the Helm chart: rendered, schemas, policy, Envoy, rules, metrics, ends
-	$(BIN)/pytest tests/serving/test_manifests.py tests/serving/test_policy.py tests/serving/test_chart_server.py tests/serving/test_chart_metrics.py tests/serving/test_waiting.py tests/serving/test_canary.py
+	$(BIN)/pytest -m "long or not long" tests/serving/test_manifests.py tests/serving/test_policy.py tests/serving/test_chart_server.py tests/serving/test_chart_metrics.py tests/serving/test_waiting.py tests/serving/test_canary.py
 
 runs/published/calibrated.ckpt: data/quick.h5 $(TRAINING) $(QUICK) | .venv/installed
 	rm -rf runs/published

@@ -63,6 +63,7 @@ def test_settings_stay_when_versions_come_and_go(tmp_path: Path, capsys: pytest.
     assert tuning_at(other, MODEL) == expected
 
 
+@pytest.mark.long
 def test_an_export_takes_settings_and_a_server_runs_with_them(
     checkpoint: Path,
     loose_gates: Path,

@@ -129,6 +129,7 @@ def models(tmp_path: Path, server_environment: None) -> Path:
     return tmp_path / "models"
 
 
+@pytest.mark.long
 def test_a_bad_promotion_takes_no_server_out_and_closed_interfaces_stay_closed(models: Path) -> None:
     """Strict readiness, the default, fails at every server at once where a new version does not load."""
     ports = free_ports()
@@ -155,6 +156,7 @@ def zeros(rows: int) -> dict[str, Any]:
     return {INPUT_NAME: np.zeros((rows, *INPUT_SHAPE), np.float32)}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, which Triton's image has")
 def test_a_server_drains_before_it_ends_and_lives_while_nothing_is_proved(models: Path) -> None:
     ports, canary = free_ports(), free_port()
@@ -198,6 +200,7 @@ def waits_until(end: float, calm: str, busy: str, port: int) -> Iterator[None]:
             thread.join()
 
 
+@pytest.mark.long
 def test_a_balancer_sends_its_clients_elsewhere_and_answers_what_is_under_way(tmp_path: Path) -> None:
     values: Values = {
         "balancer": {"address": "0.0.0.0", "forgetSeconds": 1, "drainSeconds": 20, "waitSeconds": 8}

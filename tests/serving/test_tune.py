@@ -173,6 +173,7 @@ def test_settings_are_added_to_those_of_other_models(tmp_path: Path) -> None:
     assert list(json.loads(file.read_text())["measured"]) == ["one", "other"]
 
 
+@pytest.mark.long
 def test_servers_run_with_the_settings_two_at_a_time(tmp_path: Path, server_environment: None) -> None:
     write_model(tmp_path, MODEL)
     asked: list[str] = []

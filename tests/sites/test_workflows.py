@@ -27,7 +27,7 @@ def test_actions_are_pinned_by_commit_and_there_is_no_secret(name: str) -> None:
 
 
 def test_ci_does_what_a_clean_machine_must_pass(tmp_path: Path) -> None:
-    clean = re.findall(r"^make .*", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    clean = re.findall(r"(?m)^ *(make .*)", (ROOT / ".ci/run").read_text(encoding="utf-8"))
     assert Runner(tmp_path).run("ci", "test") == [line for line in clean if line != "make try"]
 
 
