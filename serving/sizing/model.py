@@ -107,22 +107,27 @@ def estimate(job: Job | Mix, site: Site, clients: float) -> Estimate:
         job.prepare_s + job.bits / (link_gbps * GIGABIT) + job.requests * job.round_trip_s + serving_s
     )
     ideal_s = job.other_s + offloaded_s
-    turns = {
-        "servers": serving_s / site.servers,
-        "server links": job.bits / (site.ingress_gbps * GIGABIT) / site.servers,
-        "switch": job.bits / (site.switch_gbps * GIGABIT),
-    }
-    """What -> seconds of it that an event of each client takes from all."""
-    narrowest = max(turns, key=lambda what: turns[what])
-    at_most = ideal_s / turns[narrowest]
+    narrowest, turn_s = _narrowest(job, site)
+    at_most = ideal_s / turn_s
     saturated = clients > at_most
     return Estimate(
         ideal_s,
         offloaded_s,
         at_most,
-        clients * turns[narrowest] if saturated else ideal_s,
+        clients * turn_s if saturated else ideal_s,
         narrowest if saturated else "clients",
     )
+
+
+def _narrowest(job: Job, site: Site) -> tuple[str, float]:
+    """The place that all clients wait for first, and the seconds of it that an event takes from all."""
+    turns = {
+        "servers": job.hits / site.hits_a_second / site.servers,
+        "server links": job.bits / (site.ingress_gbps * GIGABIT) / site.servers,
+        "switch": job.bits / (site.switch_gbps * GIGABIT),
+    }
+    name = max(turns, key=lambda what: turns[what])
+    return name, turns[name]
 
 
 def _estimate_mix(mix: Mix, site: Site, clients: float) -> Estimate:
@@ -130,12 +135,11 @@ def _estimate_mix(mix: Mix, site: Site, clients: float) -> Estimate:
     alone = [(share, estimate(job, site, 1)) for share, job in mix.kinds]
     ideal_s = sum(share * each.ideal_s for share, each in alone)
     offloaded_s = sum(share * each.offloaded_s for share, each in alone)
-    turn_s = alone[0][1].ideal_s / alone[0][1].clients_at_most
+    narrowest, turn_s = _narrowest(mix.kinds[0][1], site)  # of all kinds: they ask for the same hits
     at_most = 1 / (turn_s * sum(share / each.ideal_s for share, each in alone))
     if clients <= at_most:
         return Estimate(ideal_s, offloaded_s, at_most, ideal_s, "clients")
-    bound_by = estimate(mix.kinds[0][1], site, 2 * alone[0][1].clients_at_most).bound_by
-    return Estimate(ideal_s, offloaded_s, at_most, max(ideal_s, clients * turn_s), bound_by)
+    return Estimate(ideal_s, offloaded_s, at_most, max(ideal_s, clients * turn_s), narrowest)
 
 
 def servers_for(job: Job | Mix, site: Site, clients: float, most: int = 4096) -> int | None:
