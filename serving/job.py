@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from serving.certificates import Authority, Pair
     from serving.stack import Stack
 
-LOOK_SECONDS, CANARY_LOOKS = 1.0, 5
 QUIET_SECONDS = 5.0
 """Servers that were relieved end after so long without a request; clients look at the file each second."""
 
@@ -80,12 +79,7 @@ def job(
 def serve(its: "Stack", file: Path, text: str) -> None:
     """Look after the servers until another job has the file and no client asks these any more."""
     asked, quiet_since, relieved = -1, time.monotonic(), False
-    look = 0
-    while True:
-        time.sleep(LOOK_SECONDS)
-        look += 1
-        for line in its.look(canaries=look % CANARY_LOOKS == 0):
-            say(line)
+    for _ in its.looks():
         if not relieved and not _says(file, text):
             relieved = True
             say(f"Relieved: {file} names other servers")

@@ -64,6 +64,14 @@ class Stack:
         self._name_servers()
         return said
 
+    def looks(self) -> Iterator[None]:
+        """Look again and again, a second apart, with canaries now and then, and say what has changed."""
+        for look in itertools.count(1):
+            time.sleep(LOOK_SECONDS)
+            for line in self.look(canaries=look % CANARY_LOOKS == 0):
+                say(line)
+            yield
+
     def _name_servers(self) -> None:
         if self.fleet.health != self.envoy.servers:
             self.envoy.name_servers(self.fleet.health)
@@ -247,10 +255,7 @@ def keep_going(its: Stack, watch: bool) -> None:
     board = Board(its.fleet, its.envoy)
     with ExitStack() as stack:
         live = stack.enter_context(Live(board.table(), auto_refresh=False)) if watch else None
-        for look in itertools.count(1):
-            time.sleep(LOOK_SECONDS)
-            for line in its.look(canaries=look % CANARY_LOOKS == 0):
-                say(line)
+        for _ in its.looks():
             if live is not None:
                 live.update(board.table(), refresh=True)
 
