@@ -222,12 +222,12 @@ def tune(target: str, tuning: Path) -> None:
         target: folder or URL that was published to.
         tuning: file of settings by model, as serving.tune writes it.
     """
-    from lartpc.served.tuning import Tuning, read_tunings
+    from lartpc.served.tuning import read_tunings
 
     models = [(_one(target, name), settings) for name, settings in read_tunings(tuning).items()]
     for published, settings in models:
         after = published.tuned(settings)
-        say(f"{published.name}: {Tuning.of(after.known_config).in_words}")
+        say(f"{published.name}: {after.tuning.in_words}")
 
 
 def alias(target: str, name: str, model: str) -> None:

@@ -164,12 +164,11 @@ def export_checkpoint(
 def tune(repository: "Store", models: list[str], tunings: "dict[str, Tuning]") -> None:
     """Let servers run those of the models that have settings with these."""
     from export.repository.model_folder import ModelFolder
-    from lartpc.served.tuning import Tuning
 
     for name in models:
         if name in tunings:
             after = ModelFolder.read(repository, name).tuned(tunings[name])
-            say(f"{name}: {Tuning.of(after.known_config).in_words}")
+            say(f"{name}: {after.tuning.in_words}")
 
 
 def say_builder(numbers: "dict[ServedModel, int]") -> None:

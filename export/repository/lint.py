@@ -16,7 +16,6 @@ from lartpc.served.manifest import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, Manif
 from lartpc.served.model_config import CONFIG_FILE, signature_of
 from lartpc.served.parity import Parity, compare
 from lartpc.served.session import GraphSession
-from lartpc.served.tuning import Tuning
 from lartpc.served.types import NUMPY_TYPES
 
 TRITON_TYPES = {onnx.helper.np_dtype_to_tensor_dtype(np.dtype(of)): name for name, of in NUMPY_TYPES.items()}
@@ -39,7 +38,7 @@ def lint_model(model: ModelFolder) -> list[str]:
     else:
         known = [model.manifests[version] for version in model.versions]
         try:
-            written = model_config(served, known, visibility, checksums(config), Tuning.of(config))
+            written = model_config(served, known, visibility, checksums(config), model.tuning)
         except UserError as error:
             found.append(f"{place}: {error}")
         else:

@@ -195,7 +195,7 @@ class ModelFolder:
             known[added[1].version] = added[1]
         sums = {**checksums(self.config), **(sums or {})}
         sums = {path: md5 for path, md5 in sums.items() if path.split("/")[0] in map(str, known)}
-        tuning = tuning or (Tuning() if self.config is None else Tuning.of(self.config))
+        tuning = tuning or (Tuning() if self.config is None else self.tuning)
         config = model_config(served, [known[number] for number in sorted(known)], visibility, sums, tuning)
         if config == self.config:
             if ModelFolder.read(self.store, self.name).token != self.token:
@@ -203,6 +203,15 @@ class ModelFolder:
             return self
         self.store.replace(f"{self.name}/{CONFIG_FILE}", config_text(config).encode(), self.token)
         return ModelFolder.read(self.store, self.name)
+
+    @property
+    def tuning(self) -> Tuning:
+        """How servers run the model.
+
+        Raises:
+            UserError: there is no configuration, or it sets something else.
+        """
+        return Tuning.of(self.known_config)
 
     def tuned(self, tuning: Tuning) -> "ModelFolder":
         """Let servers run the model so; the model as it is then.

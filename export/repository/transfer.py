@@ -11,7 +11,6 @@ from export.store.interface import ConflictError, Store
 from lartpc.errors import CheckError
 from lartpc.served.manifest import MANIFEST_FILE, MODEL_FILE, NO_GATES, Manifest
 from lartpc.served.model_config import Visibility
-from lartpc.served.tuning import Tuning
 
 NOT_PUBLISHABLE_BEFORE = "gates_quick"
 """The one name of gates that was not published before gates said of themselves whether they are."""
@@ -169,7 +168,7 @@ def send(
     if checksum_agent:
         weights = f"{manifest.version}/{MODEL_FILE}"
         sums[weights] = hashlib.md5(transfer.content(weights), usedforsecurity=False).hexdigest()
-    tuning = Tuning.of(transfer.source.known_config) if target.config is None else None
+    tuning = transfer.source.tuning if target.config is None else None
     target.changed(transfer.shown, (transfer.source.served, manifest), sums, tuning)
 
 
