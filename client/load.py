@@ -97,18 +97,17 @@ def load(
     if batch < 1 or most_mb < 1 or (processes is not None and processes < 1):
         raise UserError("--batch, --most-mb and --processes are 1 or more")
     security = Security(ca, key, certificate, token)
-    if security != Security() and not address.secure:
-        raise UserError(f"{url} is not encrypted; certificates and tokens go with grpcs://")
     target = Target(address.server, address.secure, security)
     plan = Plan(target, 1, seconds, think_s, event_requests, in_flight, rate, most_requests, give_up_s, seed)
     steps = [replace(plan, clients=number) for number in numbers_of(clients)]
-    check_descriptors(max(step.clients for step in steps), processes or os.cpu_count() or 1)
+    most, workers = max(step.clients for step in steps), processes or os.cpu_count() or 1
+    check_descriptors(most, workers)
     with working("Making requests and asking for their answers ..."):
         model, found = payloads(url, events, batch, security=security)
-    largest = max(step.clients for step in steps) * in_flight * size_of(found) / 1e6
+    largest = most * in_flight * size_of(found) / 1e6
     if largest > most_mb:
         raise UserError(
-            f"{max(step.clients for step in steps)} clients with {in_flight} requests of "
+            f"{most} clients with {in_flight} requests of "
             f"{size_of(found) / 1e6:.1f} MB each may hold {largest:,.0f} MB; --most-mb allows {most_mb}"
         )
     say(
@@ -118,7 +117,7 @@ def load(
     for step in steps:
         before = server_counts(metrics, model.name)
         with working(f"{step.clients} clients, {seconds:g} s ..."):
-            outcome = drive(step, found, processes or os.cpu_count() or 1)
+            outcome = drive(step, found, workers)
         counted = server_counts(metrics, model.name).since(before) if metrics else None
         outcomes.append(outcome)
         table.add_row(*cells_of(step, outcome, counted))
