@@ -1,17 +1,15 @@
 """The paper's figures 6 and 7 of this machine, as pictures within a page."""
 
-import base64
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.pages import as_png
 from benchmarks.scaling.curve import Curve
 from serving.sizing.model import estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOURS = ("#1f5fa8", "#c2410c", "#2f7d32", "#7b3fa0")
 PANELS = (
@@ -20,13 +18,6 @@ PANELS = (
     ("Patches and planes", ("small batches, merged", "planes")),
 )
 """Title, and names of the ways in it; the first two are the two halves of the paper's figure 7."""
-
-
-def as_png(figure: "Figure") -> str:
-    """A picture as a URL that holds it."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def time_against_clients(curves: list[Curve]) -> str:

@@ -1,12 +1,10 @@
 """The demonstration's page: its template, and a figure of each phase."""
 
-import base64
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks import pages
 
 if TYPE_CHECKING:
     from benchmarks.stack_demo import Phase
@@ -14,24 +12,16 @@ if TYPE_CHECKING:
 
 def render(phases: "list[Phase]", facts: dict[str, Any]) -> str:
     """One HTML page that needs no other file."""
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html").render(phases=phases, facts=facts, picture=picture)
+    return pages.render("stack/page.html", phases=phases, facts=facts, picture=picture)
 
 
 def picture(seen: "Phase") -> str:
     """Hits a second, times of answers, and batch and queue of each server, as a PNG within the page."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     outcome = seen.outcome
-    figure, (top, middle, bottom) = pyplot.subplots(
-        3, 1, figsize=(11, 7.5), sharex=True, constrained_layout=True
-    )
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, sharex=True)
     seconds = np.arange(int(outcome.seconds) + 2)
     hits_a_request = outcome.hits / max(outcome.requests, 1)
     answered, _ = np.histogram(outcome.answered, seconds)
@@ -54,7 +44,4 @@ def picture(seen: "Phase") -> str:
         axes.grid(alpha=0.25)
         for second, _ in seen.events:
             axes.axvline(second, color="#b3261e", lw=0.8, ls="--")
-    content = io.BytesIO()
-    figure.savefig(content, dpi=110)
-    pyplot.close(figure)
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return pages.as_png(figure)
