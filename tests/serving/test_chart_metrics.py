@@ -14,15 +14,15 @@ import yaml
 
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from serving.balancer.clusters import CLUSTER, SERVERS_OR_WAITING, WAITING
-from serving.balancer.description import Balancer, Waiting
 from serving.balancer.endpoints import Health
 from serving.balancer.envoy import Envoy
 from serving.cluster.rendering import Manifest, find, read_values, render
 from serving.connection import Connection
 from serving.monitoring.canary import Canary
 from serving.monitoring.dashboard import ROWS, dashboard, expressions
-from serving.ports import LOOPBACK, free_port
+from serving.ports import LOOPBACK
 from serving.triton import TritonServer
+from tests.helpers.balancers import waiting_balancer
 from tests.helpers.published_repository import MODEL, add
 
 RELEASES = yaml.safe_load((Path(__file__).parent / "triton_releases.yaml").read_text())
@@ -84,17 +84,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, server_environment: None) ->
     """Who -> names of the metrics that he shows: a real Triton and Envoy that have answered, and a canary."""
     folder = tmp_path_factory.mktemp("metrics")
     add(folder / "models", 1)
-    (folder / "endpoints").mkdir()
-    balancer = Balancer(
-        servers=folder / "endpoints" / "servers.json",
-        address=LOOPBACK,
-        port=free_port(),
-        admin_port=free_port(),
-        most_requests=16,
-        most_bytes=10**9,
-        stats_port=free_port(),
-        waiting=Waiting(free_port(), free_port(), 1, 30),
-    )
+    balancer = waiting_balancer(folder, most_s=30)
     with TritonServer(folder / "models") as server, Envoy(balancer, {server.grpc: Health.HEALTHY}) as envoy:
         with Connection(envoy.url) as connection:
             patches = {INPUT_NAME: np.zeros((2, *INPUT_SHAPE), np.float32)}

@@ -12,12 +12,12 @@ import pytest
 
 from lartpc.served.contract import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAMES
 from serving.balancer.clusters import WAITING
-from serving.balancer.description import Balancer, Waiting
 from serving.balancer.endpoints import Health
 from serving.balancer.envoy import Envoy
 from serving.connection import Connection
-from serving.ports import LOOPBACK, free_port
+from serving.ports import LOOPBACK
 from serving.triton import TritonServer
+from tests.helpers.balancers import waiting_balancer
 from tests.helpers.published_repository import add
 from tests.helpers.waiting import wait_until
 
@@ -28,17 +28,7 @@ HEALTH = "/grpc.health.v1.Health/Check"
 @pytest.fixture
 def envoy(tmp_path: Path) -> Iterator[Envoy]:
     """A balancer without a server, that lets requests wait."""
-    (tmp_path / "endpoints").mkdir()
-    balancer = Balancer(
-        servers=tmp_path / "endpoints" / "servers.json",
-        address=LOOPBACK,
-        port=free_port(),
-        admin_port=free_port(),
-        most_requests=16,
-        most_bytes=10**9,
-        stats_port=free_port(),
-        waiting=Waiting(free_port(), free_port(), pause_s=1, most_s=6),
-    )
+    balancer = waiting_balancer(tmp_path, most_s=6)
     with Envoy(balancer, {}) as running:
         yield running
 
