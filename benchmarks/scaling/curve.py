@@ -58,6 +58,7 @@ class Curve:
 
     Attributes:
         way: of it.
+        alone_s: time of an event's requests of one client alone, as measured before the curve, in s.
         job: the model's job, of one client alone.
         site: the model's site, of one saturated server.
         saturation: that it was measured in, before the curve.
@@ -66,6 +67,7 @@ class Curve:
     """
 
     way: Way
+    alone_s: float
     job: Job
     site: Site
     saturation: Saturation
@@ -104,7 +106,7 @@ def measure(its: Stack, way: Way, seconds: float) -> Curve:
         )
         for clients, took, events in measured
     )
-    return Curve(way, job, line, before, after / site.hits_a_second - 1, points)
+    return Curve(way, alone_s, job, line, before, after / site.hits_a_second - 1, points)
 
 
 def parameters(way: Way, hits: float, alone_s: float, hits_a_second: float) -> tuple[Job, Site]:

@@ -26,7 +26,7 @@ def curve(number: int) -> Curve:
         Point(clients, took, job.other_s + took, 9, estimate(job, site, clients).event_s, job.other_s + took)
         for clients, took in ((1, ALONE_S), (20, 2.5))
     )
-    return Curve(way, job, site, seen, -0.02, points)
+    return Curve(way, ALONE_S, job, site, seen, -0.02, points)
 
 
 @pytest.mark.parametrize("alone_s", [0.2, 0.3, 0.6])
