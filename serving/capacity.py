@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROG = "python -m serving.capacity"
 INFINITE = float("inf")
+LEAST, MOST = 1e-6, 1e12
+"""Of any number that is asked about; what is smaller or larger is of another unit, or a slip."""
 
 
 def capacity(
@@ -85,7 +87,9 @@ def capacity(
     if simulate and isinstance(job, Mix):
         raise UserError("--simulate knows clients of one kind; give one --link-gbps and --processor-speed")
     site = replace(site, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
-    check(clients=clients, ingress_gbps=ingress_gbps, switch_gbps=switch_gbps)
+    check(clients=clients)
+    check(**{name: gbps for name, gbps in (("ingress_gbps", ingress_gbps), ("switch_gbps", switch_gbps))
+             if gbps != INFINITE})  # fmt: skip
     if servers is not None:
         check(servers=servers)
     if picture is not None:
@@ -95,9 +99,10 @@ def capacity(
         check(events_a_second=events_a_second)
         wanted = reaching(job, site, clients, events_a_second)
     if wanted is None:
+        switch = "" if switch_gbps == INFINITE else f"the switch of {switch_gbps:g} Gbps, or "
         raise UserError(
-            f"no number of servers serves {clients:,} clients so: the switch of {switch_gbps:g} Gbps, or "
-            "what the clients do besides, bounds before; send planes, or ask for fewer events a second"
+            f"no number of servers serves {clients:,} clients so: {switch}what the clients do besides bounds "
+            "before; send planes, or ask for fewer events a second"
         )
     site = Site(wanted, site.hits_a_second, ingress_gbps, switch_gbps)
     found = estimate(job, site, clients)
@@ -147,8 +152,8 @@ def described(
     asked = hits / 235 if requests is None else requests
     check(hits_a_second=hits_a_second, hits=hits, requests=asked, bytes_a_hit=bytes_a_hit)
     for name, value in (("other-s", other_s), ("prepare-s", prepare_s), ("round-trip-ms", round_trip_ms)):
-        if not 0 <= value < INFINITE:
-            raise UserError(f"--{name} {value:g} must be 0 or more")
+        if not 0 <= value <= MOST:
+            raise UserError(f"--{name} {value:g} must be 0 or more, and at most {MOST:g}")
     if round_trip_ms > 10_000:
         raise UserError(f"--round-trip-ms {round_trip_ms:g} is in ms, and more than ten seconds")
     job = Job(other_s, prepare_s, hits, asked, bytes_a_hit, 1.0, round_trip_ms / 1e3)
@@ -156,10 +161,12 @@ def described(
 
 
 def check(**values: float) -> None:
-    """Raises UserError where one of the options is not above 0."""
+    """Raises UserError where one of the options is not above 0, or no number that a site has."""
     for name, value in values.items():
         if not value > 0:
             raise UserError(f"--{name.replace('_', '-')} {value:g} must be above 0")
+        if not LEAST <= value <= MOST:
+            raise UserError(f"--{name.replace('_', '-')} {value:g} is not between {LEAST:g} and {MOST:g}")
 
 
 def reaching(

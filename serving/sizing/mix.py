@@ -9,6 +9,9 @@ from serving.sizing.model import Job, Mix
 Shares = tuple[tuple[float, float], ...]
 """Values, and which share of the clients has each."""
 
+LEAST, MOST = 1e-4, 1e6
+"""Gbps of a link, speed of a processor, and share of clients: anything else is a slip."""
+
 
 def mix_of(job: Job, links: Shares, speeds: Shares) -> Job | Mix:
     """Every kind of processor with every kind of link.
@@ -40,8 +43,11 @@ def shares_of(text: str, option: str) -> Shares:
         pairs = tuple((float(value), float(share or 1)) for value, _, share in parts)
     except ValueError:
         pairs = ()
-    if not pairs or not all(0 < number < float("inf") for pair in pairs for number in pair):
-        raise UserError(f"{option} {text} must be above 0, or several with shares as in 10:0.64,1:0.36")
+    if not pairs or not all(LEAST <= number <= MOST for pair in pairs for number in pair):
+        raise UserError(
+            f"{option} {text} must be above 0 ({LEAST:g} to {MOST:g}), or several with shares as in "
+            "10:0.64,1:0.36"
+        )
     if abs(sum(share for _, share in pairs) - 1) > 0.005:
         raise UserError(f"{option} {text}: the shares must add up to 1")
     return pairs

@@ -149,8 +149,12 @@ def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str])
             "is in ms, and more than ten seconds",
         ),
         (["--paper=large", "--link-gbps=10:0.5,1:0.6"], "the shares must add up to 1"),
-        (["--paper=large", "--link-gbps=fast"], "must be above 0, or several with shares"),
+        (["--paper=large", "--link-gbps=fast"], "or several with shares as in"),
         (["--paper=large", "--processor-speed=0"], "--processor-speed 0 must be above 0"),
+        (["--paper=large", "--processor-speed=1e-320"], "--processor-speed 1e-320 must be above 0 (0.0001"),
+        (["--hits-a-second=1", "--other-s=1", "--hits=1e-300"], "--hits 1e-300 is not between 1e-06 and"),
+        (["--paper=large", "--ingress-gbps=1e300"], "--ingress-gbps 1e+300 is not between"),
+        (["--paper=large", "--events-a-second=1e9"], "clients so: what the clients do besides bounds"),
         (["--paper=large", "--simulate", "--link-gbps=2:0.5,1:0.5"], "--simulate knows clients of one kind"),
         (["--paper=large", "--clients=0"], "--clients 0 must be above 0"),
         (
@@ -177,7 +181,9 @@ def test_a_load_says_what_a_server_answers(tmp_path: Path, capsys: pytest.Captur
     assert capacity([*options[:2], "--hits-a-second=30000"]) == 0
     assert capsys.readouterr().out == by_load
     for content, message in (
-        ('{"steps": [{"requests": 9,', "is no whole file of client.load --out"),
+        ('{"steps": [{"requests": 9,', "is no whole file of client.load --out (cut off, or no JSON)"),
+        ("{}", "is no whole file of client.load --out (it says no steps)"),
+        ('{"steps": [7]}', "(its steps are of another form)"),
         (json.dumps({"steps": [{**step, "requests": 0}]}), "has a step without an answer"),
         (json.dumps({"steps": [{**step, "lost": {"UNAVAILABLE": 1}}]}), "has lost requests"),
     ):
