@@ -13,7 +13,9 @@ from typing import IO
 from lartpc.errors import CheckError, UserError
 from serving import bound_server
 
-LOG_LINES = 10
+LOG_LINES, LOG_BYTES = 10, 1 << 16
+"""Of a log's end, for an error message; a server that fails again and again may have written gigabytes."""
+
 SHARED_MEMORY = Path("/dev/shm")
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,8 @@ class BoundProcess:
 
     def log_tail(self) -> str:
         """The last lines of the log, for an error message."""
-        lines = [" ".join(line.strip(" |+-").split()) for line in self.text().splitlines()]
+        end = self.text(max(0, self.log_size() - LOG_BYTES))
+        lines = [" ".join(line.strip(" |+-").split()) for line in end.splitlines()]
         return f"its log ends: {'; '.join([line for line in lines if line][-LOG_LINES:])}"
 
     def log_size(self) -> int:

@@ -62,6 +62,8 @@ class Stack:
         self._name_servers()  # one that has ended is forgotten with its failures, before it comes again
         said = self.fleet.look(canaries, self._name_servers)
         self._name_servers()
+        if self.prometheus and (ended := self.prometheus.end()):
+            said.append(ended)
         return said
 
     def looks(self) -> Iterator[None]:

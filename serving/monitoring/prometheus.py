@@ -55,6 +55,7 @@ class Prometheus:
 
     def __init__(self, program: str, port: int, targets: Mapping[str, list[str]]) -> None:
         self._program, self.port, self._targets = program, port, targets
+        self._told = False
 
     @property
     def url(self) -> str:
@@ -91,6 +92,13 @@ class Prometheus:
         """End it."""
         self._process.stop()
         self._folder.cleanup()
+
+    def end(self) -> str:
+        """That it has ended by itself, in words and once; empty otherwise."""
+        if self._told or not self._process.ended:
+            return ""
+        self._told = True
+        return f"Prometheus has ended, and figures are kept no longer; {self._process.log_tail()}"
 
     def ask(self, expression: str) -> dict[str, float]:
         """Value of an expression of PromQL for each of its label sets, as JSON.

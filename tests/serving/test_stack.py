@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import psutil
@@ -29,7 +31,8 @@ from serving.balancer.description import Jwt, Tls
 from serving.balancer.endpoints import Health
 from serving.certificates import Authority
 from serving.monitoring.board import HEADS, Board
-from serving.monitoring.prometheus import find_prometheus
+from serving.monitoring.prometheus import Prometheus, find_prometheus
+from serving.ports import free_port
 from serving.stack import Stack, running
 from serving.stack import main as stack_command
 from tests.helpers.published_repository import add, model_of
@@ -37,6 +40,28 @@ from tests.helpers.tokens import public, signed
 from tests.helpers.waiting import wait_until
 
 MODEL = "emtrkmichel_fp32"
+
+ENDING = """#!{python}
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Pages(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"Ready")
+        self.server.over = self.path == "/end"
+
+
+(address,) = [each.partition("=")[2] for each in sys.argv if "listen" in each]
+host, _, port = address.partition(":")
+server = HTTPServer((host, int(port)), Pages)
+server.over = False
+while not server.over:
+    server.handle_request()
+"""
+"""A Prometheus that is ready, and ends where it is asked to."""
 
 
 @pytest.fixture
@@ -82,6 +107,20 @@ def test_both_servers_work_and_the_board_and_prometheus_say_so(two: Stack, found
     wait_until(
         lambda: two.prometheus and sum(two.prometheus.ask("nv_inference_request_success").values()) > 0
     )
+
+
+def test_prometheus_end_is_told_once(two: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a program that says that it is ready and then ends, as Prometheus does on a full disk."""
+    program = tmp_path / "prometheus"
+    program.write_text(ENDING.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    with Prometheus(str(program), free_port(), {}) as prometheus:
+        its = replace(two, prometheus=prometheus)
+        assert its.look(canaries=False) == []
+        with urlopen(f"{prometheus.url}/end"):
+            pass
+        wait_until(lambda: (said := its.look(canaries=False)) and "Prometheus has ended" in said[0])
+        assert its.look(canaries=False) == []
 
 
 def test_a_server_that_is_killed_costs_time_alone_and_comes_again(two: Stack, found: list[Payload]) -> None:
