@@ -54,7 +54,8 @@ trial: install runs/quick/metrics.json  ## after make run: publish, list, verify
 	$(RUN) export.registry rollback trial/published emtrkmichel_compact_fp32
 	$(RUN) client.parity --local --repository trial/published --require-version 1
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4
+# a worker that dies ends the run: xdist waits for ever for one that it started anew near the end
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --maxprocesses 4 --max-worker-restart=0
 
 test: install  ## the test suite, with a real Triton; a third of it waits for servers
 	$(PYTEST) --dist loadfile
