@@ -6,6 +6,7 @@ What is heavy is imported by the fixture that needs it: a test of the event file
 import logging
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -26,10 +27,16 @@ EVENTS = 10
 PASSING = ("PYTEST_CURRENT_TEST", "PL_GLOBAL_SEED", "PL_SEED_WORKERS", "KMP_", "PYTORCH_", "TORCHINDUCTOR_")
 """Variables that may come: the test's name, the seed of the last training, what PyTorch's import sets."""
 
+MOST_MEMORY = 10 << 30
+"""Bytes of a process of tests, and of each of its children. Beyond, the test fails that wants them, and tells
+where; the kernel would end the process of a test, or of something else, without a word."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Children are started as from a terminal, also where this process was started to ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY if most == resource.RLIM_INFINITY else most, most))
     os.environ.setdefault("LARTPC_SERVER", str(ROOT / ".server"))
 
 
