@@ -33,12 +33,13 @@ from lartpc.provenance import git_commit
 from lartpc.terminal import say
 from serving.monitoring.board import Board, Line
 from serving.stack import Stack, running
-from training.data.gate_file import GATE_FILE
-from training.network.shipped import FLOAT_FILE, FOLDER
+from training.data.gate_file import GATE_FILE, write_gate_file
+from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE
 
 PAGE = Path("runs/stack/index.html")
 MODEL, PLANES = "emtrkmichel_compact_int8", "emtrkmichel_compact_plane_int8"
 EVENTS = FOLDER / "compact" / GATE_FILE
+JUDGED_EVENTS = 3
 BATCH = 235
 CLIENTS, TOO_MANY, OF_PLANES = 24, 96, 12
 MOST_REQUESTS = 40
@@ -110,18 +111,19 @@ def demonstrate(page: Path = PAGE, seconds: float = 30.0) -> None:
 
 
 def versions(folder: Path, published: Path) -> None:
-    """Publish INT8 of the shipped network: version 1 calibrated here, version 2 with its learnt scales."""
-    alone = folder / "alone"
-    alone.mkdir()
-    for name in (FLOAT_FILE, GATE_FILE):
-        shutil.copy(FOLDER / "compact" / name, alone / name)
+    """Publish INT8 of the shipped network: version 1 calibrated here, version 2 with its learnt scales.
+
+    They are judged on few events: this shows what servers do, not how well a network answers.
+    """
+    calibrated, learnt = folder / "calibrated", folder / "learnt"
+    for beside, files in ((calibrated, [FLOAT_FILE]), (learnt, [FLOAT_FILE, QUANTISED_FILE])):
+        beside.mkdir()
+        write_gate_file(EVENTS, beside / GATE_FILE, JUDGED_EVENTS)
+        for name in files:
+            shutil.copy(FOLDER / "compact" / name, beside / name)
     gates, models = "--gates=gates_quick", folder / "models"
-    for checkpoint, requests in (
-        (alone / FLOAT_FILE, "patch"),
-        ("shipped:compact", "patch"),
-        ("shipped:compact", "plane"),
-    ):
-        options = [f"--checkpoint={checkpoint}", "--precision=int8", f"--requests={requests}"]
+    for beside, requests in ((calibrated, "patch"), (learnt, "patch"), (learnt, "plane")):
+        options = [f"--checkpoint={beside / FLOAT_FILE}", "--precision=int8", f"--requests={requests}"]
         if export([*options, f"--repository={models}", gates]) != 0:
             raise CheckError("the demonstration's models cannot be exported")
         trial = [] if published.exists() else ["--trial"]

@@ -102,8 +102,9 @@ class Tuning:
         merged = f"up to {self.preferred_rows[-1]:,} rows merged" if self.preferred_rows else "nothing merged"
         delay = f" after {self.queue_delay_us:,} us" if self.preferred_rows and self.queue_delay_us else ""
         runs = f"{self.rows_a_run:,}" if self.rows_a_run else "the backend's number of"
-        threads = self.threads or "all"
-        return f"{merged}{delay}, {self.instances} instances, {threads} threads each, runs of {runs} rows"
+        instances = "1 instance" if self.instances == 1 else f"{self.instances} instances"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads or 'all'} threads"
+        return f"{merged}{delay}, {instances} of {threads}, runs of {runs} rows"
 
     def settings(self) -> dict[str, Any]:
         """For a file."""

@@ -50,7 +50,7 @@ def test_settings_stay_when_versions_come_and_go(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
     assert registry(["tune", str(target), str(file)]) == 0
     said = capsys.readouterr()
-    assert "up to 470 rows merged after 500 us, 2 instances, 1 threads each, runs of 128 rows" in said.out
+    assert "up to 470 rows merged after 500 us, 2 instances of 1 thread, runs of 128 rows" in said.out
     expected = read_tunings(file)[MODEL]
     assert tuning_at(target, MODEL) == expected != Tuning()
     add(source, 3)

@@ -35,17 +35,18 @@ GOLDEN_OF_EACH_CLASS = 64
 """Hits of each class, and of Michel electrons, that the held-out events must offer."""
 
 
-def write_gate_file(data: Path, path: Path) -> None:
+def write_gate_file(data: Path, path: Path, held_out_events: int = HELD_OUT_EVENTS) -> None:
     """Copy the first training events and the first held-out events of a data set.
 
     Images, places and truth are those of the data set; what else is known of a hit is rounded to 8 bits,
     which moves it by at most 0.2 %.
-    Held-out events are taken until there are 16 and each class has its 64 golden hits; empty pixels
+    Held-out events are taken until there are so many and each class has its 64 golden hits; empty pixels
     count as none.
 
     Args:
         data: event file, or folder of event files.
         path: to write.
+        held_out_events: at least; fewer judge sooner and less sharply.
 
     Raises:
         UserError: the data set's held-out events do not hold 64 patches of each class.
@@ -54,7 +55,7 @@ def write_gate_file(data: Path, path: Path) -> None:
         counts = np.zeros(len(Label) + 1, int)
         held_out: list[int] = []
         for index in events.in_split("test"):
-            if len(held_out) >= HELD_OUT_EVENTS and counts.min() >= GOLDEN_OF_EACH_CLASS:
+            if len(held_out) >= held_out_events and counts.min() >= GOLDEN_OF_EACH_CLASS:
                 break
             hits = events.hits(index)
             counts[:-1] += np.bincount(hits["label"], minlength=len(Label))
