@@ -1,10 +1,12 @@
 """Time of an event against the number of clients, and the model's line (figure 7, equation 4).
 
 The line's parameters are measured apart from the curve: the time that an event's requests take one client
-alone, and the hits a second of one saturated server, before the curve and after it.
+alone, and the hits a second of one saturated server, before each number of clients and after it: a machine
+does not keep its pace over minutes.
 """
 
 from dataclasses import dataclass
+from statistics import fmean, median
 
 from benchmarks.scaling.saturation import CLIENTS, Saturation, saturate
 from benchmarks.scaling.ways import Way
@@ -35,7 +37,7 @@ class Point:
         module_s: mean time of an event's requests, in s: of the module that asks.
         event_s: that, and all else of a job.
         events: that were counted.
-        formula_s: time of an event by the model.
+        formula_s: time of an event by the model, of the server just before and after.
         simulated_s: the same by the simulation.
     """
 
@@ -60,9 +62,9 @@ class Curve:
         way: of it.
         alone_s: time of an event's requests of one client alone, as measured before the curve, in s.
         job: the model's job, of one client alone.
-        site: the model's site, of one saturated server.
-        saturation: that it was measured in, before the curve.
-        drift: hits a second after the curve, relative to before.
+        site: the model's site, of one saturated server, in the median of its measurements.
+        saturation: the first of them.
+        rates: hits a second of each, before the curve and after each of its points.
         points: the curve.
     """
 
@@ -71,12 +73,12 @@ class Curve:
     job: Job
     site: Site
     saturation: Saturation
-    drift: float
+    rates: tuple[float, ...]
     points: tuple[Point, ...]
 
 
 def measure(its: Stack, way: Way, seconds: float) -> Curve:
-    """Measure the parameters, the curve, and the throughput again.
+    """Measure the parameters and the curve, and the throughput again after each of its points.
 
     Args:
         its: a stack of one server.
@@ -89,24 +91,24 @@ def measure(its: Stack, way: Way, seconds: float) -> Curve:
     found, hits = way.payloads(f"grpc://{its.envoy.url}")
     alone = drive(Plan(Target(its.envoy.url), 1, seconds, event_requests=way.requests), found, 1)
     alone_s = alone.module_s()
-    before = saturate(its, way.model, found, seconds, CLIENTS)
-    job, site = parameters(way, hits, alone_s, before.outcome.hits_a_second)
-    measured = [(clients, *module_s(its, way, found, clients, job, site, seconds)) for clients in STEPS]
-    after = saturate(its, way.model, found, seconds, CLIENTS).outcome.hits_a_second
-    throughput = (before.outcome.hits_a_second + after) / 2
-    line = Site(1, throughput)
-    points = tuple(
-        Point(
-            clients,
-            took,
-            job.other_s + took,
-            events,
-            estimate(job, line, clients).event_s,
-            simulate(job, line, clients, SIMULATED_EVENTS // clients, SPREAD, SEED).event_s,
+    first = saturate(its, way.model, found, seconds, CLIENTS)
+    rates, points = [first.outcome.hits_a_second], []
+    job, site = parameters(way, hits, alone_s, rates[0])
+    for clients in STEPS:
+        took, events = module_s(its, way, found, clients, job, site, seconds)
+        rates.append(saturate(its, way.model, found, seconds, CLIENTS).outcome.hits_a_second)
+        line = Site(1, fmean(rates[-2:]))
+        points.append(
+            Point(
+                clients,
+                took,
+                job.other_s + took,
+                events,
+                estimate(job, line, clients).event_s,
+                simulate(job, line, clients, SIMULATED_EVENTS // clients, SPREAD, SEED).event_s,
+            )
         )
-        for clients, took, events in measured
-    )
-    return Curve(way, alone_s, job, line, before, after / site.hits_a_second - 1, points)
+    return Curve(way, alone_s, job, Site(1, median(rates)), first, tuple(rates), tuple(points))
 
 
 def parameters(way: Way, hits: float, alone_s: float, hits_a_second: float) -> tuple[Job, Site]:

@@ -26,7 +26,7 @@ def curve(number: int) -> Curve:
         Point(clients, took, job.other_s + took, 9, estimate(job, site, clients).event_s, job.other_s + took)
         for clients, took in ((1, ALONE_S), (20, 2.5))
     )
-    return Curve(way, ALONE_S, job, site, seen, -0.02, points)
+    return Curve(way, ALONE_S, job, site, seen, (9_700.0, HITS_A_SECOND, 10_400.0), points)
 
 
 @pytest.mark.parametrize("alone_s", [0.2, 0.3, 0.6])
@@ -43,7 +43,7 @@ def test_the_page_shows_every_way_and_the_papers_numbers() -> None:
     rows = speed_ups([Row("in process", 100.0, 45_000), Row("served", 10.0, 45_000)])
     facts = {"processor": "a processor", "cores": 2, "load": 1.0, "git_commit": "abc", "seconds": 60.0}
     page = render(curves, rows, facts)
-    assert all(way.name in page for way in WAYS) and "a processor" in page
+    assert all(way.name in page for way in WAYS) and "a processor" in page and "9,700 to 10,400" in page
     assert page.count("data:image/png;base64,") == 1 + len(WAYS)
     for number in ("122,000", "5358", "16 clients without a pause", "235 rows an execution"):
         assert number in page
