@@ -33,7 +33,8 @@ class Canary:
     """
 
     def __init__(self, url: str, timeout_s: float, rounds: int, demanded: Mapping[str, str]) -> None:
-        self._url, self._timeout_s, self._rounds, self._demanded = url, timeout_s, rounds, dict(demanded)
+        self._url, self._rounds, self._demanded = url, rounds, dict(demanded)
+        self.timeout_s = timeout_s
         self._connection: Connection | None = None
         self._failures: Counter[tuple[str, int]] = Counter()
         self.registry = CollectorRegistry()
@@ -63,19 +64,23 @@ class Canary:
             self._close()
             return [str(error)]
         finally:
-            self.round_at = time.time()
-            self._metrics.round.set(self.round_at)
+            self._go_on()
         versions = [(name, version) for name, numbers in served.items() for version in numbers]
         self._failures = Counter({each: self._failures[each] for each in versions})
         self._metrics.forget()
         return [fault for name, version in versions for fault in self._look_at(name, version)]
 
+    def _go_on(self) -> None:
+        self.round_at = time.time()
+        self._metrics.round.set(self.round_at)
+
     def _look_at(self, name: str, version: int) -> list[str]:
+        self._go_on()  # a round of a dozen models that all time out takes minutes
         faults = []
         try:
             began = time.monotonic()
             metadata = self._asked().metadata(name, version)
-            self._asked().infer(name, version, least_request(metadata["inputs"]), (), self._timeout_s)
+            self._asked().infer(name, version, least_request(metadata["inputs"]), (), self.timeout_s)
             self._metrics.answer.labels(name, version).set(time.monotonic() - began)
             self._failures[name, version] = 0
             faults = self._mismatches(name, version)
@@ -109,7 +114,7 @@ class Canary:
 
     def _asked(self) -> Connection:
         if self._connection is None:
-            self._connection = Connection(self._url, timeout_s=self._timeout_s, connect_s=self._timeout_s)
+            self._connection = Connection(self._url, timeout_s=self.timeout_s, connect_s=self.timeout_s)
         return self._connection
 
     def _close(self) -> None:

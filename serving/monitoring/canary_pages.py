@@ -1,5 +1,6 @@
 """What a canary tells others by HTTP: its metrics, whether it goes on asking, whether a model is dead."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from lartpc.errors import UserError
 from serving.monitoring.canary import Canary
 
 SILENT_ROUNDS = 10
-"""Time of so many rounds without one: the canary itself hangs."""
+"""Time of so many rounds, or answers that are waited for, without another: the canary itself hangs."""
 
 
 @contextmanager
@@ -31,6 +32,10 @@ def pages(canary: Canary, address: str, port: int, every_s: float) -> Iterator[i
         UserError: the port is taken.
     """
 
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        daemon_threads = True
+
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
@@ -48,12 +53,11 @@ def pages(canary: Canary, address: str, port: int, every_s: float) -> Iterator[i
             """Nothing: a probe comes every few seconds."""
 
     try:
-        server = ThreadingHTTPServer((address, port), Handler)
+        server = Server((address, port), Handler)
     except OSError as error:
         raise UserError(
             f"cannot listen on {address}:{port}: {error.strerror}; give another --port"
         ) from error
-    server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:
@@ -67,7 +71,7 @@ def _page(path: str, canary: Canary, every_s: float) -> tuple[int, bytes] | None
     if path == "/metrics":
         return 200, canary.text()
     if path == "/alive":
-        silent = time.time() - canary.round_at > SILENT_ROUNDS * every_s + 60
+        silent = time.time() - canary.round_at > SILENT_ROUNDS * max(every_s, canary.timeout_s) + 60
         return (503, b"no round for long\n") if silent else (200, b"alive\n")
     if path == "/dead" and canary.dead:
         return 200, f"{'; '.join(canary.dead)}\n".encode()

@@ -2,8 +2,11 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -100,6 +103,23 @@ def test_load_is_no_proof_of_death(
     monkeypatch.setattr(Connection, "infer", refuse)
     assert canary.look() == [str(error)]
     assert canary.dead == [] and value(canary, "dead", version="2") == 0
+
+
+def test_a_round_in_which_every_model_is_slow_is_no_silence(
+    server: TritonServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = Canary(server.grpc, 30, 1, {})
+    clock = SimpleNamespace(time=count(100, 100).__next__, monotonic=time.monotonic)
+    monkeypatch.setattr("serving.monitoring.canary.time", clock)
+    canary.look()
+    assert canary.round_at == 200, "when the round began, and when the one model was asked"
+
+
+def test_its_pages_are_where_there_is_ipv6_alone() -> None:
+    if not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    with pages(Canary("localhost:1", 1, 2, {}), "::1", 0, 5) as port:
+        assert urlopen(f"http://[::1]:{port}/alive", timeout=5).status == 200
 
 
 def test_a_server_that_is_not_there_is_not_dead_and_is_found_when_it_comes(
