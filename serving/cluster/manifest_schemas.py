@@ -26,7 +26,7 @@ def faults(manifest: Manifest, kubernetes: str = NEWEST) -> list[str]:
         kubernetes: release that it is held to.
 
     Raises:
-        UserError: kubernetes-validate is not installed.
+        UserError: kubernetes-validate is not installed, or does not know the release.
     """
     what = f"{manifest['kind']} {manifest['metadata']['name']}"
     own = own_schemas().get((manifest["apiVersion"], manifest["kind"]))
@@ -56,6 +56,7 @@ def _own_faults(manifest: Manifest, schema: dict[str, Any]) -> list[str]:
 def _kubernetes_faults(manifest: Manifest, kubernetes: str) -> list[str]:
     try:
         import kubernetes_validate
+        from kubernetes_validate.utils import VersionNotSupportedError
     except ImportError as error:
         raise UserError("kubernetes-validate is not installed; pip install 'emtrkmichel[chart]'") from error
     try:
@@ -64,6 +65,10 @@ def _kubernetes_faults(manifest: Manifest, kubernetes: str) -> list[str]:
         return [_fault(error.path, error.message)]
     except kubernetes_validate.SchemaNotFoundError:
         return [f"Kubernetes {kubernetes} has no {manifest['apiVersion']} {manifest['kind']}"]
+    except (VersionNotSupportedError, IndexError) as error:  # newer than all there are, or older
+        raise UserError(
+            f"there are no schemas of Kubernetes {kubernetes}; write one like {NEWEST}"
+        ) from error
     return []
 
 

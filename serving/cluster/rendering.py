@@ -1,6 +1,7 @@
 """The chart's manifests for the values of a site, rendered by Helm's own code, without a cluster."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ def render(values: Values, name: str = "hits", namespace: str = "default") -> li
         namespace: that it is for.
 
     Raises:
-        UserError: Helm is not installed, or refuses the values, with its reason.
+        UserError: name or namespace is empty; Helm is not installed, or refuses the values, with its reason.
     """
     import yaml
 
+    if not (name and namespace):
+        raise UserError("a release has a name and a namespace; give both, or leave the options out")
     try:
         from helm_python import Chart, HelmError
     except ImportError as error:
@@ -85,4 +88,5 @@ def envoy_configuration(manifests: list[Manifest]) -> Any:
 def _reason(message: str) -> str:
     """Helm's message in a line, without the path inside of the chart that a user has not written."""
     line = " ".join(message.split())
-    return line.rpartition("error calling fail: ")[2] or line
+    empty = "; null takes away what the chart has: leave the line out" if "missing propert" in line else ""
+    return re.sub(r"^execution error at \(\S+\): ", "", line) + empty

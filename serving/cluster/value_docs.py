@@ -89,7 +89,13 @@ def _of_group(values: Values, prefix: str, explained: dict[str, str]) -> dict[st
         else:
             words = {"description": explained[name]} if name in explained else {}
             properties[key] = {**words, "type": TYPES[type(default)], **LIMITS.get(name, {})}
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+    required = [key for key in properties if key != "global"]  # null takes a default away
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+    }
 
 
 def _allowed(name: str) -> str:

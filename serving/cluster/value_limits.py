@@ -9,23 +9,24 @@ _QUANTITY: Limit = {"pattern": "^[0-9]+([.][0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$"}
 _DIGEST: Limit = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
 _SECONDS: Limit = {"minimum": 1, "maximum": 86400}
 _WORD: Limit = {"pattern": "^[^\\s'\"\\\\]*$"}
+_IMAGE: Limit = {"pattern": "^([^\\s'\"\\\\@]+/)?[^\\s'\"\\\\@:/]+$"}
 _TEXTS: Limit = {"additionalProperties": {"type": "string"}}
 _OBJECTS: Limit = {"items": {"type": "object"}}
 _RESOURCES: Limit = {
     "additionalProperties": False,
     "properties": {
-        part: {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+        part: {"type": "object", "additionalProperties": {"type": ["string", "integer"], **_QUANTITY}}
         for part in ("requests", "limits")
     },
 }
 
 LIMITS: dict[str, Limit] = {
-    "image.repository": {**_WORD, "minLength": 1},
+    "image.repository": _IMAGE,
     "image.tag": _WORD,
     "image.digest": _DIGEST,
     "imagePullSecrets": {"items": {"type": "string"}},
     "triton.release": {"pattern": "^(2[5-9]|3[0-9])[.](0[1-9]|1[0-2])$", "not": {"const": "25.01"}},
-    "triton.image": {**_WORD, "minLength": 1},
+    "triton.image": _IMAGE,
     "triton.digest": _DIGEST,
     "triton.replicas": {"minimum": 0, "maximum": 1000},
     "triton.gpus": {"minimum": 0, "maximum": 16},
@@ -56,7 +57,7 @@ LIMITS: dict[str, Limit] = {
     "models.nfs.server": _WORD,
     "models.nfs.path": {"pattern": "^(/[^\\s'\"\\\\]*)?$"},
     "models.path": {"pattern": "^(/[^\\s'\"\\\\]*)?$"},
-    "balancer.image": {**_WORD, "minLength": 1},
+    "balancer.image": _IMAGE,
     "balancer.tag": {**_WORD, "minLength": 1},
     "balancer.digest": _DIGEST,
     "balancer.replicas": {"minimum": 1, "maximum": 100},

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,16 @@ from serving.balancer.envoy import check_configuration
 from serving.certificates import Authority
 from serving.cluster.chart_files import chart_files, stale
 from serving.cluster.manifest_schemas import NEWEST, OLDEST, faults, own_schemas
-from serving.cluster.rendering import CHART, VALUES, Manifest, envoy_configuration, find, read_values, render
+from serving.cluster.rendering import (
+    CHART,
+    VALUES,
+    Manifest,
+    Values,
+    envoy_configuration,
+    find,
+    read_values,
+    render,
+)
 from serving.cluster.value_docs import chart_values
 from serving.cluster.value_limits import LIMITS
 from serving.manifests import main as manifests_command
@@ -133,12 +143,119 @@ def test_a_kind_that_kubernetes_has_not_is_refused() -> None:
         ({"scaling": {"enabled": True, "least": 4, "most": 2}}, "no less than scaling.least"),
         ({"externalSecret": {"enabled": True}}, "models.bucket.secret names|externalSecret.store names"),
         ({"triton": {"release": "25.02"}, "tracing": {"host": "collector"}}, "25.04 or later"),
+        ({"models": {"profile": "all"}}, "no server starts without"),
+        (
+            {"triton": {"resources": {"limits": {"memory": "4Gi"}}}},
+            "asks for 8Gi of memory",
+        ),
+        ({"canary": {"resources": {"limits": {"cpu": "20m"}}}}, "canary.resources asks for 50m of cpu"),
+        ({"balancer": {"mostMb": 4096}}, "less than a quarter above balancer.mostMb 4096"),
+        ({"triton": {"resources": {"limits": {"memory": "8GB"}}}}, "8GB|memory"),
+        ({"triton": None}, "missing property 'triton'; null takes away"),
+        ({"models": {"profile": None}}, "missing property 'profile'; null takes away"),
+        ({"models": {"tuning": "{broken"}}, "models.tuning is no file of serving.tune: invalid"),
+        ({"balancer": {"jwt": {"audience": "triton", "secret": "s"}}}, "belong together"),
+        ({"image": {"repository": "registry.example.org/emtrkmichel:0.1.0"}}, "repository"),
     ],
 )
 def test_values_that_cannot_be_are_refused_in_a_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as refused:
         render(values)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and "templates/" not in str(refused.value)
+
+
+def test_large_numbers_are_written_as_their_owners_read_them() -> None:
+    values: Values = {
+        "triton": {"resources": {"limits": {"memory": 17179869184}}},
+        "scaling": {"enabled": True, "queueMs": 1_000_000},
+    }
+    assert [fault for manifest in render(values) for fault in faults(manifest)] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--name=Hits"],
+        ["--name=hits.pilot"],
+        ["--name=2026-hits"],
+        [f"--name={'hits' * 15}"],
+        ["--namespace=Hits_1"],
+        [f"--namespace={'n' * 64}"],
+    ],
+)
+def test_names_that_no_cluster_takes_are_refused_in_a_line(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert manifests_command(given) == 2
+    said = capsys.readouterr().err
+    assert "must be of small letters, digits and dashes" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["h" * 53, f"{'h' * 38}---pilot"])
+def test_names_that_are_long_and_namespaces_of_digits_make_what_a_cluster_takes(name: str) -> None:
+    for manifest in render(read_values("whole"), name, "2026"):
+        assert faults(manifest) == [] and manifest["metadata"]["namespace"] == "2026"
+        its = manifest["metadata"]["name"]
+        assert len(its) <= 63 and (re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", its))
+
+
+def test_cvmfs_of_its_driver_is_mounted_as_that_demands_it() -> None:
+    """Without propagation what autofs mounts is seen by no pod: too many levels of symbolic links."""
+    for site, propagation in (("claim", "HostToContainer"), ("path", "HostToContainer"), ("nfs", None)):
+        fetch = containers(find(of_site(site), "Deployment", "-triton"))[0]
+        [source] = [each for each in fetch["volumeMounts"] if each["name"] == "source"]
+        assert source.get("mountPropagation") == propagation, site
+    found = render({"models": {"from": "claim", "claim": {"name": "models", "folder": "2026"}}})
+    assert [fault for manifest in found for fault in faults(manifest)] == []
+
+
+def opened(manifest: Manifest, way: str) -> list[set[int]]:
+    return [{port["port"] for port in rule.get("ports", [])} for rule in manifest["spec"][way]]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("", 443),
+        ("https://s3.example.org", 443),
+        ("http://minio.storage.svc:9000", 9000),
+        ("http://s3.example.org/models", 80),
+        ("https://[2001:db8::443]:8443", 8443),
+    ],
+)
+def test_servers_may_reach_the_bucket_whatever_port_it_has(endpoint: str, port: int) -> None:
+    values: Values = {
+        "models": {"bucket": {"endpoint": endpoint}},
+        "networkPolicy": {"storage": {"cidr": "::/0"}},
+    }
+    [_, storage] = opened(find(render(values), "NetworkPolicy", "-triton"), "egress")
+    assert storage == {443, port}
+
+
+def test_who_scales_by_monitors_of_its_own_lets_prometheus_in() -> None:
+    for values in ({"scaling": {"enabled": True}}, {"monitoring": {"enabled": True}}):
+        found = render(values)
+        assert {8002, 9400} in opened(find(found, "NetworkPolicy", "-triton"), "ingress")
+        assert {9902} in opened(find(found, "NetworkPolicy", "-balancer"), "ingress")
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_server_that_starts_in_time_is_no_failed_rollout(site: str) -> None:
+    spec = find(of_site(site), "Deployment", "-triton")["spec"]
+    probe = spec["template"]["spec"]["containers"][0]["startupProbe"]
+    end = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert spec["progressDeadlineSeconds"] > probe["periodSeconds"] * probe["failureThreshold"] + end
+
+
+def test_where_there_is_ipv6_alone_every_port_that_others_ask_is_there() -> None:
+    found = render({"balancer": {"address": "::"}})
+    triton, canary = (
+        next(each for each in containers(find(found, "Deployment", "-triton")) if each["name"] == name)
+        for name in ("triton", "canary")
+    )
+    assert "--http-address=ipv6:::" in triton["args"] and "--address=::" in canary["args"]
+    for listener in envoy_configuration(found)["static_resources"]["listeners"]:
+        assert listener["address"]["socket_address"]["address"] in ("::", "127.0.0.1")
 
 
 def test_helms_own_linter_finds_nothing() -> None:
@@ -227,6 +344,18 @@ def test_servers_with_gpus_ask_for_them_and_build_plans_before_they_start() -> N
         assert gpus == (1 if container["name"] in ("plans", "triton") else None)
 
 
+def test_a_server_whose_models_have_no_plans_starts_all_the_same(tmp_path: Path) -> None:
+    plans = containers(find(of_site("gpu"), "Deployment", "-triton"))[1]
+    [script] = plans["args"]
+    command = [*plans["command"], script.replace("/models", str(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "has a plan to build" in done.stdout
+    (tmp_path / "m" / "2").mkdir(parents=True)
+    builder = f"import sys; sys.exit(sys.argv[1:] != [{str(tmp_path)!r}])"
+    (tmp_path / "m" / "2" / "plan_builder.py").write_text(builder)
+    assert subprocess.run(command).returncode == 0
+
+
 @pytest.mark.parametrize("site", SITES)
 def test_this_projects_commands_take_what_the_chart_gives_them(site: str) -> None:
     own = [each for each in containers(find(of_site(site), "Deployment", "-triton")) if "command" in each]
@@ -249,3 +378,6 @@ def test_the_command_renders_checks_and_writes(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "mine.yaml").write_text("triton: {gpu: 1}\n")
     assert manifests_command([f"--values={tmp_path / 'mine.yaml'}"]) == 2
     assert "gpu" in capsys.readouterr().err
+    for wrong in ("--kubernetes=1.99", "--kubernetes=abc", "--kubernetes=1.2", "--namespace=", "--name="):
+        assert manifests_command([wrong]) == 2
+        assert capsys.readouterr().err.count("\n") == 1

@@ -6,6 +6,9 @@
 - --repository-poll-secs=5
 - --disable-auto-complete-config
 - --strict-readiness=false
+{{- if eq .Values.balancer.address "::" }}
+- "--http-address=ipv6:::"
+{{- end }}
 - --http-port=8000
 - --grpc-port=8001
 - --metrics-port=8002
@@ -42,7 +45,7 @@
 {{- $_ := set $limits .Values.triton.gpuResource (int .Values.triton.gpus) -}}
 {{- $_ := set $resources "limits" $limits -}}
 {{- end -}}
-{{- toYaml $resources -}}
+{{- include "its.resources" (list "triton.resources" $resources) -}}
 {{- end }}
 
 {{/* models from where they lie to the node's disk, once, or again and again: (list . seconds) */}}
@@ -91,11 +94,11 @@ volumeMounts:
   - name: source
     mountPath: /source
     readOnly: true
-    {{- if eq $models.from "path" }}
+    {{- if ne $models.from "nfs" }}
     mountPropagation: HostToContainer
     {{- end }}
     {{- if and (eq $models.from "claim") $models.claim.folder }}
-    subPath: {{ $models.claim.folder }}
+    subPath: {{ $models.claim.folder | quote }}
     {{- end }}
   {{- end }}
 {{- end }}
@@ -105,7 +108,7 @@ volumeMounts:
 {{- $models := .Values.models -}}
 {{- if eq $models.from "claim" -}}
 - name: source
-  persistentVolumeClaim: {claimName: {{ required "models.claim.name names the claim that holds the repository" $models.claim.name }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ required "models.claim.name names the claim that holds the repository" $models.claim.name | quote }}, readOnly: true}
 {{- else if eq $models.from "nfs" -}}
 - name: source
   nfs:
@@ -127,7 +130,7 @@ imagePullPolicy: IfNotPresent
 command: [emtrkmichel, serving.canary]
 args:
   - --url=127.0.0.1:8001
-  - --address=0.0.0.0
+  - {{ printf "--address=%s" .Values.balancer.address | quote }}
   - --port=9400
   - --every-s={{ $canary.everySeconds }}
   - --timeout-s={{ $canary.timeoutSeconds }}
@@ -150,7 +153,7 @@ livenessProbe:
 securityContext:
   {{- include "its.security" . | nindent 2 }}
 resources:
-  {{- toYaml $canary.resources | nindent 2 }}
+  {{- include "its.resources" (list "canary.resources" $canary.resources) | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
 {{- end }}
@@ -158,12 +161,12 @@ volumeMounts:
 {{/* a canary that is not there proves nothing */}}
 {{- define "its.alive" -}}
 {{- if .Values.canary.enabled -}}
-if curl -sf -m 5 -o /dev/null http://127.0.0.1:9400/dead; then exit 1; fi;
-{{- end }} curl -sf -m 8 -o /dev/null http://127.0.0.1:8000/v2/health/live
+if curl -sf -m 5 -o /dev/null http://localhost:9400/dead; then exit 1; fi;
+{{- end }} curl -sf -m 8 -o /dev/null http://localhost:8000/v2/health/live
 {{- end }}
 
 {{/* no request comes any more when the balancers have forgotten the server; those that wait are answered */}}
 {{- define "its.drain" -}}
 sleep {{ .Values.triton.forgetSeconds }}; for second in $(seq {{ .Values.triton.drainSeconds }}); do
-curl -sf -m 5 http://127.0.0.1:8002/metrics | grep -q '^nv_inference_pending_request_count.* [1-9]' || exit 0; sleep 1; done
+curl -sf -m 5 http://localhost:8002/metrics | grep -q '^nv_inference_pending_request_count.* [1-9]' || exit 0; sleep 1; done
 {{- end }}
