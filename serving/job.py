@@ -1,5 +1,6 @@
 """``python -m serving.job``: servers in a batch job, which clients find by a file."""
 
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -9,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lartpc.command import run
-from lartpc.errors import UserError, unread
+from lartpc.errors import UserError
 from lartpc.files import write_text
 from lartpc.terminal import say, suggest
-from serving.ports import free_port
+from serving.ports import free_port, is_loopback
 
 if TYPE_CHECKING:
     from serving.certificates import Authority, Pair
@@ -23,6 +24,9 @@ QUIET_SECONDS = 5.0
 
 CERTIFICATE_DAYS = 365.0
 MODEL = "emtrkmichel_compact_int8"
+MOST_SERVERS = 4096
+
+log = logging.getLogger("serving.job")
 
 
 def job(
@@ -51,8 +55,14 @@ def job(
 
     if file.suffix not in (".yaml", ".yml"):
         raise UserError(f"{file} is no file of settings; name one that ends in .yaml")
+    if not 1 <= servers <= MOST_SERVERS:
+        raise UserError(f"--servers {servers} must lie between 1 and {MOST_SERVERS}")
     name = host or socket.gethostname()
     address = _address(name)
+    if host is None and is_loopback(f"{address}:0"):
+        log.warning(
+            "%s is %s here, which no other machine reaches; --host names it as they do", name, address
+        )
     with _certificates(file) as folder:
         authority = Authority(folder, CERTIFICATE_DAYS)
         own = authority.vouch_for("server", (name, address))
@@ -71,7 +81,7 @@ def job(
                 with suppress(KeyboardInterrupt):
                     serve(its, file, text)
             finally:
-                if _says(file, text):
+                if _said(file) == text:
                     file.unlink(missing_ok=True)
     say("Stopped.")
 
@@ -80,7 +90,7 @@ def serve(its: "Stack", file: Path, text: str) -> None:
     """Look after the servers until another job has the file and no client asks these any more."""
     asked, quiet_since, relieved = -1, time.monotonic(), False
     for _ in its.looks():
-        if not relieved and not _says(file, text):
+        if not relieved and _said(file) not in (text, None):
             relieved = True
             say(f"Relieved: {file} names other servers")
         statistics = its.envoy.statistics()
@@ -112,21 +122,23 @@ def _certificates(file: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-def _says(file: Path, text: str) -> bool:
+def _said(file: Path) -> str | None:
+    """What the file says, nothing where it is gone; None where the disk does not tell just now."""
     try:
-        return file.read_text(encoding="utf-8") == text
+        return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return False
-    except (OSError, ValueError) as error:
-        raise unread(file, error, "is not what was written") from error
+        return ""
+    except OSError:
+        return None
 
 
 def _address(host: str) -> str:
     try:
         return socket.gethostbyname(host)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # of a name that is none
+        reason = error.strerror if isinstance(error, OSError) else "no name has such letters"
         raise UserError(
-            f"{host} has no address ({error.strerror}); give --host, by which clients reach this machine"
+            f"{host} has no address ({reason}); give --host, by which clients reach this machine"
         ) from error
 
 

@@ -1,6 +1,10 @@
 """Servers in a batch job: what is refused, and that nothing is left. tests/sites has them on SLURM."""
 
+import errno
+import os
+from itertools import repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +32,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["servers.txt"], "servers.txt is no file of settings"),
         (["servers.yaml", "--host=no.such.host.invalid"], "no.such.host.invalid has no address"),
+        (["servers.yaml", "--host=a..b"], "a..b has no address"),
+        (["servers.yaml", "--servers=0"], "--servers 0 must lie between 1 and 4096"),
         (["servers.yaml", "--repository=nowhere"], "nowhere"),
         (["servers.yaml", "--model=other"], f"serves no other; it serves {MODEL}"),
     ],
@@ -65,6 +71,37 @@ def test_nobody_is_answered_without_the_file_and_the_next_one_relieves(
     assert main(["servers.yaml", f"--model={MODEL}", "--host=localhost"]) == 0
     assert "Relieved: servers.yaml names other servers" in capsys.readouterr().out
     assert sorted(path.name for path in place.iterdir()) == ["model_repository", "servers.yaml"]
+
+
+def test_a_disk_that_does_not_answer_relieves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As NFS does while a file is replaced: the servers go on, and end when it names others."""
+    stale = OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    answers, read = [stale, "own", stale, "own", stale, "another"], []
+
+    def read_text(path: Path, **_: object) -> str:
+        read.append(answers[len(read)])
+        if isinstance(read[-1], OSError):
+            raise read[-1]
+        return str(read[-1])
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(job_module, "QUIET_SECONDS", -1.0)
+    quiet = {"upstream_rq_total": 0, "upstream_rq_active": 0}
+    its = SimpleNamespace(looks=lambda: repeat(None), envoy=SimpleNamespace(statistics=lambda: quiet))
+    job_module.serve(its, tmp_path / "servers.yaml", "own")
+    assert len(read) == len(answers)
+    assert "Relieved" in capsys.readouterr().out
+
+
+def test_a_name_that_others_do_not_reach_is_told(
+    place: Path, server_environment: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on Debian, where /etc/hosts has a machine's own name at 127.0.1.1."""
+    monkeypatch.setattr(job_module, "_address", lambda _: "127.0.1.1")
+    assert main(["servers.yaml", "--model=other"]) == 2
+    assert "127.0.1.1 here, which no other machine reaches; --host" in caplog.text
 
 
 def test_others_reach_a_balancer_by_certificates_or_tokens_alone(place: Path) -> None:
