@@ -63,11 +63,11 @@ class Address:
             path, _, version = rest.partition("@")
             folder = Path(path)
             return cls(scheme, "", folder.name, folder, _version(version, url))
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
-        except ValueError:
-            port = 0
+        except ValueError:  # no port, or brackets without an address in them
+            parts, port = urlsplit(""), 0
         if parts.scheme not in SERVERS or not parts.hostname or parts.username or parts.query or port == 0:
             raise UserError(f"{url!r} names no model; write {FORMS}")
         name, _, number = unquote(parts.path.strip("/")).partition("/")

@@ -94,6 +94,7 @@ WRONG = {
     "grpc://host:8001": "names no model; write grpc://HOST:PORT/MODEL",
     "grpc://host:0/model": "names no model",
     "grpc://host:99999/model": "names no model",
+    "grpc://[::1/model": "names no model",
     "grpc://user:word@host:8001/model": "names no model",
     "grpc://host:8001/model/latest": "names version 'latest', which is none; versions begin at 1",
     "onnx:": "names no model",
