@@ -132,6 +132,8 @@ def _unwrapped(command: Callable[[list[str]], int], own: list[str]) -> int:
             if isinstance(cause, KeyboardInterrupt):
                 raise cause from error
             cause = cause.__cause__ or cause.__context__
+        if isinstance(error, ImportError) and signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+            raise TerminatedError from error  # in C a library prints what ends it, and says no more of it
         raise
 
 

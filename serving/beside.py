@@ -22,6 +22,8 @@ TRIES = 5
 
 LOOK_SECONDS, CANARY_LOOKS = 0.2, 50
 GRACE_SECONDS = 30.0
+ANY_LETTER = "surrogateescape"
+"""Comments of a FHiCL may be in any encoding."""
 
 
 def beside(
@@ -54,7 +56,7 @@ def beside(
         places = {"grpc": member.grpc, "http": _http(member)}
         if text is not None and fhicl is not None:
             places["fhicl"] = str(Path(folder, fhicl.name))
-            Path(places["fhicl"]).write_text(text.replace("{grpc}", member.grpc), encoding="utf-8")
+            Path(places["fhicl"]).write_text(text.replace("{grpc}", member.grpc), "utf-8", ANY_LETTER)
         say(f"Serving {', '.join(member.server.models if member.server else ())} at {member.grpc}")
         return _run([_placed(word, places) for word in command], places, fleet)
 
@@ -133,8 +135,8 @@ def _http(member: "Member") -> str:
 
 def _read(fhicl: Path) -> str:
     try:
-        return fhicl.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        return fhicl.read_text("utf-8", ANY_LETTER)
+    except OSError as error:
         raise unread(fhicl, error, "is no FHiCL; name the job's configuration") from error
 
 

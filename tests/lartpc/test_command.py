@@ -1,7 +1,9 @@
 """Commands: exit codes, one-line errors, files whole or not at all."""
 
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +159,19 @@ def test_an_error_made_of_an_interruption_is_the_interruption(
 
     assert run(trace, [], prog="trace") == code
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_import_that_sigterm_breaks_off_is_sigterm(capsys: pytest.CaptureFixture[str]) -> None:
+    """As numpy's extensions in C do: of what ended the import their error has nothing."""
+
+    def trace() -> None:
+        """Trace."""
+        with suppress(TerminatedError):
+            signal.raise_signal(signal.SIGTERM)
+        raise ImportError("numpy._core.umath failed to import")
+
+    assert run(trace, [], prog="trace") == 143
+    assert capsys.readouterr().err == "error: ended by SIGTERM\n"
 
 
 @pytest.mark.parametrize(

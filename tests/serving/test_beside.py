@@ -62,6 +62,13 @@ def test_a_job_asks_the_server_that_its_fhicl_names(place: Path) -> None:
         assert probe.connect_ex((host, int(port))) != 0
 
 
+def test_comments_may_be_in_any_encoding(place: Path) -> None:
+    job = "# café\n".encode("latin-1") + FHICL.encode()
+    Path("job.fcl").write_bytes(job)
+    assert main(["--fhicl=job.fcl", "--", "cp", "{fhicl}", "copy.fcl"]) == 0
+    assert Path("copy.fcl").read_bytes().startswith(job)
+
+
 def test_a_port_that_another_took_first_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
