@@ -75,6 +75,14 @@ def test_a_unit_may_do_little(unit: Path) -> None:
     assert done.returncode == 0, done.stdout[-400:]
 
 
+def test_tritons_unit_shuts_out_no_gpu_and_needs_no_setuid() -> None:
+    """Of systemd below 253 ProtectClock lists one device, and every other is shut out then."""
+    lines = (ROOT / "sites/systemd/emtrkmichel-triton.service").read_text(encoding="utf-8").splitlines()
+    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    assert not {"ProtectClock", "PrivateDevices", "DeviceAllow", "DevicePolicy"} & set(settings)
+    assert settings["NoNewPrivileges"] == "yes" and " --userns " in settings["ExecStart"]
+
+
 def test_units_recipe_and_configuration_agree() -> None:
     settings = (ROOT / "sites/systemd/emtrkmichel.conf").read_text(encoding="utf-8")
     named = set(re.findall(r"^(\w+)=", settings, re.MULTILINE))
