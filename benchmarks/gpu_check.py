@@ -56,13 +56,15 @@ def check(
     ):
         if not path.exists():
             raise UserError(f"{path} is not there; make it with: python -m {command}")
+    measured = dict(parts(repository, data, checkpoint))
+    wanted = {name: part for name, part in measured.items() if only in name}
+    if not wanted:
+        raise UserError(f"--only {only} is in no name of what is measured: {', '.join(measured)}")
     quiet_lightning()
     say(driver())
     what_is_not_tried()
     figures, faults = [], []
-    for name, part in parts(repository, data, checkpoint):
-        if only not in name:
-            continue
+    for name, part in wanted.items():
         say(f"{name} ...")
         try:
             found, beyond = part()
