@@ -99,6 +99,7 @@ def test_what_is_there_is_kept_and_what_is_missing_made(reference, tmp_path):
     assert before == {name: (out / name).stat().st_mtime_ns for name in before}
 
 
+@pytest.mark.long
 def test_more_events_later(reference, tmp_path):
     make(tmp_path, events=6)
     make(tmp_path)
@@ -180,7 +181,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
     assert "cannot write" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("files", [0, 2])
+@pytest.mark.parametrize("files", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_a_kill_at_any_time_costs_only_what_was_unfinished(files, reference, tmp_path):
     """Kill -9 of the process while the first, second or last files are being written; its workers follow."""
     out = tmp_path / "out"
@@ -201,7 +202,7 @@ def test_a_kill_at_any_time_costs_only_what_was_unfinished(files, reference, tmp
     assert done == {path: path.stat().st_mtime_ns for path in done}
 
 
-@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("renamed", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_kill_around_the_rename(renamed, reference, tmp_path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"

@@ -73,7 +73,7 @@ def test_an_export_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None:
         assert model_of(root).visibility.visible == 2
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", pytest.param("s3", marks=pytest.mark.long)])
 def test_a_publication_killed_at_any_point_is_gone_on_with(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

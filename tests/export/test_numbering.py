@@ -156,7 +156,7 @@ def add_at_once(root: str, seed: int, barrier: Any, found: Any) -> None:
     found.append(models.add(version_of(seed)))
 
 
-@pytest.mark.parametrize("seeds", [(1, 1, 1), (1, 2, 3)])
+@pytest.mark.parametrize("seeds", [(1, 1, 1), pytest.param((1, 2, 3), marks=pytest.mark.long)])
 def test_exports_at_once_give_one_version_of_each_graph(tmp_path: Path, seeds: tuple[int, ...]) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:

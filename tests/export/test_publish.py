@@ -198,7 +198,7 @@ def in_process(arguments: list[str], barrier, codes) -> None:
     codes.append(publish(arguments))
 
 
-@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("same", [pytest.param(True, marks=pytest.mark.long), False])
 def test_two_publishers_at_once(same: bool, source: Path, target: str, tmp_path: Path) -> None:
     """Of the same content both are right; of two contents one version is whole and the other refused."""
     other = source if same else tmp_path / "other"

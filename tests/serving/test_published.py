@@ -77,7 +77,7 @@ class Load:
                 self.failed.append(str(error))
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", [pytest.param("folder", marks=pytest.mark.long), "s3"])
 def test_publishing_and_rolling_back_under_load_fails_no_request(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
