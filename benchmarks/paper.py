@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what is imported here each process of clients imports too
 
 PAGE = Path("runs/paper/index.html")
 EVENT = Path("data/whole_event.h5")
-SECONDS, ROUNDS = 10.0, 3
+SECONDS, ROUNDS = 6.0, 2
 WITHIN = "0.85 to 1.15"
 
 
@@ -31,7 +31,7 @@ def benchmark(
     rounds: int = ROUNDS,
     whole_event: Path = EVENT,
 ) -> None:
-    """Measure the paper's figures on this machine and write a page of them; about twenty minutes.
+    """Measure the paper's figures on this machine and write a page of them; about 25 minutes.
 
     Args:
         page: HTML file.

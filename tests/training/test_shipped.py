@@ -14,6 +14,7 @@ from lartpc.event_file import EventFile
 from lartpc.files import sha256
 from lartpc.served.contract import OUTPUT_NAMES
 from training.data.dataset import PatchDataset
+from training.data.gate_file import GATE_FILE, write_gate_file
 from training.evaluate import report_folder
 from training.network.checkpoint import RUNS, load_checkpoint
 from training.network.shipped import FLOAT_FILE, FOLDER, QUANTISED_FILE, located
@@ -39,6 +40,14 @@ def test_they_are_small_and_those_of_the_record(network: str) -> None:
     assert {name: sha256(folder / name) for name in recorded} == recorded
     card = (folder / "model_card.md").read_text(encoding="utf-8")
     assert recorded[FLOAT_FILE][:12] in card
+
+
+def test_a_part_of_a_gate_file_judges_the_same_checkpoint(tmp_path: Path) -> None:
+    whole = FOLDER / "compact" / GATE_FILE
+    write_gate_file(whole, tmp_path / GATE_FILE, held_out_events=2)
+    with EventFile(whole) as gate, EventFile(tmp_path / GATE_FILE) as part:
+        assert part.provenance.data["source_digest"] == gate.provenance.data["source_digest"]
+        assert 0 < len(part.in_split("test")) < len(gate.in_split("test"))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

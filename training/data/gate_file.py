@@ -36,7 +36,7 @@ GOLDEN_OF_EACH_CLASS = 64
 
 
 def write_gate_file(data: Path, path: Path, held_out_events: int = HELD_OUT_EVENTS) -> None:
-    """Copy the first training events and the first held-out events of a data set.
+    """Copy the first training events and the first held-out events of a data set, or of its gate file.
 
     Images, places and truth are those of the data set; what else is known of a hit is rounded to 8 bits,
     which moves it by at most 0.2 %.
@@ -70,7 +70,8 @@ def write_gate_file(data: Path, path: Path, held_out_events: int = HELD_OUT_EVEN
                 f"needs {GOLDEN_OF_EACH_CLASS} of each: generate more events"
             )
         chosen = [*events.in_split("train")[:CALIBRATION_EVENTS], *held_out]
-        data_of_gate = {**events.provenance.data, "source_digest": events.provenance.data["digest"]}
+        source = events.provenance.data
+        data_of_gate = {**source, "source_digest": source.get("source_digest", source["digest"])}
         provenance = events.provenance.with_stage(data=data_of_gate)
         with EventWriter(path, provenance, events.samples, events.stored) as gate:
             for index in sorted(chosen):
