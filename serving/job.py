@@ -24,7 +24,6 @@ QUIET_SECONDS = 5.0
 
 CERTIFICATE_DAYS = 365.0
 MODEL = "emtrkmichel_compact_int8"
-MOST_SERVERS = 4096
 
 log = logging.getLogger("serving.job")
 
@@ -51,12 +50,11 @@ def job(
     """
     from serving.balancer.description import Tls
     from serving.certificates import Authority
-    from serving.stack import running
+    from serving.stack import check_number, running
 
     if file.suffix not in (".yaml", ".yml"):
         raise UserError(f"{file} is no file of settings; name one that ends in .yaml")
-    if not 1 <= servers <= MOST_SERVERS:
-        raise UserError(f"--servers {servers} must lie between 1 and {MOST_SERVERS}")
+    check_number("servers", servers)
     name = host or socket.gethostname()
     address = _address(name)
     if host is None and is_loopback(f"{address}:0"):

@@ -26,6 +26,7 @@ GRPC_PORT, ADMIN_PORT, PROMETHEUS_PORT = 8001, 9901, 9090
 LOOK_SECONDS = 1.0
 CANARY_LOOKS = 5
 MOST_REQUESTS, MOST_MB = 512, 2048
+MOST_OF_ANY = 4096
 WAITING_PAUSE_SECONDS, WAITING_SECONDS = 1, 60
 
 
@@ -200,8 +201,7 @@ def stack(
     from serving.balancer.description import Jwt, Tls
 
     for name, value in (("servers", servers), ("most-requests", most_requests), ("threads", threads)):
-        if not 1 <= value <= 4096:
-            raise UserError(f"--{name} {value} must lie between 1 and 4096")
+        check_number(name, value)
     if most_mb < 64:
         raise UserError(f"--most-mb {most_mb} must be 64 or more: one request may have 80 MB with its copies")
     for name, value in (("port", port), ("admin-port", admin_port), ("prometheus-port", prometheus_port)):
@@ -226,6 +226,12 @@ def stack(
         say_what_runs(its)
         keep_going(its, watch)
     say("Stopped.")
+
+
+def check_number(name: str, value: int) -> None:
+    """Raises UserError where an option is no number of servers, requests or threads."""
+    if not 1 <= value <= MOST_OF_ANY:
+        raise UserError(f"--{name} {value} must lie between 1 and {MOST_OF_ANY}")
 
 
 def say_what_runs(its: Stack) -> None:
