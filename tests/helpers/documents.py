@@ -48,3 +48,11 @@ def typed(document: Path) -> list[Typed]:
         if first in COMMAND_WORDS:
             found.append((line.start(), Typed(re.sub(r"\s+# .*", "", line["line"]))))
     return [item for _, item in sorted(found)]
+
+
+def block_after(words: str, document: Path) -> str:
+    """The first indented block behind some words of a Markdown document, as the file a reader makes of it."""
+    _, text = document.read_text(encoding="utf-8").split(words, 1)
+    block = re.search(r"^(?: {4}.*\n)+", text, re.MULTILINE)
+    assert block, f"{document.name}: no indented block behind {words}"
+    return textwrap.dedent(block[0])

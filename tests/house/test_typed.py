@@ -15,7 +15,7 @@ import torch
 
 from export import registry
 from lartpc.commands import main as emtrkmichel
-from tests.helpers.documents import Typed, typed
+from tests.helpers.documents import Typed, block_after, typed
 from tests.helpers.dumps import STEM, dumped_plane, write_root
 from tests.helpers.paths import ROOT
 from tests.helpers.trainings import tiny
@@ -109,6 +109,7 @@ def place(
     torch.save(begun, "runs/quick/best.ckpt")
     Path("dumps").mkdir()
     write_root(Path("dumps/x.root"), {STEM.format(event=1, tpc=1): dumped_plane()})
+    Path("site.yaml").write_text(block_after("`site.yaml`", ROOT / "docs/kubernetes.md"), encoding="utf-8")
     return tmp_path
 
 
