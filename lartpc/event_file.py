@@ -78,17 +78,17 @@ class EventWriter:
             part = stack.enter_context(whole_file(self._path))
             self._disk = stack.enter_context(DeferredWrites(part))
             self._file = stack.enter_context(h5py.File(self._disk, "w"))
+            self._column("event_table/event_id", np.zeros((0, 3), "i4"))
+            self._column("event_table/split", np.zeros(0, "u1"))
+            for table, dtype in TABLES.items():
+                self._column(COUNTS[table], np.zeros(0, "i4"))
+                self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
+                for field in dtype.names or ():
+                    self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
+            for field in SAMPLE_DTYPE.names or ():
+                self._append(f"sample_table/{field}", self._samples[field])
+            self._file.create_group("plane_images").attrs.update(self._stored.to_attributes())
             self._cleanup = stack.pop_all()
-        self._column("event_table/event_id", np.zeros((0, 3), "i4"))
-        self._column("event_table/split", np.zeros(0, "u1"))
-        for table, dtype in TABLES.items():
-            self._column(COUNTS[table], np.zeros(0, "i4"))
-            self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
-            for field in dtype.names or ():
-                self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
-        for field in SAMPLE_DTYPE.names or ():
-            self._append(f"sample_table/{field}", self._samples[field])
-        self._file.create_group("plane_images").attrs.update(self._stored.to_attributes())
         return self
 
     def append(self, event: Event) -> None:

@@ -87,6 +87,24 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interruption_of_its_beginning_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed there and then: HDF5 does not survive a file in Python that is open at the process's end."""
+    create, calls = h5py.File.create_dataset, iter(range(5))
+
+    def interrupted(*arguments: Any, **options: Any) -> h5py.Dataset:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(h5py.File, "create_dataset", interrupted)
+    writer = EventWriter(tmp_path / "x.h5", Provenance())
+    with pytest.raises(KeyboardInterrupt):
+        writer.__enter__()
+    assert not writer._file and list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_write_keeps_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(KeyError), EventWriter(path, Provenance()):
