@@ -175,5 +175,15 @@ def _aws_credentials(url: str) -> "S3CredentialProvider | None":
 
 
 def _reason(error: BaseException) -> str:
-    """What the driver says, in one line, without its internals."""
-    return " ".join(str(error).partition("\n\nDebug source:")[0].split())
+    """What the driver says, in one line, without its internals, and what help there is for a certificate."""
+    said, _, source = str(error).partition("\n\nDebug source:")
+    refused = re.search(r"InvalidCertificate\(\s*(\w+)", source)
+    cause = re.search(r'message: "([^"]+)"', source)
+    if refused:
+        said += (
+            f": the server's certificate is not accepted ({refused[1]}); SSL_CERT_FILE names the file of the "
+            "authorities to be believed, where they are not those of the system"
+        )
+    elif cause:
+        said += f": {cause[1]}"
+    return " ".join(said.split())

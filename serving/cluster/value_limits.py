@@ -11,6 +11,8 @@ _SECONDS: Limit = {"minimum": 1, "maximum": 86400}
 _WORD: Limit = {"pattern": "^[^\\s'\"\\\\]*$"}
 _IMAGE: Limit = {"pattern": "^([^\\s'\"\\\\@]+/)?[^\\s'\"\\\\@:/]+$"}
 _TEXTS: Limit = {"additionalProperties": {"type": "string"}}
+_NETWORK: Limit = {"pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
+_PORTS: Limit = {"items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1}
 _OBJECTS: Limit = {"items": {"type": "object"}}
 _RESOURCES: Limit = {
     "additionalProperties": False,
@@ -24,6 +26,7 @@ LIMITS: dict[str, Limit] = {
     "image.repository": _IMAGE,
     "image.tag": _WORD,
     "image.digest": _DIGEST,
+    "user": {"minimum": 0, "maximum": 2_147_483_647},
     "imagePullSecrets": {"items": {"type": "string"}},
     "triton.release": {"pattern": "^(2[5-9]|3[0-9])[.](0[1-9]|1[0-2])$", "not": {"const": "25.01"}},
     "triton.image": _IMAGE,
@@ -51,6 +54,7 @@ LIMITS: dict[str, Limit] = {
     "models.bucket.url": {"pattern": "^(s3|gs|az)://[^\\s'\"\\\\]+$"},
     "models.bucket.endpoint": {"pattern": "^(https?://[^\\s'\"\\\\]+)?$"},
     "models.bucket.region": _WORD,
+    "models.bucket.authority": _NAME,
     "models.bucket.secret": _NAME,
     "models.claim.name": _NAME,
     "models.claim.folder": {"pattern": "^([^/\\s'\"\\\\][^\\s'\"\\\\]*)?$"},
@@ -87,6 +91,9 @@ LIMITS: dict[str, Limit] = {
     "scaling.least": {"minimum": 0, "maximum": 1000},
     "scaling.most": {"minimum": 1, "maximum": 1000},
     "scaling.prometheus": {"pattern": "^https?://[^\\s'\"\\\\]+$"},
+    "scaling.authentication.name": _NAME,
+    "scaling.authentication.kind": {"enum": ["TriggerAuthentication", "ClusterTriggerAuthentication"]},
+    "scaling.authentication.modes": {"pattern": "^(basic|bearer|custom|tls)(,(basic|bearer|custom|tls))*$"},
     "scaling.waitingEach": {"minimum": 1, "maximum": 10_000},
     "scaling.queueMs": {"minimum": 1, "maximum": 1_000_000},
     "scaling.downSeconds": {"minimum": 30, "maximum": 86400},
@@ -103,12 +110,11 @@ LIMITS: dict[str, Limit] = {
     "externalSecret.key": _WORD,
     "externalSecret.every": {"pattern": "^([0-9]+[hms])+$"},
     "networkPolicy.clients": _OBJECTS,
-    "networkPolicy.storage.cidr": {"pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"},
-    "networkPolicy.storage.ports": {
-        "items": {"type": "integer", "minimum": 1, "maximum": 65535},
-        "minItems": 1,
-    },
-    "networkPolicy.dnsNamespace": {**_NAME, "minLength": 1},
+    "networkPolicy.storage.cidr": _NETWORK,
+    "networkPolicy.storage.ports": _PORTS,
+    "networkPolicy.dns.namespace": {**_NAME, "minLength": 1},
+    "networkPolicy.dns.ports": _PORTS,
+    "networkPolicy.dns.networks": {"items": {"type": "string", **_NETWORK}},
     "serviceAccount.annotations": _TEXTS,
     "serviceAccount.podLabels": _TEXTS,
 }

@@ -1,10 +1,15 @@
 """Published models on the disk of a server: whole, followed, and left alone where the source is at fault."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 from export import fetch as command
 from export.fetch import main as fetch
@@ -16,7 +21,9 @@ from export.store.target import open_store
 from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE, parse_config
 from lartpc.served.tuning import Tuning
+from serving.certificates import Authority
 from serving.triton import TritonServer
+from tests.helpers.paths import ROOT
 from tests.helpers.published_repository import MODEL, add, config_of, visible
 
 ANY, OF_GPUS = (False,), (True,)
@@ -129,6 +136,28 @@ def test_a_source_that_is_away_is_looked_for_again(
     assert fetch([str(tmp_path / "away"), str(tmp_path / "here"), "--every-s=5"]) == 130
     assert stopping == [5, 5]
     assert caplog.text.count("it is tried again") == 1
+
+
+def test_a_server_whose_authority_is_the_sites_own_is_believed_when_told(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same buckets over TLS, asked by processes of their own, which read authorities once."""
+    add(tmp_path / "source", 1)
+    assert publish([str(tmp_path / "source"), bucket]) == 0
+    authority, application = Authority(tmp_path), DomainDispatcherApplication(create_backend_app)
+    its = authority.vouch_for("s3")
+    tls = (str(its.certificate), str(its.key))
+    server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=tls)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
+    command = [sys.executable, "-m", "export.fetch", bucket, str(tmp_path / "copy")]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    assert "certificate is not accepted (UnknownIssuer); SSL_CERT_FILE names" in refused.stderr
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+    server.shutdown()
+    assert registry(["verify", str(tmp_path / "copy"), f"--model={MODEL}"]) == 0
 
 
 @pytest.mark.parametrize(

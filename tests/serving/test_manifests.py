@@ -95,6 +95,12 @@ def broken(kind: str, change: Callable[[Any], object], suffix: str = "") -> Mani
             "not of type 'string'",
         ),
         ("ScaledObject", lambda spec: spec["triggers"][0]["metadata"].pop("query"), "'query' is a required"),
+        (
+            "ScaledObject",
+            lambda spec: spec["triggers"][0].update(authenticationRef={}),
+            "'name' is a required",
+        ),
+        ("ScaledObject", lambda spec: spec["triggers"][0]["metadata"].update(authModes="login"), "not match"),
         ("ScaledObject", lambda spec: spec.update(maxReplicaCount=0), "less than the minimum"),
         ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(interval="15"), "does not match"),
         ("ServiceMonitor", lambda spec: spec.pop("selector"), "'selector' is a required"),
@@ -178,7 +184,7 @@ def test_large_numbers_are_written_as_their_owners_read_them() -> None:
         ["--name=Hits"],
         ["--name=hits.pilot"],
         ["--name=2026-hits"],
-        [f"--name={'hits' * 15}"],
+        [f"--name={'h' * 41}"],
         ["--namespace=Hits_1"],
         [f"--namespace={'n' * 64}"],
     ],
@@ -191,7 +197,7 @@ def test_names_that_no_cluster_takes_are_refused_in_a_line(
     assert "must be of small letters, digits and dashes" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["h" * 53, f"{'h' * 38}---pilot"])
+@pytest.mark.parametrize("name", ["h" * 40, f"{'h' * 32}---pilot"])
 def test_names_that_are_long_and_namespaces_of_digits_make_what_a_cluster_takes(name: str) -> None:
     for manifest in render(read_values("whole"), name, "2026"):
         assert faults(manifest) == [] and manifest["metadata"]["namespace"] == "2026"
@@ -230,6 +236,35 @@ def test_servers_may_reach_the_bucket_whatever_port_it_has(endpoint: str, port: 
     }
     [_, storage] = opened(find(render(values), "NetworkPolicy", "-triton"), "egress")
     assert storage == {443, port}
+
+
+def test_a_site_whose_dns_lies_elsewhere_reaches_it() -> None:
+    dns = {"namespace": "openshift-dns", "ports": [5353, 53], "networks": ["169.254.20.10/32"]}
+    found = render({"networkPolicy": {"dns": dns}})
+    for of in ("-triton", "-balancer"):
+        rule = find(found, "NetworkPolicy", of)["spec"]["egress"][0]
+        assert rule["to"] == [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}},
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        ]
+        both = [(port["protocol"], port["port"]) for port in rule["ports"]]
+        assert both == [("UDP", 5353), ("TCP", 5353), ("UDP", 53), ("TCP", 53)]
+
+
+def test_where_the_cluster_gives_users_the_chart_names_none() -> None:
+    for of in ("-triton", "-balancer"):
+        its = find(of_site("openshift"), "Deployment", of)["spec"]["template"]["spec"]["securityContext"]
+        assert its["runAsNonRoot"] and not {"runAsUser", "runAsGroup", "fsGroup"} & set(its)
+        its = find(render({"user": 4000}), "Deployment", of)["spec"]["template"]["spec"]["securityContext"]
+        assert [its[name] for name in ("runAsUser", "runAsGroup", "fsGroup")] == [4000] * 3
+
+
+def test_keda_logs_in_where_prometheus_asks_for_it() -> None:
+    login = {"name": "hits-prometheus", "kind": "TriggerAuthentication"}
+    for trigger in find(of_site("openshift"), "ScaledObject")["spec"]["triggers"]:
+        assert trigger["authenticationRef"] == login and trigger["metadata"]["authModes"] == "bearer"
+    for trigger in find(of_site("whole"), "ScaledObject")["spec"]["triggers"]:
+        assert "authenticationRef" not in trigger and "authModes" not in trigger["metadata"]
 
 
 def test_who_scales_by_monitors_of_its_own_lets_prometheus_in() -> None:

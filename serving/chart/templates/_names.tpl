@@ -1,13 +1,13 @@
 {{/* services and the balancers' addresses are called by these names, which are labels of DNS */}}
 {{- define "its.name" -}}
 {{- $its := .Release -}}
-{{- if not (and (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $its.Name) (le (len $its.Name) 53)) -}}
-{{- fail (printf "the release's name %q must be of small letters, digits and dashes, begin with a letter, and have at most 53" $its.Name) -}}
+{{- if not (and (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $its.Name) (le (len $its.Name) 40)) -}}
+{{- fail (printf "the release's name %q must be of small letters, digits and dashes, begin with a letter, and have at most 40" $its.Name) -}}
 {{- end -}}
 {{- if not (and (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $its.Namespace) (le (len $its.Namespace) 63)) -}}
 {{- fail (printf "the namespace %q must be of small letters, digits and dashes, and have at most 63" $its.Namespace) -}}
 {{- end -}}
-{{- $its.Name | trunc 40 | trimAll "-" -}}
+{{- $its.Name -}}
 {{- end }}
 
 {{- define "its.labels" -}}
@@ -66,9 +66,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{- define "its.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
+{{- with int .Values.user }}
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

@@ -74,6 +74,10 @@ env:
   {{- with $models.bucket.region }}
   - {name: AWS_REGION, value: {{ . | quote }}}
   {{- end }}
+  {{- if $models.bucket.authority }}
+  - {name: SSL_CERT_FILE, value: /authority/ca.crt}
+  - {name: AWS_CA_BUNDLE, value: /authority/ca.crt}
+  {{- end }}
   {{- end }}
 {{- if and (eq $models.from "bucket") $models.bucket.secret }}
 envFrom:
@@ -90,6 +94,9 @@ volumeMounts:
   {{- if $models.tuning }}
   - {name: tuning, mountPath: /tuning, readOnly: true}
   {{- end }}
+  {{- if and (eq $models.from "bucket") $models.bucket.authority }}
+  - {name: authority, mountPath: /authority, readOnly: true}
+  {{- end }}
   {{- if ne $models.from "bucket" }}
   - name: source
     mountPath: /source
@@ -103,10 +110,13 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* the volume that models come from; none of a bucket */}}
+{{/* the volume that models come from; of a bucket what vouches for its server */}}
 {{- define "its.source" -}}
 {{- $models := .Values.models -}}
-{{- if eq $models.from "claim" -}}
+{{- if and (eq $models.from "bucket") $models.bucket.authority -}}
+- name: authority
+  configMap: {name: {{ $models.bucket.authority | quote }}}
+{{- else if eq $models.from "claim" -}}
 - name: source
   persistentVolumeClaim: {claimName: {{ required "models.claim.name names the claim that holds the repository" $models.claim.name | quote }}, readOnly: true}
 {{- else if eq $models.from "nfs" -}}
