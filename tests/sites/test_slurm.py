@@ -183,7 +183,8 @@ def test_servers_are_found_by_a_file_and_relieved_before_their_time_ends(
     (second,) = slurm.jobs("--name=emtrkmichel-serve")
     about = slurm.about(second)
     assert (about["TimeLimit"], about["CPUs/Task"], about["MinMemoryNode"]) == ("00:04:00", "2", "1G")
-    slurm.run("scancel", "--signal=TERM", "--batch", second)
-    assert slurm.wait(second) == "COMPLETED", log_of(second)
+    slurm.run("scancel", second)
+    assert slurm.wait(second) == "CANCELLED", log_of(second)
+    assert "Stopped." in log_of(second)
     assert not Path("servers.yaml").exists()
     assert not list(place.glob(".servers-*")), "keys are left"
