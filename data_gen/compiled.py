@@ -9,9 +9,13 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
+
+from lartpc.interrupts import interrupts_held
 
 
 def _cache_folder() -> Path:
@@ -66,3 +70,14 @@ numba.config.CACHE_DIR = str(_cache_folder())
 
 compiled = numba.njit(cache=True, error_model="numpy")
 """Decorator of every kernel: nopython mode, cached, division by zero as in numpy."""
+
+
+def uninterrupted(kernel: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a kernel that takes a random generator, which Numba takes apart in Python: Ctrl-C waits meanwhile.
+
+    It does not wait for the first call, in which the kernel may have to be compiled.
+    """
+    if not kernel.signatures:  # type: ignore[attr-defined]
+        return kernel(*arguments)
+    with interrupts_held():
+        return kernel(*arguments)

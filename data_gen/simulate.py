@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from data_gen.compiled import uninterrupted
 from data_gen.configuration import Configuration
 from data_gen.physics.particles import mass
 from data_gen.physics.record import Balance, Process, Record, new_record, push_named
@@ -49,7 +50,7 @@ def transport(start: list[Primary], configuration: Configuration, rng: np.random
             push_named(record, int(primary.pdg), float(primary.energy), *map(float, primary.position),
                        tuple(map(float, primary.direction)), float(primary.time), int(primary.deposit),
                        -1, int(Process.PRIMARY))  # fmt: skip
-            follow_all(record, low, high, configuration.labels.delta_ray_shower, rng)
+            uninterrupted(follow_all, record, low, high, configuration.labels.delta_ray_shower, rng)
             if not record.balance[Balance.FULL]:
                 break
             rng.bit_generator.state = before[0]

@@ -30,6 +30,7 @@ from lartpc.errors import UserError, unread
 from lartpc.event import SAMPLE_DTYPE, Event
 from lartpc.event_form import COUNTS, SPLITS, TABLES, check_form
 from lartpc.files import DeferredWrites, whole_file
+from lartpc.interrupts import interrupts_held
 from lartpc.provenance import Provenance
 from lartpc.served.contract import Label
 
@@ -75,33 +76,26 @@ class EventWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            part = stack.enter_context(whole_file(self._path))
-            self._disk = stack.enter_context(DeferredWrites(part))
-            self._file = stack.enter_context(h5py.File(self._disk, "w"))
-            self._column("event_table/event_id", np.zeros((0, 3), "i4"))
-            self._column("event_table/split", np.zeros(0, "u1"))
-            for table, dtype in TABLES.items():
-                self._column(COUNTS[table], np.zeros(0, "i4"))
-                self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
-                for field in dtype.names or ():
-                    self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
-            for field in SAMPLE_DTYPE.names or ():
-                self._append(f"sample_table/{field}", self._samples[field])
-            self._file.create_group("plane_images").attrs.update(self._stored.to_attributes())
+            with interrupts_held():
+                part = stack.enter_context(whole_file(self._path))
+                self._disk = stack.enter_context(DeferredWrites(part))
+                self._file = stack.enter_context(h5py.File(self._disk, "w"))
+                self._begin()
             self._cleanup = stack.pop_all()
         return self
 
     def append(self, event: Event) -> None:
         """Add an event: the planes of the first event, with its wires and pixels; volumes may differ."""
-        for name, image in sorted(event.images.items()):
-            self._append_image(f"plane_images/{name}", image.astype("f2"))
-        self._append("event_table/event_id", np.array([event.event_id], "i4"))
-        self._append("event_table/split", np.array([split_of(event.event_id[2])], "u1"))
-        for table, rows in zip(TABLES, (event.hits, event.particles, event.empty), strict=True):
-            self._append(COUNTS[table], np.array([len(rows)], "i4"))
-            self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
-            for field in TABLES[table].names or ():
-                self._append(f"{table}/{field}", rows[field])
+        with interrupts_held():
+            for name, image in sorted(event.images.items()):
+                self._append_image(f"plane_images/{name}", image.astype("f2"))
+            self._append("event_table/event_id", np.array([event.event_id], "i4"))
+            self._append("event_table/split", np.array([split_of(event.event_id[2])], "u1"))
+            for table, rows in zip(TABLES, (event.hits, event.particles, event.empty), strict=True):
+                self._append(COUNTS[table], np.array([len(rows)], "i4"))
+                self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
+                for field in TABLES[table].names or ():
+                    self._append(f"{table}/{field}", rows[field])
         self._disk.check()
 
     def __exit__(
@@ -110,18 +104,34 @@ class EventWriter:
         if error is not None:
             return self._cleanup.__exit__(kind, error, trace)
         with self._cleanup:
-            data = {**self._provenance.data, "digest": self._digest.hexdigest()}
-            self._file.attrs.update(
-                schema=SCHEMA,
-                schema_version=SCHEMA_VERSION,
-                digest=data["digest"],
-                provenance=self._provenance.with_stage(data=data).to_json(),
-            )
-            for column in self._columns.values():  # in this order, whatever else may hold one of them
-                column.flush()
-            self._file.close()
+            with interrupts_held():
+                self._end()
             self._disk.check()
         return None
+
+    def _begin(self) -> None:
+        self._column("event_table/event_id", np.zeros((0, 3), "i4"))
+        self._column("event_table/split", np.zeros(0, "u1"))
+        for table, dtype in TABLES.items():
+            self._column(COUNTS[table], np.zeros(0, "i4"))
+            self._column(f"{table}/event_id", np.zeros((0, 3), "i4"))
+            for field in dtype.names or ():
+                self._column(f"{table}/{field}", np.zeros(0, dtype)[field])
+        for field in SAMPLE_DTYPE.names or ():
+            self._append(f"sample_table/{field}", self._samples[field])
+        self._file.create_group("plane_images").attrs.update(self._stored.to_attributes())
+
+    def _end(self) -> None:
+        data = {**self._provenance.data, "digest": self._digest.hexdigest()}
+        self._file.attrs.update(
+            schema=SCHEMA,
+            schema_version=SCHEMA_VERSION,
+            digest=data["digest"],
+            provenance=self._provenance.with_stage(data=data).to_json(),
+        )
+        for column in self._columns.values():  # in this order, whatever else may hold one of them
+            column.flush()
+        self._file.close()
 
     def _column(self, name: str, rows: NDArray) -> h5py.Dataset:
         return self._create(

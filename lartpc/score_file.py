@@ -5,7 +5,7 @@ and of an event's hits in the order of its hit table.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lartpc.errors import unread
 from lartpc.event_file import DAMAGE, EventFile
 from lartpc.files import DeferredWrites, whole_file
+from lartpc.interrupts import interrupts_held
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.served.parity import Outputs
 
@@ -101,22 +102,27 @@ def written_scores(
     Raises:
         UserError: the place cannot be written, or is full; what was there is left.
     """
-    with whole_file(path) as part, DeferredWrites(part) as disk:
-        with h5py.File(disk, "w") as file:
+    with whole_file(path) as part, ExitStack() as stack:
+        with interrupts_held():
+            disk = stack.enter_context(DeferredWrites(part))
+            file = stack.enter_context(h5py.File(disk, "w"))
             file.attrs.update(attributes)
             for table, rows in tables.items():
                 for name in rows.dtype.names or ():
                     file.create_dataset(f"{table}/{name}", data=rows[name])
             columns = {name: _column(file, name, dtype[name]) for name in dtype.names or ()}
 
-            def append(rows: NDArray[np.void]) -> None:
+        def append(rows: NDArray[np.void]) -> None:
+            with interrupts_held():
                 for name, column in columns.items():
                     count = len(column)
                     column.resize(count + len(rows), axis=0)
                     column[count:] = rows[name]
-                disk.check()
+            disk.check()
 
-            yield append
+        yield append
+        with interrupts_held():
+            file.close()
         disk.check()
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from data_gen.production.board import Board
 from data_gen.production.data_set import Production, Progress, Summary
-from data_gen.production.workers import interrupts_held
 from lartpc.errors import UserError
 from lartpc.event_file import EventFile
 from lartpc.files import part_of
+from lartpc.interrupts import interrupts_held
 
 _NAME = re.compile(r"events-(\d{8})-(\d{8})\.h5")
 _SECONDS_PER_LOOK = 1.0
@@ -136,7 +136,8 @@ def write_all(
             executor.submit(write, production, shard, board, line) for line, shard in enumerate(shards)
         }
     while pending:
-        done, pending = wait(pending, _SECONDS_PER_LOOK, FIRST_COMPLETED)
+        with interrupts_held():
+            done, pending = wait(pending, _SECONDS_PER_LOOK, FIRST_COMPLETED)
         for future in done:
             summary.merge(future.result())
         progress(*map(int, board.read().sum(axis=0)))

@@ -2,17 +2,20 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TypeVar
 
 from lartpc.errors import CheckError
+from lartpc.interrupts import interrupts_held
+
+SECONDS_PER_LOOK = 0.2
+"""Ctrl-C waits so long at most."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,36 +78,16 @@ def in_order(
     with process_pool(workers) as pool:
         submit(4 * workers)
         while pending:
-            result = pending.popleft().result()
+            result = _result(pending.popleft())
             submit(1)
             yield result
 
 
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back; processes started meanwhile never see Ctrl-C.
-
-    The mask is for them. In this process another thread may take the signal, such as one of a numerical
-    library, and Python would interrupt the main thread all the same: so the handlers wait too. A process
-    whose start SIGTERM broke off would miss what it is to read.
-    """
-    held: list[tuple] = []
-    in_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    ours = {number: handler for number, handler in handlers.items() if in_main and callable(handler)}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    for number in ours:
-        signal.signal(number, lambda *arguments: held.append(arguments))
-    try:
-        yield
-    finally:
-        try:
-            for number, handler in ours.items():
-                signal.signal(number, handler)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for arguments in held[:1]:
-            ours[arguments[0]](*arguments)
+def _result(future: Future[Result]) -> Result:
+    """Wait for a future in looks that Ctrl-C does not enter: it could take the future's lock with it."""
+    while True:
+        with interrupts_held(), suppress(TimeoutError):
+            return future.result(SECONDS_PER_LOOK)
 
 
 def _prepare() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.compiled import compiled
+from data_gen.compiled import compiled, uninterrupted
 from lartpc.detector import PIXEL_TICKS
 from lartpc.event import EMPTY_DTYPE
 from lartpc.served.contract import PATCH_SIZE
@@ -32,7 +32,7 @@ def draw_empty_pixels(
     """
     signal = image != 0
     found = np.zeros((count, 2), np.int64)
-    number = _search(signal, found, rng)
+    number = uninterrupted(_search, signal, found, rng)
     empty = np.zeros(number, EMPTY_DTYPE)
     empty["tpc"], empty["local_plane"] = tpc, plane
     empty["local_wire"] = found[:number, 0]

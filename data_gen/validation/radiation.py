@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import brentq
 
-from data_gen.compiled import compiled
+from data_gen.compiled import compiled, uninterrupted
 from data_gen.physics.argon import CRITICAL_ENERGY, DENSITY
 from data_gen.physics.bremsstrahlung import photon_energy, photon_rate, soft_loss
 from data_gen.physics.ionisation import electron_stopping_power
@@ -28,7 +28,7 @@ def study(_: Effort, seed: int) -> Study:
 
 def radiative_loss(energy: float, seed: int) -> tuple[float, float]:
     """Mean radiative loss of an electron in MeV/cm and its uncertainty: photons below and above the cut."""
-    mean, variance = _photons(energy, _SAMPLES, generator(seed, f"radiation {energy:g}"))
+    mean, variance = uninterrupted(_photons, energy, _SAMPLES, generator(seed, f"radiation {energy:g}"))
     rate = photon_rate(energy)
     return soft_loss(energy) + rate * mean, rate * float(np.sqrt(variance / _SAMPLES))
 

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 
 from data_gen.configuration import Configuration, Sources
 from data_gen.generate import generate, main
-from data_gen.production.workers import available_cores, in_order, interrupts_held
+from data_gen.production.workers import available_cores, in_order
 from lartpc.detector import plane
 from lartpc.errors import CheckError, UserError
 from lartpc.event_file import EventFile
@@ -195,35 +193,56 @@ def test_a_killed_worker_is_one_line():
         list(in_order(os._exit, [1, 1], 2))
 
 
-def test_ctrl_c_waits_where_it_is_held_whichever_thread_takes_it():
-    """A worker that is being started then would end in a traceback: its parent has left without a word."""
-    done = threading.Event()
-    other = threading.Thread(target=done.wait)
-    other.start()
-    whole = []
+LOCKED = """
+import os, signal, sys, threading
+from data_gen.production.workers import in_order
+
+enter = threading.Condition.__enter__
+
+def entered(lock):
+    taken = enter(lock)
+    if sys._getframe(1).f_code.co_name == "result":
+        threading.Condition.__enter__ = enter
+        os.kill(os.getpid(), signal.SIGINT)
+    return taken
+
+if __name__ == "__main__":
+    threading.Condition.__enter__ = entered
     try:
-        with pytest.raises(KeyboardInterrupt), interrupts_held():
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.2)
-            whole.append(True)
-    finally:
-        done.set()
-        other.join()
-    assert whole == [True]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        list(in_order(abs, range(9), 2))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+APART = """
+import ctypes, os, signal
+from data_gen.configuration import Configuration, Sources
+from data_gen.simulate import simulate
+
+configuration = Configuration(Sources(cosmic_muons=0.1, stopping_muons=0.6, showers=0.5, beam=0.2))
+simulate(configuration, 1, 0)
+cast = ctypes.cast
+
+def taken_apart(*arguments):
+    ctypes.cast = cast
+    os.kill(os.getpid(), signal.SIGINT)
+    return cast(*arguments)
+
+ctypes.cast = taken_apart
+try:
+    simulate(configuration, 1, 1)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
 
 
-def test_sigterm_waits_as_ctrl_c_does():
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    whole = []
-    try:
-        with pytest.raises(KeyboardInterrupt), interrupts_held():
-            signal.raise_signal(signal.SIGTERM)
-            whole.append(True)
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert whole == [True]
+@pytest.mark.parametrize("code", [LOCKED, APART], ids=["a lock is taken", "Numba takes a generator apart"])
+def test_ctrl_c_ends_it_also_where_it_would_do_harm(code, tmp_path):
+    (tmp_path / "run.py").write_text(code)
+    command = [sys.executable, tmp_path / "run.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 def test_available_cores():

@@ -51,7 +51,11 @@ def generating(tmp_path: Path) -> Iterator[subprocess.Popen]:
     out = tmp_path / "events.h5"
     command = [sys.executable, "-m", "data_gen.generate", "--events=500", "--workers=2", f"--out={out}"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ["env", "--default-signal=HUP", *command],  # also where nohup has it ignored
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
     )
     try:
         wait_until(lambda: part_of(out, process.pid).exists() or process.poll() is not None)

@@ -1,5 +1,7 @@
 """The event file: what is written is read, damage is named, nothing half-written stays."""
 
+import itertools
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from lartpc.adc_scale import StoredPixels, adc_scale, network_units
 from lartpc.errors import UserError
 from lartpc.event import EMPTY_DTYPE, HIT_DTYPE, PARTICLE_DTYPE, SAMPLE_DTYPE, Event
 from lartpc.event_file import SPLITS, EventFile, EventWriter, split_of
+from lartpc.files import DeferredWrites
 from lartpc.provenance import Provenance
 
 
@@ -103,6 +106,23 @@ def test_an_interruption_of_its_beginning_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         writer.__enter__()
     assert not writer._file and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 30])
+def test_an_interruption_while_hdf5_writes_leaves_nothing(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_on, calls = DeferredWrites.write, itertools.count(1)
+
+    def interrupted(self: DeferredWrites, data: Any) -> int:
+        if next(calls) == number:
+            signal.raise_signal(signal.SIGINT)
+        return write_on(self, data)
+
+    monkeypatch.setattr(DeferredWrites, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "x.h5", [make_event(i) for i in range(3)])
+    assert next(calls) > number and list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_keeps_the_old_file(path: Path) -> None:
