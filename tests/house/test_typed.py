@@ -46,6 +46,7 @@ PARSED = (
     "--on-server",
     "--against",
     "--repeats",
+    "--simulate",
     "--variations",
     "data/poor.h5",
     "runs/mine/",
