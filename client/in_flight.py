@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lartpc.interrupts import result_of
+
 IN_FLIGHT = 4
 """Requests under way: two keep two instances busy while two are made, sent and read."""
 
@@ -46,9 +48,9 @@ def in_order(
             held += under_way[-1][1]
             while under_way and (len(under_way) == at_once or held > most):
                 first, bytes_of_first = under_way.popleft()
-                yield first.result()
+                yield result_of(first)
                 held -= bytes_of_first
         while under_way:
-            yield under_way.popleft()[0].result()
+            yield result_of(under_way.popleft()[0])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -9,7 +9,14 @@ taken.
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from typing import TypeVar
+
+SECONDS_PER_LOOK = 0.2
+"""Ctrl-C waits so long at most where a future is waited for."""
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -38,3 +45,11 @@ def interrupts_held() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for arguments in held[:1]:
             ours[arguments[0]](*arguments)
+
+
+def result_of(future: Future[Result]) -> Result:
+    """What a future gives or raises, waited for in looks: Ctrl-C comes between them, its lock stays whole."""
+    while True:
+        with interrupts_held():
+            if wait([future], SECONDS_PER_LOOK).done:
+                return future.result()

@@ -7,15 +7,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
 from lartpc.errors import CheckError
-from lartpc.interrupts import interrupts_held
-
-SECONDS_PER_LOOK = 0.2
-"""Ctrl-C waits so long at most."""
+from lartpc.interrupts import interrupts_held, result_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -78,16 +75,9 @@ def in_order(
     with process_pool(workers) as pool:
         submit(4 * workers)
         while pending:
-            result = _result(pending.popleft())
+            result = result_of(pending.popleft())
             submit(1)
             yield result
-
-
-def _result(future: Future[Result]) -> Result:
-    """Wait for a future in looks that Ctrl-C does not enter: it could take the future's lock with it."""
-    while True:
-        with interrupts_held(), suppress(TimeoutError):
-            return future.result(SECONDS_PER_LOOK)
 
 
 def _prepare() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lartpc.adc_scale import AdcScale
 from lartpc.detector import PLANES
 from lartpc.event_folder import open_events
+from lartpc.interrupts import result_of
 from lartpc.patches.plane_hits import hits_of_event
 from lartpc.served.contract import PATCH_SIZE
 from training.data.dataset import CLASSES, PatchDataset, class_of, levels_of_event
@@ -100,11 +101,11 @@ class EventChunks:
         with ThreadPoolExecutor(1, "chunk-reader") as reader:
             coming = reader.submit(self.read, parts[0])
             for following in parts[1:]:
-                chunk = coming.result()
+                chunk = result_of(coming)
                 coming = reader.submit(self.read, following)
                 yield chunk
                 del chunk
-            yield coming.result()
+            yield result_of(coming)
 
     def forget(self) -> None:
         """Free the images that stayed in memory; they are read again where they are wanted."""
