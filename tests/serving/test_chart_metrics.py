@@ -247,3 +247,28 @@ def test_an_alert_comes_when_it_should_and_not_otherwise(
         done = subprocess.run([promtool, "test", "rules", str(test_file)], capture_output=True, text=True)
         assert (done.returncode != 0) == fires, done.stderr
         assert not fires or alert in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("came", "wait", "needed"), [("5x60", "3x60", 3), ("0+1x60", "0x60", 2), ("5x60", "0x60", 0)]
+)
+def test_a_server_is_wanted_as_long_as_a_request_waits(
+    came: str, wait: str, needed: int, promtool: str, tmp_path: Path
+) -> None:
+    """By those that came of late, and by those that still wait."""
+    [query] = [each["query"] for each in triggers() if WAITING in each["query"]]
+    series = {"total": came, "active": wait}
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f"envoy_cluster_upstream_rq_{what}{{{OF_WAITING}}}", "values": values}
+            for what, values in series.items()
+        ],
+        "promql_expr_test": [
+            {"expr": query, "eval_time": "40m", "exp_samples": [{"labels": "{}", "value": needed}]}
+        ],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"tests": [test]}))
+    done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
