@@ -181,12 +181,14 @@ class Dripping:
         self._socket = socket.create_server((LOOPBACK, 0))
         self.first, self._more, self._pause_s = first, more, pause_s
         self.url = f"{LOOPBACK}:{self._socket.getsockname()[1]}"
+        self._over = threading.Event()
 
     def __enter__(self) -> "Dripping":
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._socket.close()
 
     def _serve(self) -> None:
@@ -199,10 +201,9 @@ class Dripping:
         with suppress(OSError), caller:
             caller.recv(65536)
             caller.sendall(self.first)
-            while True:
+            while not self._over.wait(self._pause_s if self._more else 0.1):
                 if self._more:
                     caller.sendall(self._more)
-                time.sleep(self._pause_s or 0.0 if self._more else 0.1)
 
 
 LIVE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

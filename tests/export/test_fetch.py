@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -118,7 +119,7 @@ def test_what_was_altered_here_is_told(published: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Lets two looks happen, then ends as Ctrl-C does."""
+    """Lets two looks happen, then ends as Ctrl-C does; no other thread sleeps by it."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -126,7 +127,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         if len(slept) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep))
     yield slept
 
 
