@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,5 @@ def uninterrupted(kernel: Callable[..., Any], *arguments: Any) -> Any:
 
     It does not wait for the first call, in which the kernel may have to be compiled.
     """
-    if not kernel.signatures:  # type: ignore[attr-defined]
-        return kernel(*arguments)
-    with interrupts_held():
+    with interrupts_held() if kernel.signatures else nullcontext():  # type: ignore[attr-defined]
         return kernel(*arguments)

@@ -30,7 +30,6 @@ from lartpc.errors import UserError, unread
 from lartpc.event import SAMPLE_DTYPE, Event
 from lartpc.event_form import COUNTS, SPLITS, TABLES, check_form
 from lartpc.files import DeferredWrites, whole_file
-from lartpc.interrupts import interrupts_held
 from lartpc.provenance import Provenance
 from lartpc.served.contract import Label
 
@@ -76,9 +75,9 @@ class EventWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with interrupts_held():
-                part = stack.enter_context(whole_file(self._path))
-                self._disk = stack.enter_context(DeferredWrites(part))
+            part = stack.enter_context(whole_file(self._path))
+            self._disk = stack.enter_context(DeferredWrites(part))
+            with self._disk.writing():
                 self._file = stack.enter_context(h5py.File(self._disk, "w"))
                 self._begin()
             self._cleanup = stack.pop_all()
@@ -86,7 +85,7 @@ class EventWriter:
 
     def append(self, event: Event) -> None:
         """Add an event: the planes of the first event, with its wires and pixels; volumes may differ."""
-        with interrupts_held():
+        with self._disk.writing():
             for name, image in sorted(event.images.items()):
                 self._append_image(f"plane_images/{name}", image.astype("f2"))
             self._append("event_table/event_id", np.array([event.event_id], "i4"))
@@ -96,17 +95,14 @@ class EventWriter:
                 self._append(f"{table}/event_id", np.tile(np.array(event.event_id, "i4"), (len(rows), 1)))
                 for field in TABLES[table].names or ():
                     self._append(f"{table}/{field}", rows[field])
-        self._disk.check()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         if error is not None:
             return self._cleanup.__exit__(kind, error, trace)
-        with self._cleanup:
-            with interrupts_held():
-                self._end()
-            self._disk.check()
+        with self._cleanup, self._disk.writing():
+            self._end()
         return None
 
     def _begin(self) -> None:

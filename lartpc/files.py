@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lartpc.errors import PROCESS_LIMITS, UserError
+from lartpc.interrupts import interrupts_held
 
 PART = ".part"
 """Ending of what is not finished."""
@@ -133,7 +134,7 @@ class DeferredWrites(io.FileIO):
     """A file for h5py to write through: a failed write is remembered, not raised inside HDF5.
 
     HDF5 cannot abandon a file that it cannot flush. After a failure it writes into nothing, and the
-    owner learns of the failure from :meth:`check`.
+    owner learns of the failure at the end of :meth:`writing`, in which all of its work on the file is done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -159,8 +160,15 @@ class DeferredWrites(io.FileIO):
             self._failure = self._failure or error
             return size or 0
 
-    def check(self) -> None:
-        """Raise the OSError of the first write that failed, if any."""
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """HDF5 works on the file in this block: Ctrl-C waits until its end.
+
+        Raises:
+            OSError: of the first write that failed.
+        """
+        with interrupts_held():
+            yield
         if self._failure is not None:
             raise self._failure
 

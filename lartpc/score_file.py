@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from lartpc.errors import unread
 from lartpc.event_file import DAMAGE, EventFile
 from lartpc.files import DeferredWrites, whole_file
-from lartpc.interrupts import interrupts_held
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.served.parity import Outputs
 
@@ -102,9 +101,8 @@ def written_scores(
     Raises:
         UserError: the place cannot be written, or is full; what was there is left.
     """
-    with whole_file(path) as part, ExitStack() as stack:
-        with interrupts_held():
-            disk = stack.enter_context(DeferredWrites(part))
+    with whole_file(path) as part, DeferredWrites(part) as disk, ExitStack() as stack:
+        with disk.writing():
             file = stack.enter_context(h5py.File(disk, "w"))
             file.attrs.update(attributes)
             for table, rows in tables.items():
@@ -113,17 +111,15 @@ def written_scores(
             columns = {name: _column(file, name, dtype[name]) for name in dtype.names or ()}
 
         def append(rows: NDArray[np.void]) -> None:
-            with interrupts_held():
+            with disk.writing():
                 for name, column in columns.items():
                     count = len(column)
                     column.resize(count + len(rows), axis=0)
                     column[count:] = rows[name]
-            disk.check()
 
         yield append
-        with interrupts_held():
+        with disk.writing():
             file.close()
-        disk.check()
 
 
 def _column(file: h5py.File, name: str, dtype: np.dtype) -> h5py.Dataset:

@@ -23,6 +23,7 @@ from lartpc.served.manifest import MODEL_FILE
 from lartpc.served.model_config import CONFIG_FILE, parse_config
 from lartpc.served.tuning import Tuning
 from serving.certificates import Authority
+from serving.ports import LOOPBACK, free_port
 from serving.triton import TritonServer
 from tests.helpers.paths import ROOT
 from tests.helpers.published_repository import MODEL, add, config_of, visible
@@ -139,6 +140,15 @@ def test_a_source_that_is_away_is_looked_for_again(
     assert caplog.text.count("it is tried again") == 1
 
 
+def test_a_server_of_buckets_that_is_not_there_is_told_with_the_reason(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{free_port()}")
+    assert fetch([bucket, str(tmp_path / "copy")]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("Connection refused\n") and said.count("\n") == 1
+
+
 def test_a_server_whose_authority_is_the_sites_own_is_believed_when_told(
     tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,15 +158,15 @@ def test_a_server_whose_authority_is_the_sites_own_is_believed_when_told(
     authority, application = Authority(tmp_path), DomainDispatcherApplication(create_backend_app)
     its = authority.vouch_for("s3")
     tls = (str(its.certificate), str(its.key))
-    server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=tls)
+    server = make_server(LOOPBACK, 0, application, threaded=True, ssl_context=tls)
     Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
-    command = [sys.executable, "-m", "export.fetch", bucket, str(tmp_path / "copy")]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.server_port}")
+    fetching = [sys.executable, "-m", "export.fetch", bucket, str(tmp_path / "copy")]
+    refused = subprocess.run(fetching, cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1
     assert "certificate is not accepted (UnknownIssuer); SSL_CERT_FILE names" in refused.stderr
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
-    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+    assert subprocess.run(fetching, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
     server.shutdown()
     assert registry(["verify", str(tmp_path / "copy"), f"--model={MODEL}"]) == 0
 

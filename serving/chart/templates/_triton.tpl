@@ -94,9 +94,6 @@ volumeMounts:
   {{- if $models.tuning }}
   - {name: tuning, mountPath: /tuning, readOnly: true}
   {{- end }}
-  {{- if and (eq $models.from "bucket") $models.bucket.authority }}
-  - {name: authority, mountPath: /authority, readOnly: true}
-  {{- end }}
   {{- if ne $models.from "bucket" }}
   - name: source
     mountPath: /source
@@ -107,16 +104,15 @@ volumeMounts:
     {{- if and (eq $models.from "claim") $models.claim.folder }}
     subPath: {{ $models.claim.folder | quote }}
     {{- end }}
+  {{- else if $models.bucket.authority }}
+  - {name: authority, mountPath: /authority, readOnly: true}
   {{- end }}
 {{- end }}
 
 {{/* the volume that models come from; of a bucket what vouches for its server */}}
 {{- define "its.source" -}}
 {{- $models := .Values.models -}}
-{{- if and (eq $models.from "bucket") $models.bucket.authority -}}
-- name: authority
-  configMap: {name: {{ $models.bucket.authority | quote }}}
-{{- else if eq $models.from "claim" -}}
+{{- if eq $models.from "claim" -}}
 - name: source
   persistentVolumeClaim: {claimName: {{ required "models.claim.name names the claim that holds the repository" $models.claim.name | quote }}, readOnly: true}
 {{- else if eq $models.from "nfs" -}}
@@ -130,6 +126,9 @@ volumeMounts:
   hostPath:
     path: {{ required "models.path names the folder of the node" $models.path }}
     type: Directory
+{{- else if $models.bucket.authority -}}
+- name: authority
+  configMap: {name: {{ $models.bucket.authority | quote }}}
 {{- end -}}
 {{- end }}
 
