@@ -30,6 +30,7 @@ from lartpc.errors import UserError, unread
 from lartpc.event import SAMPLE_DTYPE, Event
 from lartpc.event_form import COUNTS, SPLITS, TABLES, check_form
 from lartpc.files import DeferredWrites, whole_file
+from lartpc.interrupts import interrupts_held
 from lartpc.provenance import Provenance
 from lartpc.served.contract import Label
 
@@ -75,9 +76,9 @@ class EventWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            part = stack.enter_context(whole_file(self._path))
-            self._disk = stack.enter_context(DeferredWrites(part))
-            with self._disk.writing():
+            with interrupts_held():
+                part = stack.enter_context(whole_file(self._path))
+                self._disk = stack.enter_context(DeferredWrites(part))
                 self._file = stack.enter_context(h5py.File(self._disk, "w"))
                 self._begin()
             self._cleanup = stack.pop_all()

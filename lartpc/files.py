@@ -134,7 +134,7 @@ class DeferredWrites(io.FileIO):
     """A file for h5py to write through: a failed write is remembered, not raised inside HDF5.
 
     HDF5 cannot abandon a file that it cannot flush. After a failure it writes into nothing, and the
-    owner learns of the failure at the end of :meth:`writing`, in which all of its work on the file is done.
+    owner learns of it at the end of :meth:`writing`, in which HDF5 works on the file once that is open.
     """
 
     def __init__(self, path: Path) -> None:

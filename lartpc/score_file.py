@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lartpc.errors import unread
 from lartpc.event_file import DAMAGE, EventFile
 from lartpc.files import DeferredWrites, whole_file
+from lartpc.interrupts import interrupts_held
 from lartpc.served.contract import CLASS_OUTPUT, MICHEL_OUTPUT, Label
 from lartpc.served.parity import Outputs
 
@@ -101,8 +102,9 @@ def written_scores(
     Raises:
         UserError: the place cannot be written, or is full; what was there is left.
     """
-    with whole_file(path) as part, DeferredWrites(part) as disk, ExitStack() as stack:
-        with disk.writing():
+    with whole_file(path) as part, ExitStack() as stack:
+        with interrupts_held():
+            disk = stack.enter_context(DeferredWrites(part))
             file = stack.enter_context(h5py.File(disk, "w"))
             file.attrs.update(attributes)
             for table, rows in tables.items():
